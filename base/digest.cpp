@@ -1,0 +1,88 @@
+#include "base/digest.hpp"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/owned.hpp"
+
+namespace signet::base {
+namespace {
+
+struct Row {
+  DigestAlgorithm algorithm;
+  std::string_view name;
+  const char* openssl_name;
+  std::size_t size;
+};
+constexpr std::array rows{
+    Row{DigestAlgorithm::sha1, "sha1", "SHA1", 20},       Row{DigestAlgorithm::sha224, "sha224", "SHA2-224", 28},
+    Row{DigestAlgorithm::sha256, "sha256", "SHA2-256", 32}, Row{DigestAlgorithm::sha384, "sha384", "SHA2-384", 48},
+    Row{DigestAlgorithm::sha512, "sha512", "SHA2-512", 64},
+};
+const Row& row(DigestAlgorithm algorithm) { return rows.at(static_cast<std::size_t>(algorithm)); }
+
+// Fetching an EVP_MD costs more than hashing a kilobyte, so each is fetched once and kept.
+const EVP_MD* message_digest(DigestAlgorithm algorithm) {
+  static const auto fetched = [] {
+    std::array<Owned<EVP_MD, EVP_MD_free>, rows.size()> all;
+    for (std::size_t i = 0; i < rows.size(); ++i) all[i].reset(EVP_MD_fetch(nullptr, rows[i].openssl_name, nullptr));
+    return all;
+  }();
+  return fetched.at(static_cast<std::size_t>(algorithm)).get();
+}
+
+}  // namespace
+
+std::string_view name(DigestAlgorithm algorithm) { return row(algorithm).name; }
+
+std::size_t size(DigestAlgorithm algorithm) { return row(algorithm).size; }
+
+std::optional<DigestAlgorithm> digest_algorithm(std::string_view name) {
+  std::string plain;
+  for (char c : name.substr(0, 16)) {
+    if (c == '-') continue;
+    plain += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  }
+  for (const Row& row : rows) {
+    if (row.name == plain) return row.algorithm;
+  }
+  return std::nullopt;
+}
+
+Result<Digest> Digest::of_value(DigestAlgorithm algorithm, BytesView value) {
+  if (value.size() != size(algorithm)) return failure(ErrorCode::digest_length, std::string(name(algorithm)) + " has another length");
+  Digest digest;
+  digest.algorithm_ = algorithm;
+  std::copy(value.begin(), value.end(), digest.value_.begin());
+  return digest;
+}
+
+bool Digest::operator==(const Digest& other) const {
+  return algorithm_ == other.algorithm_ && std::ranges::equal(bytes(), other.bytes());
+}
+
+Digest digest(DigestAlgorithm algorithm, BytesView data) {
+  thread_local const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context{EVP_MD_CTX_new()};
+  Digest out;
+  out.algorithm_ = algorithm;
+  if (EVP_DigestInit_ex2(context.get(), message_digest(algorithm), nullptr) != 1 ||
+      EVP_DigestUpdate(context.get(), data.data(), data.size()) != 1 ||
+      EVP_DigestFinal_ex(context.get(), out.value_.data(), nullptr) != 1) {
+    throw std::runtime_error("OpenSSL cannot compute " + std::string(name(algorithm)));
+  }
+  return out;
+}
+
+Result<Digest> parse_digest(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return failure(ErrorCode::parameter_invalid, "a digest is written ALG:HEX");
+  const auto algorithm = digest_algorithm(text.substr(0, colon));
+  if (!algorithm) return failure(ErrorCode::algorithm_unknown, "unknown digest algorithm");
+  auto value = from_hex(text.substr(colon + 1));
+  if (!value) return failure_of(value);
+  return Digest::of_value(*algorithm, *value);
+}
+
+}  // namespace signet::base

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "base/bytes.hpp"
+
+namespace signet::base {
+
+// sha1 is only ever read (policy `msign-compatible`), never made.
+enum class DigestAlgorithm : std::uint8_t { sha1, sha224, sha256, sha384, sha512 };
+
+std::string_view name(DigestAlgorithm algorithm);  // "sha256"
+std::size_t size(DigestAlgorithm algorithm);       // in bytes
+// Accepts "sha256", "SHA256" and "SHA-256".
+std::optional<DigestAlgorithm> digest_algorithm(std::string_view name);
+
+// The value of a hash, without allocation: a batch holds 100 000 of them.
+class Digest {
+ public:
+  Digest() = default;
+  // digest_length if the bytes are not as many as the algorithm gives.
+  static Result<Digest> of_value(DigestAlgorithm algorithm, BytesView value);
+
+  DigestAlgorithm algorithm() const { return algorithm_; }
+  BytesView bytes() const { return {value_.data(), size(algorithm_)}; }
+  bool operator==(const Digest& other) const;
+
+ private:
+  friend Digest digest(DigestAlgorithm, BytesView);
+  DigestAlgorithm algorithm_ = DigestAlgorithm::sha256;
+  std::array<std::uint8_t, 64> value_{};
+};
+
+Digest digest(DigestAlgorithm algorithm, BytesView data);
+
+// "sha256:<hex>", the form of the command line.
+Result<Digest> parse_digest(std::string_view text);
+
+}  // namespace signet::base

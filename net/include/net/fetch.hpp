@@ -1,0 +1,34 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "base/bytes.hpp"
+
+namespace signet::net {
+
+struct FetchRequest {
+  std::string url;           // http or https only
+  base::Bytes body;          // POST if not empty
+  std::string content_type;
+  std::string accept;
+  std::chrono::milliseconds timeout{10'000};
+  std::size_t max_response_bytes = 1u << 20;
+};
+
+struct FetchResponse {
+  long status = 0;
+  std::string content_type;
+  base::Bytes body;
+  std::optional<std::chrono::seconds> retry_after;  // of 429 and 503
+};
+
+// One HTTP exchange with libcurl, on the calling thread: blocks up to the timeout; use it on a worker. Follows no redirects,
+// keeps a connection per thread for the next call, honours the proxy variables of the environment. An HTTP error status is a
+// response; network_failed is for everything that gave none, message_too_large for one over the limit.
+// `cancelled` (may be null) is polled about every 100 ms.
+base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic<bool>* cancelled = nullptr);
+
+}  // namespace signet::net

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/secret.hpp"
+
+namespace signet::pkcs11 {
+
+// CK_TOKEN_INFO (PKCS#11 v2.40, 3.2), texts trimmed and made UTF-8; they come from the token and are not to be trusted.
+struct Token {
+  std::uint64_t slot_id = 0;
+  std::string label, manufacturer, model, serial;
+  bool login_required = false;
+  bool protected_authentication_path = false;  // the PIN is typed on the reader: no PIN is ever passed
+  bool pin_count_low = false, pin_final_try = false, pin_locked = false;
+  std::uint32_t pin_min = 0, pin_max = 0;      // bytes; 0 if the module does not say
+};
+
+struct TokenCertificate {
+  base::Bytes cka_id;
+  std::string label;
+  base::Bytes der;
+};
+
+enum class KeyKind : std::uint8_t { rsa, ec };
+
+// A private key that was looked up once; good for the host that gave it and only while that host lives.
+struct Key {
+  std::uint32_t number = 0;
+  KeyKind kind = KeyKind::rsa;
+  bool always_authenticate = false;  // CKA_ALWAYS_AUTHENTICATE: each signature wants a context login of its own
+  bool pss_offered = false;          // the token lists CKM_RSA_PKCS_PSS
+};
+
+enum class Mechanism : std::uint8_t {
+  rsa_pkcs,      // CKM_RSA_PKCS over a DigestInfo that the host builds
+  rsa_pkcs_pss,  // CKM_RSA_PKCS_PSS, MGF1 and salt of the digest's own kind and length
+  ecdsa,         // CKM_ECDSA, r and s side by side
+};
+
+// What was signed of a chunk, in its order, up to the first error: nothing that was made is lost.
+struct SignedChunk {
+  std::vector<base::Bytes> signatures;
+  std::optional<base::Error> error;
+};
+
+struct SlotEvent {
+  std::uint64_t slot_id = 0;
+  bool token_present = false;
+};
+
+struct HostOptions {
+  std::string program;  // path of signet-token-host
+  std::string module;   // path of the PKCS#11 module
+  std::chrono::seconds load_timeout{30};
+  std::chrono::seconds call_timeout{60};
+  std::chrono::seconds login_timeout{120};  // a PIN pad waits for a person
+};
+
+// The agent's end of one signet-token-host process, which holds one PKCS#11 module (the vendor's code runs nowhere else).
+// A dead or silent host gives token_host_died or token_host_timeout to all its pending calls and is gone: start another.
+// One thread (its executor's). Destroying it ends the process, after C_Logout if it can still answer.
+class TokenHost {
+ public:
+  // module_failed with the loader's or C_Initialize's reason.
+  static boost::asio::awaitable<base::Result<std::shared_ptr<TokenHost>>> start(HostOptions options);
+  ~TokenHost();
+  TokenHost(const TokenHost&) = delete;  // owns a process
+  TokenHost& operator=(const TokenHost&) = delete;
+
+  bool alive() const;
+  int process_id() const;
+  bool waits_for_events() const;  // false where the module has no blocking C_WaitForSlotEvent
+  void on_event(std::function<void(SlotEvent)> callback);
+  void on_end(std::function<void(base::Error)> callback);  // once, however it ends
+
+  // Slots with a token, enumerated anew. Wants no PIN.
+  boost::asio::awaitable<base::Result<std::vector<Token>>> tokens();
+  boost::asio::awaitable<base::Result<std::vector<TokenCertificate>>> certificates(std::uint64_t slot_id);
+
+  // C_Login(CKU_USER), one presentation of the PIN, never repeated; no PIN where the reader has a PIN pad. Gives the token's
+  // state after it, also beside an error: pin_incorrect, pin_locked, pin_length, token_removed, token_failed.
+  struct Login {
+    std::optional<base::Error> error;
+    Token token;
+  };
+  boost::asio::awaitable<base::Result<Login>> login(std::uint64_t slot_id, const base::Secret* pin);
+  boost::asio::awaitable<base::Result<void>> logout(std::uint64_t slot_id);
+
+  // Looks the private key up by CKA_ID; after login. certificate_not_found if there is none.
+  boost::asio::awaitable<base::Result<Key>> key(std::uint64_t slot_id, base::Bytes cka_id);
+
+  // C_SignInit and C_Sign for each digest. Several calls may be pending: they are served in order, so two in flight keep
+  // the token busy. `context_pin` (copied before the first suspension) is presented for each signature of an
+  // always-authenticate key: give it only once the token has accepted it. At most `max_chunk` digests.
+  static constexpr std::size_t max_chunk = 256;
+  boost::asio::awaitable<base::Result<SignedChunk>> sign(Key key, Mechanism mechanism, std::vector<base::Digest> digests,
+                                                         const base::Secret* context_pin);
+
+  // Logs out and ends the process: vendor code keeps copies of a PIN. Pending calls fail with token_host_died.
+  boost::asio::awaitable<void> end();
+
+ private:
+  class Implementation;
+  explicit TokenHost(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace signet::pkcs11

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <openssl/x509.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/time.hpp"
+
+namespace signet::pki {
+
+// A certificate revocation list (RFC 5280 clause 5), decoded once; copies share it. Nothing is verified until a path is.
+class Crl {
+ public:
+  static base::Result<Crl> from_der(base::BytesView der);  // parameter_invalid; at most 64 MiB
+  base::BytesView der() const;
+  X509_CRL* native() const;
+
+ private:
+  struct Content;
+  explicit Crl(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
+  std::shared_ptr<const Content> content_;
+};
+
+// All lists in a PEM text or the one in a DER file.
+base::Result<std::vector<Crl>> crls_in(base::BytesView file);
+
+}  // namespace signet::pki

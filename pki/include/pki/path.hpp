@@ -1,0 +1,40 @@
+#pragma once
+
+#include <vector>
+
+#include "pki/certificate.hpp"
+#include "pki/crl.hpp"
+
+namespace signet::pki {
+
+// What a path is built from and judged by. Anchors and revocation data are given, never fetched here.
+struct TrustMaterial {
+  std::vector<Certificate> anchors;
+  std::vector<Certificate> intermediates;
+  std::vector<Crl> crls;
+};
+
+enum class Purpose : std::uint8_t { signer, time_stamping };  // the latter wants extendedKeyUsage timeStamping, critical (RFC 3161 2.3)
+
+enum class PathStatus : std::uint8_t {
+  valid,
+  no_path,            // no chain to an anchor
+  expired,            // a certificate of the chain, at the given time
+  not_yet_valid,
+  revoked,            // the certificate itself, before or at the given time
+  ca_revoked,
+  no_revocation_data, // no CRL, or none in force, for a certificate of the chain
+  constraints,        // usage, basic constraints, name constraints, a weak algorithm
+};
+
+struct PathReport {
+  PathStatus status = PathStatus::no_path;
+  std::string detail;             // for developers; names no person
+  std::vector<Certificate> chain; // from the certificate to its anchor where one was found
+  std::optional<base::Time> revoked_at;
+};
+
+// RFC 5280 clause 6 at the time `at`, with revocation by the given CRLs for every certificate but the anchor. Any thread.
+PathReport validate_path(const Certificate& certificate, const TrustMaterial& trust, base::Time at, Purpose purpose);
+
+}  // namespace signet::pki

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "base/digest.hpp"
+#include "pki/path.hpp"
+
+namespace signet::pki {
+
+// RFC 3161: the messages and their checks. Who carries them to a TSA and back is the caller's business.
+
+struct TimeStampRequest {
+  base::Bytes der;
+  base::Digest imprint;
+  base::Bytes nonce;
+};
+
+// A request for a token over `imprint`, with a random nonce and certReq. Cannot fail but for want of memory.
+TimeStampRequest make_time_stamp_request(const base::Digest& imprint);
+
+// A TimeStampToken (the CMS SignedData alone, as XAdES embeds it).
+struct TimeStampToken {
+  base::Bytes der;
+  base::Time time{};        // genTime, fractions cut
+  base::Digest imprint;
+  std::string policy;       // OID
+};
+
+// The token of a TimeStampResp that answers `request`: status granted, imprint and nonce as asked, the CMS signature valid
+// with the certificate that the token names (ESSCertID) and carries. The TSA's chain is not judged here.
+// time_stamp_failed with the TSA's reason; hostile input gives an error, never more.
+base::Result<TimeStampToken> read_time_stamp_response(base::BytesView response, const TimeStampRequest& request);
+
+// A token as found in a signature: parsed, not verified.
+base::Result<TimeStampToken> parse_time_stamp_token(base::BytesView der);
+
+enum class TimeStampStatus : std::uint8_t { valid, imprint_differs, signature_invalid, untrusted };
+
+struct TimeStampReport {
+  TimeStampStatus status = TimeStampStatus::signature_invalid;
+  base::Time time{};
+  PathReport path;          // of the TSA's certificate, at the time of the validation
+  std::optional<Certificate> signer;
+  std::string detail;
+};
+
+// RFC 3161 2.4.2 and 2.3: imprint, CMS signature, signing certificate attribute, TSA usage, chain and revocation at `at`.
+TimeStampReport verify_time_stamp(base::BytesView token, const base::Digest& imprint, const TrustMaterial& trust, base::Time at);
+
+}  // namespace signet::pki

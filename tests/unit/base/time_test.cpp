@@ -1,0 +1,19 @@
+#include <catch2/catch.hpp>
+
+#include "base/time.hpp"
+
+using namespace signet::base;
+using namespace std::chrono;
+
+TEST_CASE("times are written in UTC and read with any offset") {
+  const Time time = sys_days{year{2026} / 2 / 28} + 23h + 30min + 5s;
+  CHECK(rfc3339(time) == "2026-02-28T23:30:05Z");
+  CHECK(from_rfc3339("2026-02-28T23:30:05Z") == time);
+  CHECK(from_rfc3339("2026-03-01T01:30:05.25+02:00") == time);
+}
+
+TEST_CASE("what is no time is refused") {
+  const auto text = GENERATE("", "2026-02-30T00:00:00Z", "2026-02-28T23:30:05", "2026-02-28", "2026-02-28T23:30:05+2", "2026-02-28T23:30:05Zx",
+                             "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z");
+  CHECK_FALSE(from_rfc3339(text));
+}

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "xades/types.hpp"
+
+// Start here: how a signature is made. The caller asks what is to be signed, has the token sign it, and gets the document.
+namespace signet::xades {
+
+// One thing that is signed: it is known by its hash alone.
+struct DataObject {
+  std::string_view name;  // detached: becomes the Reference's URI, percent-encoded. UTF-8, not empty.
+  base::Digest digest;
+};
+
+// What all signatures of a batch share.
+struct SignatureParameters {
+  pki::Certificate signing_certificate;
+  std::vector<pki::Certificate> chain;  // further certificates for KeyInfo
+  SignatureAlgorithm algorithm;
+  Packaging packaging = Packaging::detached;
+};
+
+// What one signature holds. Views: the caller keeps what they point to. `id` is an NCName, unique among documents.
+struct SignatureContent {
+  std::string_view id;
+  base::Time signing_time;
+  std::span<const DataObject> objects;  // one or more
+};
+
+// Writes XAdES baseline signatures (EN 319 132-1 clause 6.3) directly in exclusive canonical form, so that what is hashed
+// is what is sent. The same content gives the same bytes every time: a batch keeps signature values, not documents.
+// Immutable; any thread.
+class SignatureWriter {
+ public:
+  explicit SignatureWriter(const SignatureParameters& parameters);
+
+  const SignatureAlgorithm& algorithm() const { return algorithm_; }
+
+  // The digest of the canonical SignedInfo: what the key signs.
+  base::Digest to_be_signed(const SignatureContent& content) const;
+
+  // The imprint of a SignatureTimeStamp (5.3): over the canonical SignatureValue element.
+  base::Digest time_stamp_imprint(const SignatureContent& content, base::BytesView value, base::DigestAlgorithm algorithm) const;
+
+  // The whole document: B-B, or B-T with a TimeStampToken. `value` is as XML Signature wants it (ECDSA: r and s side by side).
+  std::string document(const SignatureContent& content, base::BytesView value, base::BytesView time_stamp_token = {}) const;
+
+ private:
+  void append_signed_info(std::string& out, const SignatureContent& content) const;
+  void append_signed_properties(std::string& out, const SignatureContent& content) const;
+  void append_signature_value(std::string& out, const SignatureContent& content, base::BytesView value, std::string_view namespace_declaration) const;
+
+  SignatureAlgorithm algorithm_;
+  Packaging packaging_;
+  // Constant text between the parts that differ from one signature to the next.
+  std::string signed_info_start_;
+  std::string signing_certificate_;
+  std::string key_info_;
+};
+
+}  // namespace signet::xades

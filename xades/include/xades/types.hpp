@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/digest.hpp"
+#include "pki/certificate.hpp"
+
+namespace signet::xades {
+
+// Baseline levels of EN 319 132-1 clause 6.
+enum class Level : std::uint8_t { b_b, b_t };
+std::string_view name(Level level);  // "b", "t"
+std::optional<Level> level(std::string_view name);
+
+enum class Packaging : std::uint8_t {
+  detached,   // a ds:Reference whose DigestValue is the given hash; no transforms
+  enveloping, // the hash, base64, in a ds:Object, referenced with a base64 transform
+};
+std::string_view name(Packaging packaging);
+std::optional<Packaging> packaging(std::string_view name);
+
+enum class KeyScheme : std::uint8_t { rsa_pkcs1, rsa_pss, ecdsa };
+
+// ds:SignatureMethod: RFC 9231 names; PSS is the MGF1 form with parameters fixed by the name (salt as long as the hash).
+struct SignatureAlgorithm {
+  KeyScheme scheme = KeyScheme::rsa_pkcs1;
+  base::DigestAlgorithm digest = base::DigestAlgorithm::sha256;
+
+  bool operator==(const SignatureAlgorithm&) const = default;
+};
+std::string_view uri(const SignatureAlgorithm& algorithm);
+std::optional<SignatureAlgorithm> signature_algorithm(std::string_view uri);
+// SHA-256 for RSA and P-256, SHA-384 for P-384, SHA-512 for P-521; none for other keys.
+std::optional<SignatureAlgorithm> preferred_algorithm(pki::KeyType key);
+
+std::string_view uri(base::DigestAlgorithm algorithm);
+std::optional<base::DigestAlgorithm> digest_algorithm_of_uri(std::string_view uri);
+
+}  // namespace signet::xades

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "pki/time_stamp.hpp"
+#include "xades/types.hpp"
+
+namespace signet::xades {
+
+// EN 319 102-1 clause 5.1.
+enum class Indication : std::uint8_t { total_passed, total_failed, indeterminate };
+enum class SubIndication : std::uint8_t {
+  none,
+  format_failure,
+  hash_failure,
+  sig_crypto_failure,
+  revoked,
+  expired,
+  not_yet_valid,
+  sig_constraints_failure,
+  chain_constraints_failure,
+  certificate_chain_general_failure,
+  crypto_constraints_failure,
+  no_signing_certificate_found,
+  no_certificate_chain_found,
+  revoked_no_poe,
+  revoked_ca_no_poe,
+  out_of_bounds_no_poe,
+  out_of_bounds_not_revoked,
+  timestamp_order_failure,
+  try_later,  // no revocation data in force
+  signed_data_not_found,
+};
+std::string_view name(Indication indication);        // "TOTAL-PASSED"
+std::string_view name(SubIndication sub_indication); // "HASH_FAILURE"; "" for none
+
+// References and SignatureValue alone, apart from trust and time. unknown: a referenced object was not given.
+enum class Integrity : std::uint8_t { valid, invalid, unknown };
+std::string_view name(Integrity integrity);
+
+// Content that a detached reference may mean: by its bytes or by its hash. An empty name fits any reference.
+struct GivenData {
+  std::string name;
+  std::variant<base::Digest, base::Bytes> content;
+};
+
+struct VerifyLimits {
+  std::size_t max_bytes = 16u << 20;
+  std::size_t max_nodes = 200'000;  // elements, attributes and namespace declarations, counted before a tree is built
+  unsigned max_depth = 64;
+  std::size_t max_signatures = 100;
+  std::size_t max_references = 1'000;
+  std::size_t max_transforms = 8;  // per reference
+};
+
+struct VerifyOptions {
+  pki::TrustMaterial trust;
+  base::Time at;  // the time of the validation
+  std::vector<GivenData> data;
+  VerifyLimits limits;
+};
+
+struct ReferenceReport {
+  std::string uri;
+  bool signed_properties = false;
+  enum class Status : std::uint8_t { valid, digest_differs, not_found, refused } status = Status::not_found;
+  std::string detail;
+};
+
+// One ds:Signature. A bad signature is a report, never an error.
+struct SignatureReport {
+  std::string id;
+  Indication indication = Indication::indeterminate;
+  SubIndication sub_indication = SubIndication::none;
+  Integrity integrity = Integrity::unknown;
+  std::optional<Level> level;                  // the highest whose form is met
+  std::optional<pki::Certificate> signer;
+  std::optional<base::Time> claimed_time;      // SigningTime: the signer's word
+  std::optional<base::Time> proven_time;       // genTime of the earliest valid signature time stamp
+  std::vector<ReferenceReport> references;
+  std::vector<pki::TimeStampReport> time_stamps;
+  std::optional<pki::PathReport> path;
+  std::vector<std::string> warnings;
+  std::string detail;                          // why, for developers
+};
+
+// Verifies every ds:Signature of a document per EN 319 102-1 (baseline B-B and B-T): format, references, wrapping defence
+// (the node whose digest was checked is the node that is read), SignatureValue, signing certificate, path, time stamps.
+// Errors only for input that is no document at all: message_invalid (not XML, a DTD, no signature), message_too_large.
+// Touches no file and no network. Any thread.
+base::Result<std::vector<SignatureReport>> verify(base::BytesView document, const VerifyOptions& options);
+
+}  // namespace signet::xades
