@@ -55,17 +55,18 @@ bool is_utf8(std::string_view text) {
 
 std::string shown(std::string_view text, std::size_t max_bytes) {
   std::string out;
+  std::size_t cut = 0;  // as much of `out` as leaves room for the ellipsis
   while (!text.empty()) {
     const auto character = first_character(text);
     const std::size_t size = character ? character->size : 1;
-    const std::string_view next = !character || misleading(character->code) ? replacement : text.substr(0, size);
-    const bool last = text.size() == size;
-    if (out.size() + next.size() + (last ? 0 : ellipsis.size()) > max_bytes) {
+    out += !character || misleading(character->code) ? replacement : text.substr(0, size);
+    text.remove_prefix(size);
+    if (out.size() + ellipsis.size() <= max_bytes) cut = out.size();
+    if (out.size() > max_bytes) {
+      out.resize(cut);
       out += ellipsis;
       return out;
     }
-    out += next;
-    text.remove_prefix(size);
   }
   return out;
 }
