@@ -1,0 +1,52 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include <optional>
+
+#include "base/secret.hpp"
+#include "signing/certificates.hpp"
+#include "signing/origin.hpp"
+
+namespace signet::signing {
+
+// What the person is asked before a batch is signed. Texts of the page are untrusted and shown as theirs.
+struct ConsentRequest {
+  Origin origin;
+  std::string purpose;
+  std::size_t count = 0;
+  std::vector<std::string> first_names;  // at most a few; the dialog says how many more there are
+  SigningCertificate certificate;
+  xades::Level level{};
+  bool consent_given = false;            // only the PIN is missing: a resumed batch, a mistyped PIN
+  enum class Pin : std::uint8_t { none, ask, reader } pin = Pin::none;  // reader: typed on the reader's PIN pad
+  std::optional<base::ErrorCode> last_refusal;  // of the PIN before: pin_incorrect, pin_length
+  bool final_try = false;                // the next wrong PIN locks the token: the dialog warns and asks for confirmation
+};
+
+struct ConsentAnswer {
+  std::optional<base::Secret> pin;
+};
+
+// What is open on the screen, for whoever waits for it.
+struct Waiting {
+  enum class For : std::uint8_t { certificate, consent, pin, reader } what = For::consent;
+  base::Time until{};
+};
+
+// Asks the person, outside the web page; one dialog at a time, others wait. Errors: user_cancelled (also when it timed out),
+// no_dialog_possible, memory_not_lockable. The agent talks to pinentry; tests answer by themselves.
+class Dialog {
+ public:
+  virtual ~Dialog() = default;
+  using WaitingCallback = std::function<void(const Waiting&)>;
+
+  virtual boost::asio::awaitable<base::Result<ConsentAnswer>> consent(ConsentRequest request, WaitingCallback waiting) = 0;
+  // Index of the chosen certificate.
+  virtual boost::asio::awaitable<base::Result<std::size_t>> choose(Origin origin, std::vector<SigningCertificate> certificates,
+                                                                   WaitingCallback waiting) = 0;
+  // Closes what is open for this origin: who asked is gone for good.
+  virtual void close(const Origin& origin) = 0;
+};
+
+}  // namespace signet::signing
