@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -63,11 +64,13 @@ std::string_view name(ErrorCode code);
 enum class WhoActs : std::uint8_t { person, caller, machine, us };
 WhoActs who_acts(ErrorCode code);
 
-// `detail` is for developers and holds nothing secret or personal; `origin` is the CK_RV, OpenSSL or errno value, 0 if none.
+// `detail` is for developers and holds nothing secret or personal; `origin` is the CK_RV, OpenSSL or errno value, 0 if none;
+// `tries_left` is how many more PINs the token takes, where it told so.
 struct Error {
   ErrorCode code = ErrorCode::internal;
   std::string detail;
   std::uint64_t origin = 0;
+  std::optional<unsigned> tries_left = std::nullopt;
 
   bool operator==(const Error&) const = default;
 };

@@ -12,7 +12,7 @@ template <class T>
 using Result = std::expected<T, Error>;
 
 inline std::unexpected<Error> failure(ErrorCode code, std::string detail = {}, std::uint64_t origin = 0) {
-  return std::unexpected(Error{code, std::move(detail), origin});
+  return std::unexpected(Error{code, std::move(detail), origin, {}});
 }
 
 // Hands an error on to a caller with another value type.

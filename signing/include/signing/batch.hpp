@@ -65,6 +65,9 @@ struct SigningPorts {
   std::function<base::Time()> now;
   // Several TSAs in order, with their retries; time_stamp_failed when none gave a token.
   std::function<boost::asio::awaitable<base::Result<pki::TimeStampToken>>(base::Digest imprint)> time_stamp;
+  // The certificate that an origin was given before, and a new one to remember; kept by the agent over restarts.
+  std::function<std::string(const Origin&)> remembered_certificate;
+  std::function<void(const Origin&, const std::string& certificate_id)> remember_certificate;
   // A batch began (true) or stopped (false) running: the agent holds inhibitors meanwhile.
   std::function<void(bool)> running_changed;
   // The journal's head at a batch's end, for the system journal.
@@ -77,6 +80,7 @@ struct SigningLimits {
   std::size_t max_unacknowledged = 1'000;  // results; more stop the signing until the page reads
   std::size_t max_time_stamps_pending = 64;
   std::chrono::seconds keep_after_disconnect{600};      // unacknowledged results of a finished batch
+  std::chrono::seconds wait_for_reader{60};             // a running batch that nobody reads any more pauses after so long
   std::chrono::seconds keep_unfinished{24 * 3600};      // a paused batch
 };
 

@@ -30,6 +30,8 @@ class Manifest {
 
   // id_duplicate, batch_too_large, parameter_invalid (a text that is empty, too long, not UTF-8, or an id with control characters).
   base::Result<void> add(const Item& item);
+  // All of them or, where one is wrong, none.
+  base::Result<void> add_all(const std::vector<Item>& items);
   std::size_t size() const { return rows_.size(); }
   Item operator[](std::size_t index) const;
 
@@ -43,7 +45,6 @@ class Manifest {
     std::uint16_t name_size;
     base::DigestAlgorithm algorithm;
   };
-  std::string_view id_of(std::size_t index) const;
 
   ManifestLimits limits_;
   std::string texts_;  // id, name and digest of each row, one after another

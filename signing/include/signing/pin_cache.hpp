@@ -41,7 +41,8 @@ class PinCache {
   bool wipe(const PinOwner& owner);
   std::vector<PinOwner> wipe_all();
   std::vector<PinOwner> wipe_token(std::string_view serial);
-  std::vector<PinOwner> wipe_expired(base::Time now);
+  // Those whose time or number of signatures is over, but not one that is in use: limits never cut a manifest.
+  std::vector<PinOwner> wipe_expired(base::Time now, const std::optional<PinOwner>& in_use = {});
   std::optional<base::Time> next_expiry() const;
   std::size_t size() const { return entries_.size(); }
 

@@ -1,0 +1,112 @@
+#include "signing/token_login.hpp"
+
+namespace signet::signing {
+
+using base::ErrorCode;
+using base::failure;
+using boost::asio::awaitable;
+
+awaitable<base::Result<pkcs11::TokenPlace>> TokenLogins::find(pkcs11::TokenPlace wanted) {
+  auto host = co_await modules_.host(wanted.module);
+  if (!host) co_return base::failure_of(host);
+  auto tokens = co_await (*host)->tokens();
+  if (!tokens) co_return base::failure_of(tokens);
+  for (pkcs11::Token& token : *tokens) {
+    if (token.serial == wanted.token.serial && token.manufacturer == wanted.token.manufacturer && token.label == wanted.token.label)
+      co_return pkcs11::TokenPlace{wanted.module, std::move(token)};
+  }
+  co_return failure(ErrorCode::token_removed, "the token is not there any more");
+}
+
+bool TokenLogins::pin_missing(const pkcs11::TokenPlace& place, const PinOwner& owner) const {
+  if (!place.token.login_required) return false;
+  const auto login = logins_.find(place.module);
+  const bool logged_in = login != logins_.end() && login->second.owner == owner && !login->second.host.expired();
+  if (place.token.protected_authentication_path) return !logged_in;
+  return pins_.find(owner) == nullptr;
+}
+
+awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, PinOwner owner, std::optional<base::Secret> typed, base::Time now) {
+  auto host = co_await modules_.host(place.module);
+  if (!host) co_return base::failure_of(host);
+  if (place.token.login_required) {
+    const auto before = logins_.find(place.module);
+    const bool same_host = before != logins_.end() && before->second.host.lock() == *host && (*host)->alive();
+    if (same_host && before->second.owner != owner) {
+      const auto out = co_await (*host)->logout(place.token.slot_id);
+      logins_.erase(place.module);
+      if (!out) co_return std::unexpected(out.error());
+    }
+    if (!same_host || !logins_.contains(place.module)) {
+      const base::Secret* const kept = typed ? nullptr : pins_.find(owner);
+      const bool reader = place.token.protected_authentication_path;
+      if (!typed && kept == nullptr && !reader) co_return failure(ErrorCode::user_cancelled, "no PIN was given");
+      auto login = co_await (*host)->login(place.token.slot_id, reader ? nullptr : typed ? &*typed : kept);
+      std::optional<base::Error> refused;
+      if (!login) {
+        // The host died or was ended in the call: whether the token counted the try is unknown, so the PIN is not used again.
+        refused = login.error();
+      } else if (login->error) {
+        refused = login->error;
+        if (refused->code == ErrorCode::pin_incorrect && login->token.pin_final_try) refused->tries_left = 1;
+        if (refused->code == ErrorCode::pin_incorrect && login->token.pin_locked) refused->code = ErrorCode::pin_locked;
+        if (refused->code == ErrorCode::pin_locked) refused->tries_left = 0;
+      }
+      if (refused) {
+        typed.reset();
+        pins_.wipe(owner);
+        co_await end_hosts({place.module});
+        co_return std::unexpected(*refused);
+      }
+      logins_.insert_or_assign(place.module, Login{owner, *host});
+      if (typed) pins_.keep(owner, std::move(*typed), now);
+    }
+  }
+  auto key = co_await (*host)->key(place.token.slot_id, owner.cka_id);
+  if (!key) co_return base::failure_of(key);
+  co_return ReadyKey{*host, *key};
+}
+
+awaitable<void> TokenLogins::end_hosts(std::vector<std::size_t> modules) {
+  for (std::size_t module : modules) {
+    logins_.erase(module);
+    co_await modules_.end_host(module);
+  }
+}
+
+awaitable<void> TokenLogins::end_logins(std::vector<PinOwner> owners) {
+  std::vector<std::size_t> modules;
+  for (const auto& [module, login] : logins_) {
+    for (const PinOwner& owner : owners) {
+      if (login.owner == owner) modules.push_back(module);
+    }
+  }
+  co_await end_hosts(std::move(modules));
+}
+
+awaitable<void> TokenLogins::wipe(PinOwner owner) {
+  pins_.wipe(owner);
+  co_await end_logins({std::move(owner)});
+}
+
+awaitable<void> TokenLogins::wipe_all() {
+  pins_.wipe_all();
+  std::vector<std::size_t> modules;
+  for (const auto& [module, login] : logins_) modules.push_back(module);
+  co_await end_hosts(std::move(modules));
+}
+
+awaitable<void> TokenLogins::wipe_token(std::string serial) {
+  pins_.wipe_token(serial);
+  std::vector<std::size_t> modules;
+  for (const auto& [module, login] : logins_) {
+    if (login.owner.token_serial == serial) modules.push_back(module);
+  }
+  co_await end_hosts(std::move(modules));
+}
+
+awaitable<void> TokenLogins::wipe_expired(base::Time now, std::optional<PinOwner> in_use) {
+  co_await end_logins(pins_.wipe_expired(now, in_use));
+}
+
+}  // namespace signet::signing
