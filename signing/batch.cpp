@@ -8,8 +8,9 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <set>
 
-#include "signing/token_login.hpp"
-#include "signing/wait.hpp"
+#include "token_login.hpp"
+#include "signing/turns.hpp"
+#include "wait.hpp"
 
 namespace signet::signing {
 

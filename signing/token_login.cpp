@@ -1,4 +1,4 @@
-#include "signing/token_login.hpp"
+#include "token_login.hpp"
 
 namespace signet::signing {
 

@@ -4,7 +4,6 @@
 
 #include "pkcs11/modules.hpp"
 #include "signing/pin_cache.hpp"
-#include "signing/wait.hpp"
 
 namespace signet::signing {
 

@@ -1,0 +1,196 @@
+#include "xades/build.hpp"
+
+#include <charconv>
+
+#include "base/text.hpp"
+
+namespace signet::xades {
+namespace {
+
+// Everything below is in the form that Exclusive XML Canonicalization 1.0 gives: start and end tags for empty elements,
+// attributes in order, and each namespace declared where the canonical form of the signed subtree declares it. Declaring it
+// there in the document too makes the hashed bytes a part of the sent ones.
+#define DS "http://www.w3.org/2000/09/xmldsig#"
+#define XADES "http://uri.etsi.org/01903/v1.3.2#"
+#define EXCLUSIVE_C14N "http://www.w3.org/2001/10/xml-exc-c14n#"
+constexpr std::string_view ds_declaration = " xmlns:ds=\"" DS "\"";
+constexpr std::string_view signed_properties_type = "http://uri.etsi.org/01903#SignedProperties";
+
+// XAdES data of several kinds have ids of their own, all built from the signature's.
+constexpr std::string_view value_suffix = "-value";
+constexpr std::string_view properties_suffix = "-properties";
+constexpr std::string_view reference_suffix = "-reference-";
+constexpr std::string_view object_suffix = "-object-";
+
+void append_number(std::string& out, std::size_t number) {
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  out.append(digits, end);
+}
+
+void append_digest(std::string& out, const base::Digest& digest, std::string_view declaration) {
+  out += "<ds:DigestMethod";
+  out += declaration;
+  out += " Algorithm=\"";
+  out += uri(digest.algorithm());
+  out += "\"></ds:DigestMethod><ds:DigestValue";
+  out += declaration;
+  out += '>';
+  base::append_base64(out, digest.bytes());
+  out += "</ds:DigestValue>";
+}
+
+std::string key_info_of(const SignatureParameters& parameters) {
+  std::string out = "<ds:KeyInfo><ds:X509Data>";
+  const auto append = [&](const pki::Certificate& certificate) {
+    out += "<ds:X509Certificate>";
+    base::append_base64(out, certificate.der());
+    out += "</ds:X509Certificate>";
+  };
+  append(parameters.signing_certificate);
+  for (const pki::Certificate& certificate : parameters.chain) append(certificate);
+  return out + "</ds:X509Data></ds:KeyInfo>";
+}
+
+// SigningCertificateV2 (EN 319 132-1 clause 5.2.2), the signer's certificate alone.
+std::string signing_certificate_of(const pki::Certificate& certificate, base::DigestAlgorithm algorithm) {
+  std::string out = "<xades:SigningCertificateV2><xades:Cert><xades:CertDigest>";
+  append_digest(out, base::digest(algorithm, certificate.der()), ds_declaration);
+  out += "</xades:CertDigest><xades:IssuerSerialV2>";
+  base::append_base64(out, certificate.issuer_serial_der());
+  return out + "</xades:IssuerSerialV2></xades:Cert></xades:SigningCertificateV2></xades:SignedSignatureProperties>"
+               "<xades:SignedDataObjectProperties>";
+}
+
+}  // namespace
+
+SignatureWriter::SignatureWriter(const SignatureParameters& parameters)
+    : algorithm_(parameters.algorithm),
+      packaging_(parameters.packaging),
+      signing_certificate_(signing_certificate_of(parameters.signing_certificate, parameters.algorithm.digest)),
+      key_info_(key_info_of(parameters)) {
+  signed_info_start_ = "<ds:SignedInfo xmlns:ds=\"" DS "\"><ds:CanonicalizationMethod Algorithm=\"" EXCLUSIVE_C14N
+                       "\"></ds:CanonicalizationMethod><ds:SignatureMethod Algorithm=\"";
+  signed_info_start_ += uri(algorithm_);
+  signed_info_start_ += "\"></ds:SignatureMethod>";
+}
+
+void SignatureWriter::append_signed_properties(std::string& out, const SignatureContent& content) const {
+  out += "<xades:SignedProperties xmlns:xades=\"" XADES "\" Id=\"";
+  out += content.id;
+  out += properties_suffix;
+  out += "\"><xades:SignedSignatureProperties><xades:SigningTime>";
+  out += base::rfc3339(content.signing_time);
+  out += "</xades:SigningTime>";
+  out += signing_certificate_;
+  for (std::size_t i = 0; i < content.objects.size(); ++i) {
+    out += "<xades:DataObjectFormat ObjectReference=\"#";
+    out += content.id;
+    out += reference_suffix;
+    append_number(out, i);
+    out += "\"><xades:MimeType>application/octet-stream</xades:MimeType></xades:DataObjectFormat>";
+  }
+  out += "</xades:SignedDataObjectProperties></xades:SignedProperties>";
+}
+
+void SignatureWriter::append_signed_info(std::string& out, const SignatureContent& content) const {
+  out += signed_info_start_;
+  for (std::size_t i = 0; i < content.objects.size(); ++i) {
+    const DataObject& object = content.objects[i];
+    out += "<ds:Reference Id=\"";
+    out += content.id;
+    out += reference_suffix;
+    append_number(out, i);
+    out += "\" URI=\"";
+    if (packaging_ == Packaging::detached) {
+      out += base::percent_encoded(object.name);
+      out += "\">";
+      append_digest(out, object.digest, {});
+    } else {
+      out += '#';
+      out += content.id;
+      out += object_suffix;
+      append_number(out, i);
+      out += "\"><ds:Transforms><ds:Transform Algorithm=\"" DS "base64\"></ds:Transform></ds:Transforms>";
+      append_digest(out, base::digest(algorithm_.digest, object.digest.bytes()), {});
+    }
+    out += "</ds:Reference>";
+  }
+  out += "<ds:Reference Type=\"";
+  out += signed_properties_type;
+  out += "\" URI=\"#";
+  out += content.id;
+  out += properties_suffix;
+  out += "\"><ds:Transforms><ds:Transform Algorithm=\"" EXCLUSIVE_C14N "\"></ds:Transform></ds:Transforms>";
+  thread_local std::string properties;
+  properties.clear();
+  append_signed_properties(properties, content);
+  append_digest(out, base::digest(algorithm_.digest, base::as_bytes(properties)), {});
+  out += "</ds:Reference></ds:SignedInfo>";
+}
+
+void SignatureWriter::append_signature_value(std::string& out, const SignatureContent& content, base::BytesView value,
+                                             std::string_view declaration) const {
+  out += "<ds:SignatureValue";
+  out += declaration;
+  out += " Id=\"";
+  out += content.id;
+  out += value_suffix;
+  out += "\">";
+  base::append_base64(out, value);
+  out += "</ds:SignatureValue>";
+}
+
+base::Digest SignatureWriter::to_be_signed(const SignatureContent& content) const {
+  thread_local std::string signed_info;
+  signed_info.clear();
+  append_signed_info(signed_info, content);
+  return base::digest(algorithm_.digest, base::as_bytes(signed_info));
+}
+
+base::Digest SignatureWriter::time_stamp_imprint(const SignatureContent& content, base::BytesView value,
+                                                 base::DigestAlgorithm algorithm) const {
+  std::string element;
+  append_signature_value(element, content, value, ds_declaration);
+  return base::digest(algorithm, base::as_bytes(element));
+}
+
+std::string SignatureWriter::document(const SignatureContent& content, base::BytesView value, base::BytesView time_stamp_token) const {
+  std::string out;
+  out.reserve(2'600 + key_info_.size() + content.objects.size() * 600 + value.size() * 2 + time_stamp_token.size() * 3 / 2);
+  out += "<ds:Signature xmlns:ds=\"" DS "\" Id=\"";
+  out += content.id;
+  out += "\">";
+  append_signed_info(out, content);
+  append_signature_value(out, content, value, {});
+  out += key_info_;
+  if (packaging_ == Packaging::enveloping) {
+    for (std::size_t i = 0; i < content.objects.size(); ++i) {
+      out += "<ds:Object Encoding=\"" DS "base64\" Id=\"";
+      out += content.id;
+      out += object_suffix;
+      append_number(out, i);
+      out += "\">";
+      base::append_base64(out, content.objects[i].digest.bytes());
+      out += "</ds:Object>";
+    }
+  }
+  out += "<ds:Object><xades:QualifyingProperties xmlns:xades=\"" XADES "\" Target=\"#";
+  out += content.id;
+  out += "\">";
+  append_signed_properties(out, content);
+  if (!time_stamp_token.empty()) {
+    out += "<xades:UnsignedProperties><xades:UnsignedSignatureProperties><xades:SignatureTimeStamp>"
+           "<ds:CanonicalizationMethod Algorithm=\"" EXCLUSIVE_C14N "\"></ds:CanonicalizationMethod><xades:EncapsulatedTimeStamp>";
+    base::append_base64(out, time_stamp_token);
+    out += "</xades:EncapsulatedTimeStamp></xades:SignatureTimeStamp></xades:UnsignedSignatureProperties></xades:UnsignedProperties>";
+  }
+  out += "</xades:QualifyingProperties></ds:Object></ds:Signature>";
+  return out;
+}
+
+#undef DS
+#undef XADES
+#undef EXCLUSIVE_C14N
+
+}  // namespace signet::xades
