@@ -2,8 +2,9 @@
 
 #include <openssl/evp.h>
 
-#include <filesystem>
+#include <chrono>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "pki/path.hpp"
@@ -11,7 +12,7 @@
 namespace signet::demo {
 
 using PrivateKey = std::shared_ptr<EVP_PKEY>;
-PrivateKey make_key(pki::KeyType type, int rsa_bits = 2048);
+PrivateKey make_key(pki::KeyType type, int rsa_bits = 2048);  // rsa or one of the three curves
 
 // A certificate with its key.
 struct Identity {
@@ -21,22 +22,24 @@ struct Identity {
 
 // What a certificate of the demonstration or of a test is to be. Defaults make one that is fit for signing today.
 struct Subject {
-  std::string common_name;
-  std::string serial_number;      // subject serialNumber: an IDNP
+  std::string common_name = {};
+  std::string serial_number = {}; // subject serialNumber: an IDNP
   pki::KeyType key_type = pki::KeyType::rsa;
   int rsa_bits = 2048;
   enum class Usage : std::uint8_t { signing, time_stamping, encryption_only, ca } usage = Usage::signing;
   std::chrono::seconds starts_before_now{86'400};
   std::chrono::seconds ends_after_now{365L * 86'400};
-  PrivateKey key;                 // an existing key (a token's); made if absent
+  PrivateKey key = nullptr;       // an existing key (a token's), of which only the public part is used; made if absent
 };
 
 // A certification authority for demonstrations and tests, never for real people: root, issued certificates, CRLs.
-// One thread. Throws std::runtime_error when OpenSSL fails: nothing here meets outside bytes.
+// Copies share their state. One thread. Throws std::runtime_error when OpenSSL fails: nothing here meets outside bytes.
 class Authority {
  public:
   explicit Authority(std::string name, base::Time now);
-  const Identity& root() const;
+  // One that issues under a certificate whatever it is: an end entity that poses as an authority, another root's namesake.
+  Authority(Identity identity, base::Time now);
+  const Identity& root() const;  // its own certificate: a subordinate's is not self-signed
   Identity issue(const Subject& subject);
   Authority subordinate(const Subject& subject);
   void revoke(const pki::Certificate& certificate, base::Time at);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "demo/pki.hpp"
 
 namespace signet::demo {
@@ -15,19 +17,22 @@ enum class TsaFault : std::uint8_t {
   http_500,
   http_429,           // with Retry-After: 1
   silent,             // never answers
-  wrong_usage,        // signed with a certificate that is not for time stamping
+  wrong_usage,        // signed with a certificate that is not for time stamping (the responder's third argument)
 };
 
 // Answers RFC 3161 requests in process: a test TSA by `openssl ts -reply` would do 114 a second. Any thread.
 class TimeStampResponder {
  public:
-  TimeStampResponder(Identity tsa, std::vector<pki::Certificate> chain);
-  // DER TimeStampResp; throws only when OpenSSL fails for want of memory. `now` becomes genTime.
+  // `chain`: what a token carries besides the signer's certificate. `unfit`: who signs under TsaFault::wrong_usage.
+  TimeStampResponder(Identity tsa, std::vector<pki::Certificate> chain, std::optional<Identity> unfit = std::nullopt);
+  // DER TimeStampResp, a rejection if the request is no good; `now` becomes genTime. Throws std::runtime_error when OpenSSL
+  // fails, std::logic_error for the faults of a server (http_500, http_429, silent) and for wrong_usage without `unfit`.
   base::Bytes answer(base::BytesView request, TsaFault fault, base::Time now) const;
 
  private:
   Identity tsa_;
   std::vector<pki::Certificate> chain_;
+  std::optional<Identity> unfit_;
 };
 
 }  // namespace signet::demo

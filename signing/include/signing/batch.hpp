@@ -18,8 +18,8 @@
 namespace signet::signing {
 
 struct BatchRequest {
-  std::string purpose;         // what the page says that this is for; at most 256 bytes
-  std::string certificate_id;  // SigningCertificate::id(); empty: the one remembered for the origin, or the person chooses
+  std::string purpose = {};    // what the page says that this is for; at most 256 bytes
+  std::string certificate_id = {};  // SigningCertificate::id(); empty: the one remembered for the origin, or the person chooses
   xades::Level level = xades::Level::b_b;
   xades::Packaging packaging = xades::Packaging::detached;
   bool together = false;       // one signature over all items instead of one each
@@ -75,7 +75,7 @@ struct SigningPorts {
 };
 
 struct SigningLimits {
-  ManifestLimits manifest;
+  ManifestLimits manifest = {};
   std::size_t max_batches_per_origin = 8;
   std::size_t max_unacknowledged = 1'000;  // results; more stop the signing until the page reads
   std::size_t max_time_stamps_pending = 64;

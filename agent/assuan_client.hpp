@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/screen.hpp"
+#include "base/secret.hpp"
+
+namespace signet::agent {
+
+// One conversation with one pinentry process over Assuan, on the calling thread; every call may block as long as a person
+// thinks. All that libassuan allocates is locked and zeroed: it keeps the PIN in a line buffer until it is released, so one
+// object is made for each dialog and gone after it.
+class Pinentry {
+ public:
+  // no_dialog_possible if the program cannot be started.
+  static base::Result<Pinentry> start(const std::string& program, const Screen& screen);
+  Pinentry(Pinentry&&) noexcept;
+  Pinentry& operator=(Pinentry&&) noexcept;
+  ~Pinentry();
+
+  int process_id() const;
+
+  // SETDESC and the like; the text is escaped here. parameter_invalid if the line would be longer than pinentry takes.
+  base::Result<void> set(const std::string& command, const std::string& text);
+
+  enum class Answer : std::uint8_t { ok, not_ok, cancelled };
+  base::Result<Answer> confirm();
+  // user_cancelled; the PIN as typed, possibly empty.
+  base::Result<base::Secret> get_pin();
+
+ private:
+  struct State;
+  explicit Pinentry(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Pinentry takes lines of about 1000 bytes; texts are composed to fewer.
+inline constexpr std::size_t most_escaped_bytes = 900;
+std::string assuan_escaped(std::string_view text);
+
+}  // namespace signet::agent

@@ -1,0 +1,80 @@
+#include <csignal>
+#include <iostream>
+
+#include <boost/json.hpp>
+
+#include "agent/command/command.hpp"
+#include "agent/messages.hpp"
+#include "agent/text.hpp"
+
+namespace signet::agent {
+
+base::Result<Configuration> Context::configuration() const {
+  if (!configuration_file.empty()) return read_configuration(configuration_file);
+  for (const auto& place : configuration_places()) {
+    if (std::filesystem::exists(place)) return read_configuration(place);
+  }
+  return Configuration{};
+}
+
+base::Result<ControlClient> Context::agent() const {
+  const auto configured = configuration();
+  if (!configured) return std::unexpected(configured.error());
+  return ControlClient::connect(control_socket_path(configured->control_socket));
+}
+
+int exit_code_of(const base::Error& error) {
+  switch (base::who_acts(error.code)) {
+    case base::WhoActs::person: return 4;
+    case base::WhoActs::caller: return 5;
+    case base::WhoActs::machine: return 6;
+    case base::WhoActs::us: break;
+  }
+  return 7;
+}
+
+int report(const Context& context, const base::Error& error) {
+  if (context.json) {
+    boost::json::object row{{"code", name(error.code)}, {"message", message_for(error.code)}, {"detail", error.detail}};
+    if (error.tries_left) row["tries_left"] = *error.tries_left;
+    std::cout << boost::json::serialize(boost::json::object{{"error", std::move(row)}}) << '\n';
+  } else {
+    std::cerr << "signet: " << message_for(error.code);
+    if (error.tries_left) std::cerr << ' ' << filled(tr("%1 try is left.", "%1 tries are left.", *error.tries_left), {std::to_string(*error.tries_left)});
+    if (!error.detail.empty()) std::cerr << "\n        (" << name(error.code) << ": " << error.detail << ')';
+    std::cerr << '\n';
+  }
+  return exit_code_of(error);
+}
+
+}  // namespace signet::agent
+
+int main(int argc, char** argv) {
+  using namespace signet::agent;
+  choose_language({});
+  std::signal(SIGPIPE, SIG_IGN);
+  Context context;
+  CLI::App app{"Signs with cryptographic tokens and verifies signatures (XAdES). Works through signetd, the agent of this session."};
+  app.name("signet");
+  app.set_version_flag("--version", SIGNET_VERSION);
+  app.add_option("--config", context.configuration_file, "Configuration file (default: signet.toml in ~/.config/signet or /etc/signet)")->check(CLI::ExistingFile);
+  app.add_flag("--json", context.json, "Print one JSON object");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer("Exit codes: 0 done, 1 and 2 verdicts of verify, 3 usage, 4 a person must act, 5 the request was wrong, 6 the machine, 7 a defect.");
+  add_status(app, context);
+  add_tokens(app, context);
+  add_certs(app, context);
+  add_sign(app, context);
+  add_verify(app, context);
+  add_origins(app, context);
+  add_lock(app, context);
+  add_journal(app, context);
+  add_demo(app, context);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : exit_usage;
+  }
+  return context.exit_code;
+}

@@ -1,0 +1,115 @@
+#include <boost/json.hpp>
+#include <iostream>
+
+#include "agent/command/command.hpp"
+#include "agent/text.hpp"
+
+namespace signet::agent {
+
+namespace json = boost::json;
+
+namespace {
+
+// The value of a member as a person reads it; "" if it is not there.
+std::string shown_member(const json::object& object, std::string_view name) {
+  const json::value* const value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) return {};
+  if (value->is_string()) return std::string(value->get_string());
+  if (value->is_bool()) return value->get_bool() ? tr("yes") : tr("no");
+  return json::serialize(*value);
+}
+
+const json::array& rows(const json::object& object, std::string_view name) {
+  static const json::array none;
+  const json::value* const value = object.if_contains(name);
+  return value != nullptr && value->is_array() ? value->get_array() : none;
+}
+
+template <class Show>
+void query(Context& context, std::string_view method, Show show) {
+  auto agent = context.agent();
+  auto result = agent ? agent->call(method, {}) : base::Result<json::object>(base::failure_of(agent));
+  if (!result) {
+    context.exit_code = report(context, result.error());
+  } else if (context.json) {
+    std::cout << json::serialize(*result) << '\n';
+  } else {
+    show(*result);
+  }
+}
+
+std::string validity_text(const json::object& certificate) {
+  const std::string validity = shown_member(certificate, "validity");
+  if (validity == "expired") return filled(tr("expired on %1"), {shown_member(certificate, "not_after").substr(0, 10)});
+  if (validity == "not_yet_valid") return filled(tr("not valid before %1"), {shown_member(certificate, "not_before").substr(0, 10)});
+  if (validity == "expires_soon") return filled(tr("EXPIRES SOON: on %1"), {shown_member(certificate, "not_after").substr(0, 10)});
+  return filled(tr("valid until %1"), {shown_member(certificate, "not_after").substr(0, 10)});
+}
+
+void show_status(const json::object& status) {
+  std::cout << "signetd " << shown_member(status, "version") << '\n';
+  std::cout << filled(tr("Address:  %1"), {shown_member(status, "address")}) << '\n';
+  for (const json::value& row : rows(status, "modules")) {
+    const json::object& module = row.as_object();
+    const std::string error = shown_member(module, "error");
+    std::cout << filled(tr("Module:   %1 (%2)"), {shown_member(module, "name"), shown_member(module, "path")}) << (error.empty() ? "" : "\n          " + error) << '\n';
+  }
+  if (rows(status, "modules").empty()) std::cout << tr("Module:   none is configured; add a [[modules]] entry with the path of your token's PKCS#11 module") << '\n';
+  const std::string why = shown_member(status, "dialog_error");
+  std::cout << filled(tr("Dialog:   %1"), {why.empty() ? tr("possible") : why}) << '\n';
+  std::cout << filled(tr("PINs:     %1 kept, scope %2"), {shown_member(status, "pins_kept"), shown_member(status, "pin_scope")});
+  if (const std::string until = shown_member(status, "pins_until"); !until.empty()) std::cout << filled(tr(", until %1"), {until});
+  std::cout << '\n' << filled(tr("Batches:  %1, %2 running"), {shown_member(status, "batches"), shown_member(status, "running")}) << '\n';
+  std::cout << filled(tr("Journal:  %1"), {shown_member(status, "journal")}) << '\n';
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Context& context) {
+  app.add_subcommand("status", "Say how the agent is: modules, dialogs, PINs kept, batches")->callback([&] { query(context, "status", show_status); });
+}
+
+void add_tokens(CLI::App& app, Context& context) {
+  app.add_subcommand("tokens", "List the tokens that are there")->callback([&] {
+    query(context, "tokens", [](const json::object& result) {
+      for (const json::value& row : rows(result, "tokens")) {
+        const json::object& token = row.as_object();
+        std::cout << shown_member(token, "label") << "  " << shown_member(token, "manufacturer") << ' ' << shown_member(token, "model") << ", "
+                  << filled(tr("serial number %1"), {shown_member(token, "serial")}) << ", " << filled(tr("module %1"), {shown_member(token, "module")});
+        if (shown_member(token, "pin_locked") == tr("yes")) std::cout << ", " << tr("PIN LOCKED");
+        else if (shown_member(token, "pin_final_try") == tr("yes")) std::cout << ", " << tr("LAST PIN TRY");
+        std::cout << '\n';
+      }
+      if (rows(result, "tokens").empty()) std::cout << tr("No token was found.") << '\n';
+    });
+  });
+}
+
+void add_certs(CLI::App& app, Context& context) {
+  app.add_subcommand("certs", "List the certificates that can sign")->callback([&] {
+    query(context, "certificates", [](const json::object& result) {
+      for (const json::value& row : rows(result, "certificates")) {
+        const json::object& certificate = row.as_object();
+        std::cout << shown_member(certificate, "id").substr(0, 16) << "  " << shown_member(certificate, "subject") << "\n                  "
+                  << validity_text(certificate) << ", " << filled(tr("token %1"), {shown_member(certificate, "token")}) << '\n';
+      }
+    });
+  });
+}
+
+void add_origins(CLI::App& app, Context& context) {
+  app.add_subcommand("origins", "List the websites that may use the agent")->callback([&] {
+    query(context, "origins", [](const json::object& result) {
+      for (const json::value& origin : rows(result, "origins")) std::cout << std::string_view(origin.as_string()) << '\n';
+      if (rows(result, "origins").empty()) std::cout << tr("None. Add them to [web] origins in the configuration.") << '\n';
+    });
+  });
+}
+
+void add_lock(CLI::App& app, Context& context) {
+  app.add_subcommand("lock", "Forget all PINs and log out of all tokens; running batches pause")->callback([&] {
+    query(context, "lock", [](const json::object&) { std::cout << tr("All PINs are forgotten, all tokens are logged out.") << '\n'; });
+  });
+}
+
+}  // namespace signet::agent

@@ -1,0 +1,193 @@
+#include <boost/json.hpp>
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "agent/command/command.hpp"
+#include "agent/text.hpp"
+#include "base/text.hpp"
+#include "xades/verify.hpp"
+
+namespace signet::agent {
+
+namespace json = boost::json;
+using base::ErrorCode;
+
+namespace {
+
+struct Options {
+  std::vector<std::string> signatures, digests, contents;
+  std::string trust, at, policy = "strict";
+  bool offline = false;
+  std::size_t max_size = 0;
+};
+
+base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size_t most) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in || std::filesystem::is_directory(file)) return base::failure(ErrorCode::file_failed, "cannot read " + file.string());
+  base::Bytes content;
+  char buffer[65'536];
+  while (in.read(buffer, sizeof buffer) || in.gcount() > 0) {
+    content.insert(content.end(), buffer, buffer + in.gcount());
+    if (content.size() > most) return base::failure(ErrorCode::message_too_large, file.string() + ": over " + std::to_string(most) + " bytes (--max-size lifts the limit)");
+  }
+  return content;
+}
+
+// Certificates and revocation lists, PEM or DER, from one folder: self-signed certificates become anchors, others help to
+// build paths.
+base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder) {
+  pki::TrustMaterial trust;
+  if (folder.empty()) return trust;
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  if (std::filesystem::is_regular_file(folder)) files.push_back(folder);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  }
+  if (files.empty()) return base::failure(ErrorCode::file_failed, "no certificates in " + folder.string());
+  for (const auto& file : files) {
+    const auto content = read_file(file, 64u << 20);
+    if (!content) return std::unexpected(content.error());
+    if (const auto certificates = pki::certificates_in(*content)) {
+      for (const pki::Certificate& certificate : *certificates) (certificate.subject() == certificate.issuer() ? trust.anchors : trust.intermediates).push_back(certificate);
+    }
+    if (auto lists = pki::crls_in(*content)) trust.crls.insert(trust.crls.end(), lists->begin(), lists->end());
+  }
+  return trust;
+}
+
+const char* explanation(const xades::SignatureReport& report) {
+  using enum xades::SubIndication;
+  switch (report.sub_indication) {
+    case none: return tr("The signature is valid.");
+    case format_failure: return tr("This is not a well-formed XAdES signature.");
+    case hash_failure: return tr("The document was changed after it was signed, or it is not the one that was signed.");
+    case sig_crypto_failure: return tr("The signature itself was changed or is damaged.");
+    case revoked: return tr("The signer's certificate had been revoked when it was used.");
+    case expired: return tr("The signer's certificate had expired when it was used.");
+    case not_yet_valid: return tr("The signer's certificate was not valid yet when it was used.");
+    case revoked_no_poe: return tr("The signer's certificate is revoked, and nothing proves that the signature was made before.");
+    case revoked_ca_no_poe: return tr("The certificate of the issuer is revoked, and nothing proves that the signature was made before.");
+    case out_of_bounds_no_poe:
+    case out_of_bounds_not_revoked: return tr("The signer's certificate is outside its validity, and nothing proves that the signature was made within it.");
+    case no_certificate_chain_found: return tr("The signer's certificate does not come from a trusted authority (see --trust).");
+    case no_signing_certificate_found: return tr("The signer's certificate is missing or is not the one that was meant.");
+    case try_later: return tr("Whether the certificate was revoked cannot be told: no revocation list in force was given (see --trust).");
+    case signed_data_not_found: return tr("The signed document is needed: give it with --content, or its hash with --digest.");
+    case timestamp_order_failure: return tr("The times in the signature contradict each other.");
+    case crypto_constraints_failure: return tr("An algorithm is too weak to be relied on.");
+    case chain_constraints_failure:
+    case certificate_chain_general_failure: return tr("The signer's certificate, or one above it, may not be used like this.");
+    case sig_constraints_failure: break;
+  }
+  return tr("The signature lacks something that it must have.");
+}
+
+json::object row_of(const xades::SignatureReport& report) {
+  json::object row{{"id", report.id},
+                   {"indication", name(report.indication)},
+                   {"sub_indication", name(report.sub_indication)},
+                   {"integrity", name(report.integrity)},
+                   {"level", report.level ? std::string("XAdES-B-") + (*report.level == xades::Level::b_t ? "T" : "B") : std::string{}},
+                   {"signer", report.signer ? report.signer->subject() : std::string{}},
+                   {"claimed_time", report.claimed_time ? base::rfc3339(*report.claimed_time) : std::string{}},
+                   {"proven_time", report.proven_time ? base::rfc3339(*report.proven_time) : std::string{}},
+                   {"explanation", explanation(report)},
+                   {"detail", report.detail}};
+  json::array references;
+  for (const auto& reference : report.references) references.push_back(json::object{{"uri", reference.uri}, {"valid", reference.status == xades::ReferenceReport::Status::valid}, {"detail", reference.detail}});
+  row["references"] = std::move(references);
+  json::array stamps;
+  for (const auto& stamp : report.time_stamps) stamps.push_back(json::object{{"valid", stamp.status == pki::TimeStampStatus::valid}, {"time", base::rfc3339(stamp.time)}, {"detail", stamp.detail}});
+  row["time_stamps"] = std::move(stamps);
+  row["warnings"] = json::array(report.warnings.begin(), report.warnings.end());
+  return row;
+}
+
+void print(const std::string& file, const xades::SignatureReport& report) {
+  std::cout << file << ": " << name(report.indication);
+  if (report.sub_indication != xades::SubIndication::none) std::cout << " / " << name(report.sub_indication);
+  std::cout << "\n  " << explanation(report) << '\n';
+  if (report.signer) std::cout << "  " << filled(tr("Signer: %1"), {base::shown(report.signer->subject(), 200)}) << '\n';
+  if (report.level) std::cout << "  " << filled(tr("Level: XAdES-B-%1"), {*report.level == xades::Level::b_t ? "T" : "B"}) << '\n';
+  if (report.proven_time) std::cout << "  " << filled(tr("Signed before %1 (time stamp)"), {base::rfc3339(*report.proven_time)}) << '\n';
+  else if (report.claimed_time) std::cout << "  " << filled(tr("Signed at %1 (the signer's own word)"), {base::rfc3339(*report.claimed_time)}) << '\n';
+  if (!report.detail.empty()) std::cout << "  (" << report.detail << ")\n";
+  for (const std::string& warning : report.warnings) std::cout << "  ! " << warning << '\n';
+}
+
+base::Result<std::vector<xades::GivenData>> read_given(const Options& options, std::size_t most) {
+  std::vector<xades::GivenData> given;
+  for (const std::string& digest : options.digests) {
+    auto value = base::parse_digest(digest);
+    if (!value) return base::failure_of(value);
+    given.push_back({{}, *value});
+  }
+  for (const std::string& content : options.contents) {
+    auto bytes = read_file(content, most);
+    if (!bytes) return base::failure_of(bytes);
+    given.push_back({std::filesystem::path(content).filename().string(), std::move(*bytes)});
+  }
+  return given;
+}
+
+int verify(const Context& context, const Options& options) {
+  xades::VerifyOptions how;
+  how.at = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  if (options.max_size > 0) {
+    how.limits.max_bytes = options.max_size;
+    how.limits.max_nodes = std::max(how.limits.max_nodes, options.max_size / 20);
+  }
+  if (!options.at.empty()) {
+    const auto at = base::from_rfc3339(options.at);
+    if (!at) return report(context, {ErrorCode::parameter_invalid, "--at wants a time such as 2026-11-22T10:00:00Z", 0, {}});
+    how.at = *at;
+  }
+  auto trust = read_trust(options.trust);
+  if (!trust) return report(context, trust.error());
+  how.trust = std::move(*trust);
+  auto given = read_given(options, std::size_t{1} << 30);
+  if (!given) return report(context, given.error());
+  how.data = std::move(*given);
+
+  int worst = 0;
+  json::array rows;
+  for (const std::string& file : options.signatures) {
+    const auto document = read_file(file, how.limits.max_bytes);
+    const auto reports = document ? xades::verify(*document, how) : base::Result<std::vector<xades::SignatureReport>>(std::unexpected(document.error()));
+    if (!reports) return report(context, {reports.error().code, file + ": " + reports.error().detail, reports.error().origin, {}});
+    for (const auto& one : *reports) {
+      if (one.indication == xades::Indication::total_failed) worst = 1;
+      if (one.indication == xades::Indication::indeterminate && worst == 0) worst = 2;
+      if (context.json) {
+        json::object row = row_of(one);
+        row["file"] = file;
+        rows.push_back(std::move(row));
+      } else {
+        print(file, one);
+      }
+    }
+  }
+  if (context.json) std::cout << json::serialize(json::object{{"signatures", std::move(rows)}}) << '\n';
+  return worst;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, Context& context) {
+  static Options options;
+  CLI::App* const command = app.add_subcommand("verify", "Verify XAdES signatures (EN 319 102-1); exit code 0 only when all are TOTAL-PASSED");
+  command->add_option("SIGNATURE", options.signatures, "Signature files")->required();
+  command->add_option("--digest", options.digests, "The hash of a signed document: ALG:HEX");
+  command->add_option("--content", options.contents, "A signed document");
+  command->add_option("--trust", options.trust, "Folder with trusted CA certificates and revocation lists (PEM or DER)")->check(CLI::ExistingPath);
+  command->add_option("--at", options.at, "The time of the verification (default: now)");
+  command->add_option("--policy", options.policy, "What is accepted")->check(CLI::IsMember({"strict"}))->capture_default_str();
+  command->add_flag("--offline", options.offline, "Ask nobody over the network (always so in this version)");
+  command->add_option("--max-size", options.max_size, "Largest signature file, in bytes (default: 16 MiB)");
+  command->callback([&context] { context.exit_code = verify(context, options); });
+}
+
+}  // namespace signet::agent

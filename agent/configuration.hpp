@@ -1,0 +1,55 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pkcs11/modules.hpp"
+#include "signing/pin_cache.hpp"
+
+namespace signet::agent {
+
+// The configuration of signetd, docs/configuration.md describes every key. Paths are absolute after reading.
+struct Configuration {
+  std::string language;  // "ro", "ru", "en"; empty: as the environment says
+
+  std::vector<pkcs11::ModuleOptions> modules;
+
+  struct TimeStamping {
+    std::vector<std::string> urls;  // tried in order
+    std::chrono::milliseconds timeout{10'000};
+    unsigned tries = 3;
+    std::chrono::milliseconds rest_after_failure{5'000};  // no TSA is asked for so long after all of them failed
+  } time_stamping;
+
+  struct Web {
+    std::vector<std::string> origins;  // exact; no pattern
+    std::vector<std::uint16_t> ports{18580, 18581, 18582, 18583, 18584};
+  } web;
+
+  std::vector<std::string> client_users;  // names or numbers; empty: the agent's own user
+
+  signing::PinPolicy pin_cache;
+
+  struct Dialog {
+    std::string pinentry = "pinentry";  // a program on PATH, or an absolute path
+    std::chrono::seconds timeout{120};
+  } dialog;
+
+  std::filesystem::path journal;         // empty: journal in the state folder
+  std::filesystem::path control_socket;  // empty: signet/control.sock in XDG_RUNTIME_DIR
+  std::string log_level = "info";
+};
+
+// Where signetd looks when no file is named: $XDG_CONFIG_HOME/signet/signet.toml, then /etc/signet/signet.toml.
+std::vector<std::filesystem::path> configuration_places();
+
+// configuration_invalid names the file, the line and what is wrong; unknown keys are wrong.
+base::Result<Configuration> read_configuration(const std::filesystem::path& file);
+base::Result<Configuration> parse_configuration(std::string_view toml, const std::string& file_name);
+
+// $XDG_STATE_HOME/signet or ~/.local/state/signet; $XDG_RUNTIME_DIR/signet or a folder below the state folder.
+std::filesystem::path state_folder();
+std::filesystem::path runtime_folder();
+
+}  // namespace signet::agent

@@ -1,0 +1,307 @@
+#include "agent/daemon.hpp"
+
+#include <pwd.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/json.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <map>
+
+#include "agent/pinentry_dialog.hpp"
+#include "agent/remembered_certificates.hpp"
+#include "agent/screen.hpp"
+#include "agent/time_stamps.hpp"
+#include "base/text.hpp"
+#include "signing/batch.hpp"
+#include "web_bridge/control_server.hpp"
+#include "web_bridge/native_server.hpp"
+
+namespace signet::agent {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using asio::awaitable;
+using base::ErrorCode;
+
+namespace {
+
+base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+
+std::filesystem::path token_host_program() {
+  std::error_code ignored;
+  const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  const std::filesystem::path installed = folder.parent_path() / "libexec" / "signet" / "signet-token-host";
+  return std::filesystem::exists(installed, ignored) ? installed : folder / "signet-token-host";
+}
+
+base::Result<std::vector<uid_t>> users(const std::vector<std::string>& names) {
+  std::vector<uid_t> found;
+  for (const std::string& name : names) {
+    if (name.find_first_not_of("0123456789") == std::string::npos) {
+      found.push_back(static_cast<uid_t>(std::stoul(name)));
+    } else if (const passwd* entry = ::getpwnam(name.c_str())) {
+      found.push_back(entry->pw_uid);
+    } else {
+      return base::failure(ErrorCode::configuration_invalid, "clients.users: there is no user \"" + base::shown(name, 40) + "\"");
+    }
+  }
+  if (found.empty()) found.push_back(::getuid());
+  return found;
+}
+
+// Sockets that systemd opened for us, by the names in the socket unit.
+struct Inherited {
+  std::vector<net::Descriptor> web;
+  net::Descriptor control;
+};
+
+Inherited inherited_sockets() {
+  Inherited inherited;
+  char** names = nullptr;
+  const int count = sd_listen_fds_with_names(1, &names);
+  for (int i = 0; i < count; ++i) {
+    net::Descriptor descriptor(SD_LISTEN_FDS_START + i);
+    if (std::string_view(names[i]) == "control") {
+      inherited.control = std::move(descriptor);
+    } else {
+      inherited.web.push_back(std::move(descriptor));
+    }
+    std::free(names[i]);
+  }
+  std::free(names);
+  return inherited;
+}
+
+std::string_view name(signing::PinScope scope) {
+  return scope == signing::PinScope::off ? "off" : scope == signing::PinScope::batch ? "batch" : "session";
+}
+
+// The agent's parts, in the order in which they need one another.
+class Daemon {
+ public:
+  Daemon(Configuration configuration, signing::Journal journal)
+      : configuration_(std::move(configuration)),
+        journal_path_(journal_path(configuration_)),
+        journal_(std::move(journal)),
+        remembered_(state_folder() / "certificates"),
+        modules_(io_.get_executor(), {.program = token_host_program().string(), .module = {}}, configuration_.modules),
+        dialog_(io_.get_executor(), configuration_.dialog, [this] { return screen(); }),
+        time_stamps_(configuration_.time_stamping),
+        batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache, {}),
+        face_(io_.get_executor(), batches_, control_ports(), native_options()) {}
+
+  static std::filesystem::path journal_path(const Configuration& configuration) {
+    return configuration.journal.empty() ? state_folder() / "journal" : configuration.journal;
+  }
+
+  int run() {
+    auto served = users(configuration_.client_users);
+    if (!served) return failed(served.error());
+    web_bridge::NativeServerOptions options;
+    options.policy.users = std::move(*served);
+    options.ports = configuration_.web.ports;
+    for (const std::string& origin : configuration_.web.origins) options.policy.allowed.push_back(signing::Origin::parse(origin).value());
+    Inherited inherited = inherited_sockets();
+    options.inherited = std::move(inherited.web);
+    web_.emplace(io_.get_executor(), face_, std::move(options));
+    control_.emplace(io_.get_executor(), face_,
+                     web_bridge::ControlServerOptions{configuration_.control_socket.empty() ? runtime_folder() / "control.sock" : configuration_.control_socket,
+                                                      std::move(inherited.control)});
+    if (const auto started = control_->start(); !started) return failed(started.error());
+    const auto port = web_->start();
+    if (!port) return failed(port.error());
+    port_ = *port;
+    spdlog::info("started version={} port={} modules={} origins={}", SIGNET_VERSION, port_, configuration_.modules.size(), configuration_.web.origins.size());
+    sd_notifyf(0, "READY=1\nSTATUS=Listening on 127.0.0.1:%u", static_cast<unsigned>(port_));
+    keep_watchdog();
+    asio::signal_set signals(io_, SIGINT, SIGTERM);
+    signals.async_wait([this](boost::system::error_code error, int) {
+      if (!error) asio::co_spawn(io_, stop(), [this](std::exception_ptr) { io_.stop(); });
+    });
+    io_.run();
+    spdlog::info("stopped");
+    return 0;
+  }
+
+ private:
+  // Nothing new is taken, the signature in flight is finished, PINs are wiped and tokens logged out, then connections end.
+  awaitable<void> stop() {
+    sd_notify(0, "STOPPING=1");
+    web_->stop_accepting();
+    control_->stop_accepting();
+    co_await batches_.stop();
+    co_await web_->stop();
+    co_await control_->stop();
+    co_await modules_.end_all();
+  }
+
+  static int failed(const base::Error& error) {
+    spdlog::error("cannot start code={} reason=\"{}\"", base::name(error.code), error.detail);
+    return 1;
+  }
+
+  void keep_watchdog() {
+    std::uint64_t period_us = 0;
+    if (sd_watchdog_enabled(0, &period_us) <= 0) return;
+    watchdog_.expires_after(std::chrono::microseconds(period_us / 2));
+    watchdog_.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      sd_notify(0, "WATCHDOG=1");
+      keep_watchdog();
+    });
+  }
+
+  Screen screen() const {
+    const std::lock_guard lock(screen_mutex_);
+    return current_screen(told_screen_);
+  }
+
+  signing::SigningPorts signing_ports() {
+    signing::SigningPorts ports{modules_, dialog_, journal_, now, {}, {}, {}, {}, {}};
+    ports.time_stamp = [this](base::Digest imprint) { return time_stamps_.token(imprint); };
+    ports.remembered_certificate = [this](const signing::Origin& origin) { return remembered_.of(origin); };
+    ports.remember_certificate = [this](const signing::Origin& origin, const std::string& id) { remembered_.remember(origin, id); };
+    ports.running_changed = [](bool running) { spdlog::debug("signing running={}", running); };
+    ports.journal_head = [](std::string_view head) {
+      sd_journal_send("MESSAGE=signetd journal head %.*s", static_cast<int>(head.size()), head.data(), "PRIORITY=6", "SYSLOG_IDENTIFIER=signetd",
+                      "SIGNET_JOURNAL_HEAD=%.*s", static_cast<int>(head.size()), head.data(), nullptr);
+    };
+    return ports;
+  }
+
+  web_bridge::NativeOptions native_options() {
+    web_bridge::NativeOptions options;
+    options.version = SIGNET_VERSION;
+    options.time_stamps = time_stamps_.configured() ? web_bridge::NativeOptions::TimeStamps::configured : web_bridge::NativeOptions::TimeStamps::none;
+    options.on_event = [](std::string_view event, const web_bridge::EventFields& fields) {
+      std::string line(event);
+      for (const auto& [key, value] : fields) line += " " + std::string(key) + "=\"" + base::shown(value, 200) + "\"";
+      if (event == "refused" || event.ends_with("failed")) {
+        spdlog::warn("{}", line);
+      } else {
+        spdlog::debug("{}", line);
+      }
+    };
+    return options;
+  }
+
+  web_bridge::ControlPorts control_ports() {
+    web_bridge::ControlPorts ports;
+    ports.status = [this] { return status(); };
+    ports.tokens = [this] { return tokens(); };
+    ports.certificates = [this] { return signing::list_certificates(modules_, now()); };
+    ports.environment = [this](std::uint64_t, web_bridge::ControlPorts::Variables variables) {
+      // What the last terminal told is kept when it is gone: the desktop that it named is still there.
+      if (variables.empty()) return;
+      const std::lock_guard lock(screen_mutex_);
+      told_screen_ = accepted_screen({variables.begin(), variables.end()});
+    };
+    ports.lock = [this]() -> awaitable<base::Result<void>> {
+      co_await batches_.lock({ErrorCode::user_cancelled, "locked by the command line", 0, {}});
+      spdlog::info("locked");
+      co_return base::Result<void>{};
+    };
+    ports.origins = [this]() -> base::Result<std::string> {
+      return json::serialize(json::object{{"origins", json::array(configuration_.web.origins.begin(), configuration_.web.origins.end())}});
+    };
+    ports.journal = [this]() -> base::Result<std::string> {
+      return json::serialize(json::object{{"path", journal_path_.string()}, {"head", journal_.head()}});
+    };
+    return ports;
+  }
+
+  awaitable<base::Result<std::string>> status() {
+    const auto overview = batches_.overview();
+    json::object row{{"version", SIGNET_VERSION},
+                     {"address", "ws://127.0.0.1:" + std::to_string(port_) + "/v1"},
+                     {"port", port_},
+                     {"batches", overview.batches},
+                     {"running", overview.running},
+                     {"pins_kept", overview.pins_kept},
+                     {"pin_scope", name(configuration_.pin_cache.scope)},
+                     {"connections", face_.connections()},
+                     {"journal", journal_path_.string()},
+                     {"time_stamping", json::array(configuration_.time_stamping.urls.begin(), configuration_.time_stamping.urls.end())},
+                     {"origins", json::array(configuration_.web.origins.begin(), configuration_.web.origins.end())}};
+    if (overview.pins_until) row["pins_until"] = base::rfc3339(*overview.pins_until);
+    json::array modules;
+    const auto states = modules_.states();
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      json::object module{{"name", states[i].name}, {"path", configuration_.modules[i].path}, {"running", states[i].running}, {"starts", states[i].starts}};
+      if (states[i].last_error) module["error"] = std::string(base::name(states[i].last_error->code)) + ": " + states[i].last_error->detail;
+      modules.push_back(std::move(module));
+    }
+    row["modules"] = std::move(modules);
+    if (const auto possible = can_show(screen()); !possible && configuration_.dialog.pinentry == "pinentry") row["dialog_error"] = possible.error().detail;
+    if (!base::Secret::make()) row["pin_memory_error"] = "locked memory is not available: PINs are not kept";
+    co_return json::serialize(row);
+  }
+
+  awaitable<base::Result<std::string>> tokens() {
+    json::array rows;
+    for (const pkcs11::TokenPlace& place : co_await modules_.tokens()) {
+      const pkcs11::Token& token = place.token;
+      rows.push_back(json::object{{"label", base::shown(token.label, 64)},
+                                  {"manufacturer", base::shown(token.manufacturer, 64)},
+                                  {"model", base::shown(token.model, 64)},
+                                  {"serial", base::shown(token.serial, 64)},
+                                  {"module", configuration_.modules[place.module].name},
+                                  {"pin_pad", token.protected_authentication_path},
+                                  {"pin_final_try", token.pin_final_try},
+                                  {"pin_locked", token.pin_locked}});
+    }
+    co_return json::serialize(json::object{{"tokens", std::move(rows)}});
+  }
+
+  Configuration configuration_;
+  std::filesystem::path journal_path_;
+  asio::io_context io_{1};
+  asio::steady_timer watchdog_{io_};
+  signing::Journal journal_;
+  RememberedCertificates remembered_;
+  mutable std::mutex screen_mutex_;  // the dialog thread reads it
+  Screen told_screen_;
+  pkcs11::Modules modules_;
+  PinentryDialog dialog_;
+  TimeStamps time_stamps_;
+  signing::Batches batches_;
+  web_bridge::NativeFace face_;
+  std::optional<web_bridge::NativeServer> web_;
+  std::optional<web_bridge::ControlServer> control_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace
+
+int run_daemon(const Configuration& configuration) {
+  // A core dump would hold PINs, and another process of this user must not read them by ptrace.
+  ::prctl(PR_SET_DUMPABLE, 0);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  const auto level = configuration.log_level == "warning" ? std::string("warn") : configuration.log_level == "error" ? std::string("err") : configuration.log_level;
+  spdlog::set_level(spdlog::level::from_str(level));
+  // The system journal has its own times.
+  spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l %v" : "%Y-%m-%dT%H:%M:%S %l %v");
+  auto journal = signing::Journal::open(Daemon::journal_path(configuration));
+  if (!journal) {
+    spdlog::error("cannot start code={} reason=\"journal: {}\"", base::name(journal.error().code), journal.error().detail);
+    return 1;
+  }
+  if (journal->recovery().torn_line_removed) spdlog::warn("journal recovered: its last line had no end and was removed");
+  Daemon daemon(configuration, std::move(*journal));
+  return daemon.run();
+}
+
+}  // namespace signet::agent

@@ -1,0 +1,92 @@
+#include "agent/time_stamps.hpp"
+
+#include <thread>
+
+#include "agent/worker.hpp"
+#include "net/fetch.hpp"
+
+namespace signet::agent {
+
+using base::ErrorCode;
+
+namespace {
+
+// As many requests under way as keep a fast token busy beside a TSA that takes some tens of milliseconds.
+constexpr std::size_t requests_at_once = 8;
+constexpr std::chrono::milliseconds first_pause{200};
+
+}  // namespace
+
+TimeStamps::TimeStamps(Configuration::TimeStamping options) : options_(std::move(options)), threads_(requests_at_once) {}
+
+TimeStamps::~TimeStamps() {
+  stopping_ = true;
+  threads_.join();
+}
+
+boost::asio::awaitable<base::Result<pki::TimeStampToken>> TimeStamps::token(base::Digest imprint) {
+  return on_worker(threads_, [this, imprint] { return ask_all(imprint); });
+}
+
+base::Result<pki::TimeStampToken> TimeStamps::ask_all(const base::Digest& imprint) {
+  if (options_.urls.empty()) return base::failure(ErrorCode::time_stamp_failed, "no TSA is configured");
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::chrono::steady_clock::now() < rest_until_) return std::unexpected(last_error_);
+  }
+  base::Error error;
+  for (const std::string& url : options_.urls) {
+    auto token = ask(url, imprint);
+    if (token) return token;
+    error = token.error();
+  }
+  error.code = ErrorCode::time_stamp_failed;
+  const std::lock_guard lock(mutex_);
+  rest_until_ = std::chrono::steady_clock::now() + options_.rest_after_failure;
+  last_error_ = error;
+  return std::unexpected(error);
+}
+
+base::Result<pki::TimeStampToken> TimeStamps::ask(const std::string& url, const base::Digest& imprint) {
+  base::Error error{ErrorCode::time_stamp_failed, "not asked", 0, {}};
+  std::chrono::milliseconds wait = first_pause;
+  for (unsigned attempt = 0; attempt < options_.tries; ++attempt) {
+    if (attempt > 0 && !pause(wait)) break;
+    wait *= 2;
+    // A new nonce each time: an answer to the try before is not taken for one to this.
+    const pki::TimeStampRequest request = pki::make_time_stamp_request(imprint);
+    const auto response = net::fetch({.url = url,
+                                      .body = request.der,
+                                      .content_type = "application/timestamp-query",
+                                      .accept = "application/timestamp-reply",
+                                      .timeout = options_.timeout,
+                                      .max_response_bytes = 64u << 10},
+                                     &stopping_);
+    if (!response) {
+      error = response.error();
+      continue;
+    }
+    if (response->status == 429 || response->status == 503) {
+      error = {ErrorCode::time_stamp_failed, "the TSA is busy: HTTP " + std::to_string(response->status), 0, {}};
+      if (response->retry_after) wait = std::max(wait, std::min<std::chrono::milliseconds>(*response->retry_after, options_.timeout));
+      continue;
+    }
+    if (response->status != 200) {
+      error = {ErrorCode::time_stamp_failed, "the TSA answered HTTP " + std::to_string(response->status), 0, {}};
+      continue;
+    }
+    auto token = pki::read_time_stamp_response(response->body, request);
+    if (token) return token;
+    error = token.error();
+  }
+  return std::unexpected(error);
+}
+
+// False when the agent stops meanwhile.
+bool TimeStamps::pause(std::chrono::milliseconds length) {
+  const auto until = std::chrono::steady_clock::now() + length;
+  while (!stopping_ && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  return !stopping_;
+}
+
+}  // namespace signet::agent

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+
+#include "agent/configuration.hpp"
+#include "pki/time_stamp.hpp"
+
+namespace signet::agent {
+
+// Asks the configured TSAs, in order, on worker threads. Each gets its tries, with growing pauses; a 429 or 503 is waited for as
+// it says, within the timeout. When all of them failed none is asked for a moment: a batch of thousands shall not wait for each
+// of its items to time out.
+class TimeStamps {
+ public:
+  explicit TimeStamps(Configuration::TimeStamping options);
+  ~TimeStamps();
+  TimeStamps(const TimeStamps&) = delete;  // owns threads
+  TimeStamps& operator=(const TimeStamps&) = delete;
+
+  bool configured() const { return !options_.urls.empty(); }
+  boost::asio::awaitable<base::Result<pki::TimeStampToken>> token(base::Digest imprint);
+
+ private:
+  base::Result<pki::TimeStampToken> ask_all(const base::Digest& imprint);
+  base::Result<pki::TimeStampToken> ask(const std::string& url, const base::Digest& imprint);
+  bool pause(std::chrono::milliseconds length);
+
+  Configuration::TimeStamping options_;
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point rest_until_{};
+  base::Error last_error_;
+  boost::asio::thread_pool threads_;
+};
+
+}  // namespace signet::agent

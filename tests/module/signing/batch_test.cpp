@@ -1,0 +1,476 @@
+#include <catch2/catch.hpp>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <fstream>
+#include <sstream>
+#include <set>
+
+#include "demo/tsa.hpp"
+#include "run.hpp"
+#include "signing/batch.hpp"
+#include "softhsm.hpp"
+#include "xades/verify.hpp"
+
+using namespace signet;
+using namespace signet::signing;
+using base::ErrorCode;
+using boost::asio::awaitable;
+using test::run;
+using test::SoftHsm;
+using test::until;
+
+namespace {
+
+base::Time clock_now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+const Origin page = Origin::parse("https://sign.example").value();
+const Origin other_page = Origin::parse("https://other.example").value();
+
+// A person that answers dialogs as told, and remembers what was asked.
+class Person : public Dialog {
+ public:
+  std::string pin = SoftHsm::default_pin;
+  bool cancels = false;
+  std::size_t chooses = 0;
+  std::vector<ConsentRequest> asked;
+  std::size_t choices = 0;
+
+  awaitable<base::Result<ConsentAnswer>> consent(ConsentRequest request, WaitingCallback waiting) override {
+    asked.push_back(request);
+    if (waiting) waiting({Waiting::For::consent, clock_now()});
+    if (cancels) co_return base::failure(ErrorCode::user_cancelled);
+    ConsentAnswer answer;
+    if (request.pin == ConsentRequest::Pin::ask) answer.pin = base::Secret::copy_of(base::as_bytes(pin)).value();
+    co_return answer;
+  }
+  awaitable<base::Result<std::size_t>> choose(Origin, std::vector<SigningCertificate> certificates, WaitingCallback) override {
+    ++choices;
+    if (chooses >= certificates.size()) co_return base::failure(ErrorCode::user_cancelled);
+    co_return chooses;
+  }
+  void close(const Origin&) override {}
+};
+
+struct BenchOptions {
+  bool with_ec = false;
+  bool always_authenticate = false;
+  PinPolicy policy = {};
+  SigningLimits limits = {};
+  std::chrono::seconds rsa_ends = std::chrono::hours{24 * 365};
+};
+
+// Everything that a batch needs, on a SoftHSM token with an RSA and a P-256 key.
+struct Bench {
+  boost::asio::io_context io{1};
+  SoftHsm hsm = SoftHsm::make();
+  demo::Authority authority{"Test CA", clock_now()};
+  demo::Identity rsa = authority.issue({.common_name = "nobody"}), ec = rsa;
+  demo::TimeStampResponder tsa{authority.issue({.common_name = "TSA", .serial_number = {}, .usage = demo::Subject::Usage::time_stamping}), {authority.root().certificate}};
+  bool tsa_down = false;
+  unsigned stamps_asked = 0;
+  Person person;
+  std::filesystem::path journal_file = hsm.folder() / "journal";
+  Journal journal = Journal::open(journal_file).value();
+  pkcs11::Modules modules{io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}}, {{"softhsm", SoftHsm::module}}};
+  std::map<std::string, std::string> remembered;
+  std::unique_ptr<Batches> batches;
+
+  explicit Bench(BenchOptions options = {}) {
+    rsa = authority.issue({.common_name = "Ana", .serial_number = "2000000000001", .ends_after_now = options.rsa_ends});
+    hsm.import(base::Bytes{1}, "rsa", rsa.key.get(), rsa.certificate.der(),
+               options.always_authenticate ? test::Authentication::always : test::Authentication::at_login);
+    if (options.with_ec) {
+      ec = authority.issue({.common_name = "Ion", .serial_number = "2000000000002", .key_type = pki::KeyType::ec_p256});
+      hsm.import(base::Bytes{2}, "ec", ec.key.get(), ec.certificate.der());
+    }
+    SigningPorts ports{modules, person, journal, clock_now, {}, {}, {}, {}, {}};
+    ports.time_stamp = [this](base::Digest imprint) -> awaitable<base::Result<pki::TimeStampToken>> {
+      ++stamps_asked;
+      if (tsa_down) co_return base::failure(ErrorCode::time_stamp_failed, "down");
+      const auto request = pki::make_time_stamp_request(imprint);
+      co_return pki::read_time_stamp_response(tsa.answer(request.der, demo::TsaFault::none, clock_now()), request);
+    };
+    ports.remembered_certificate = [this](const Origin& origin) { return remembered[origin.text()]; };
+    ports.remember_certificate = [this](const Origin& origin, const std::string& id) { remembered[origin.text()] = id; };
+    batches = std::make_unique<Batches>(io.get_executor(), std::move(ports), options.policy, options.limits);
+  }
+  ~Bench() {
+    run(io, batches->stop());
+    run(io, modules.end_all());
+  }
+
+  std::string begin(std::size_t items, BatchRequest request = {}, const Origin& origin = page) {
+    const std::string handle = batches->begin(origin, 1000, std::move(request)).value();
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < items; ++i) texts.push_back(std::to_string(i));
+    std::vector<Manifest::Item> part;
+    for (const std::string& text : texts) part.push_back({text, text, base::digest(base::DigestAlgorithm::sha256, base::as_bytes("content " + text))});
+    REQUIRE(batches->add(origin, handle, 0, part));
+    return handle;
+  }
+  base::Result<SigningCertificate> commit(const std::string& handle, std::size_t items, const Origin& origin = page) {
+    return run(io, batches->commit(origin, handle, items, std::nullopt));
+  }
+  BatchProgress progress(const std::string& handle) { return batches->progress(page, handle).value(); }
+  bool reaches(const std::string& handle, BatchState state) {
+    return until(io, [&] { return progress(handle).state == state; });
+  }
+
+  // What a page does: reads results as they come and acknowledges them.
+  std::map<std::string, ItemResult> collected;
+  std::size_t results_seen = 0;
+  void collect(const std::string& handle) {
+    for (;;) {
+      const auto after = progress(handle).acknowledged;
+      auto some = batches->results(page, handle, after, 50).value();
+      if (some.empty()) return;
+      for (ItemResult& result : some) {
+        ++results_seen;
+        collected.insert_or_assign(result.id, std::move(result));
+      }
+      REQUIRE(batches->acknowledge(page, handle, after + some.size()));
+    }
+  }
+  bool collect_until(const std::string& handle, BatchState state) {
+    const bool reached = until(io, [&] {
+      collect(handle);
+      return progress(handle).state == state;
+    });
+    collect(handle);
+    return reached;
+  }
+
+  xades::SignatureReport verified(const std::string& id) {
+    xades::VerifyOptions how;
+    how.trust = {{authority.root().certificate}, {}, {authority.crl()}};
+    how.at = clock_now();
+    how.data = {{id, base::digest(base::DigestAlgorithm::sha256, base::as_bytes("content " + id))}};
+    auto reports = xades::verify(base::as_bytes(collected.at(id).document), how);
+    REQUIRE(reports);
+    REQUIRE(reports->size() == 1);
+    return reports->front();
+  }
+  std::size_t journaled(const std::string& text) const {
+    std::ifstream in(journal_file);
+    std::ostringstream out;
+    out << in.rdbuf();
+    const std::string all = out.str();
+    std::size_t count = 0;
+    for (std::size_t at = all.find(text); at != std::string::npos; at = all.find(text, at + 1)) ++count;
+    return count;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a batch is consented to once, the PIN is asked once, and every signature verifies") {
+  Bench bench({.with_ec = true});
+  const auto level = GENERATE(xades::Level::b_b, xades::Level::b_t);
+  const auto packaging = GENERATE(xades::Packaging::detached, xades::Packaging::enveloping);
+  const bool ec = GENERATE(false, true);
+  const std::string certificate = base::hex((ec ? bench.ec : bench.rsa).certificate.fingerprint().bytes());
+  const std::string handle = bench.begin(30, {.purpose = "test", .certificate_id = certificate, .level = level, .packaging = packaging});
+  REQUIRE(bench.commit(handle, 30));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  REQUIRE(bench.person.asked.size() == 1);
+  CHECK(bench.person.asked[0].count == 30);
+  CHECK(bench.person.asked[0].origin == page);
+  CHECK(bench.person.asked[0].pin == ConsentRequest::Pin::ask);
+  REQUIRE(bench.collected.size() == 30);
+  for (const auto& [id, result] : bench.collected) {
+    INFO(id << " " << bench.verified(id).detail);
+    CHECK(bench.verified(id).indication == xades::Indication::total_passed);
+    CHECK(bench.verified(id).level == level);
+  }
+  CHECK(verify_journal(bench.journal_file)->intact);
+  CHECK(bench.journaled("sha256:") == 30);
+  CHECK(bench.batches->overview().pins_kept == 0);
+}
+
+TEST_CASE("several hashes in one signature") {
+  Bench bench;
+  const std::string handle = bench.begin(5, {.together = true});
+  REQUIRE(bench.commit(handle, 5));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  REQUIRE(bench.collected.size() == 1);
+  xades::VerifyOptions how;
+  how.trust = {{bench.authority.root().certificate}, {}, {bench.authority.crl()}};
+  how.at = clock_now();
+  for (int i = 0; i < 5; ++i) how.data.push_back({std::to_string(i), base::digest(base::DigestAlgorithm::sha256, base::as_bytes("content " + std::to_string(i)))});
+  CHECK(xades::verify(base::as_bytes(bench.collected.begin()->second.document), how)->front().indication == xades::Indication::total_passed);
+  how.data[3].content = base::digest(base::DigestAlgorithm::sha256, base::as_bytes("another"));
+  CHECK(xades::verify(base::as_bytes(bench.collected.begin()->second.document), how)->front().indication != xades::Indication::total_passed);
+}
+
+TEST_CASE("a wrong PIN spends one try, is told, and is not tried again by itself") {
+  Bench bench;
+  bench.person.pin = "wrong-pin";
+  const std::string handle = bench.begin(3);
+  CHECK(bench.commit(handle, 3).error().code == ErrorCode::pin_incorrect);
+  CHECK(bench.person.asked.size() == 1);
+  CHECK(bench.progress(handle).state == BatchState::waiting);
+  CHECK(bench.progress(handle).signed_count == 0);
+  CHECK(bench.batches->overview().pins_kept == 0);
+  CHECK(bench.journaled("pin-refused") == 1);
+  bench.person.pin = SoftHsm::default_pin;
+  REQUIRE(bench.commit(handle, 3));
+  CHECK(bench.person.asked[1].last_refusal == ErrorCode::pin_incorrect);
+  CHECK(bench.collect_until(handle, BatchState::complete));
+}
+
+TEST_CASE("a PIN that cannot be one is not presented") {
+  Bench bench;
+  bench.person.pin = "1";
+  const std::string handle = bench.begin(1);
+  CHECK(bench.commit(handle, 1).error().code == ErrorCode::pin_length);
+  bench.person.pin = "";
+  CHECK(bench.commit(handle, 1).error().code == ErrorCode::user_cancelled);
+  CHECK(bench.journaled("pin-refused") == 0);
+}
+
+TEST_CASE("a cancelled dialog signs nothing and leaves the request there to try again") {
+  Bench bench;
+  bench.person.cancels = true;
+  const std::string handle = bench.begin(3);
+  CHECK(bench.commit(handle, 3).error().code == ErrorCode::user_cancelled);
+  CHECK(bench.journaled("signed") == 0);
+  bench.person.cancels = false;
+  CHECK(bench.commit(handle, 3));
+  CHECK(bench.collect_until(handle, BatchState::complete));
+}
+
+TEST_CASE("what is not in the manifest, or not as it was announced, is refused before anybody is asked") {
+  Bench bench;
+  const std::string handle = bench.begin(2);
+  CHECK(bench.commit(handle, 3).error().code == ErrorCode::parameter_invalid);
+  CHECK(bench.batches->add(page, handle, 5, {}).error().code == ErrorCode::part_out_of_order);
+  const std::string empty = bench.batches->begin(page, 1000, {}).value();
+  CHECK(bench.commit(empty, 0).error().code == ErrorCode::batch_empty);
+  CHECK(bench.batches->progress(other_page, handle).error().code == ErrorCode::batch_unknown);
+  CHECK(run(bench.io, bench.batches->commit(other_page, handle, 2, std::nullopt)).error().code == ErrorCode::batch_unknown);
+  CHECK(bench.commit("no-such-handle", 2).error().code == ErrorCode::batch_unknown);
+  CHECK(bench.person.asked.empty());
+}
+
+TEST_CASE("the list is closed once the person was asked") {
+  Bench bench;
+  const std::string handle = bench.begin(2);
+  REQUIRE(bench.commit(handle, 2));
+  CHECK(bench.batches->add(page, handle, 1, {{"x", "x", base::digest(base::DigestAlgorithm::sha256, base::as_bytes("x"))}}).error().code == ErrorCode::batch_state);
+  CHECK(bench.commit(handle, 2).error().code == ErrorCode::batch_state);
+}
+
+TEST_CASE("with a kept PIN the person still consents, and is not asked for the PIN") {
+  Bench bench({.policy = {.scope = PinScope::session}});
+  for (int i = 0; i < 2; ++i) {
+    const std::string handle = bench.begin(2);
+    REQUIRE(bench.commit(handle, 2));
+    REQUIRE(bench.collect_until(handle, BatchState::complete));
+  }
+  REQUIRE(bench.person.asked.size() == 2);
+  CHECK(bench.person.asked[0].pin == ConsentRequest::Pin::ask);
+  CHECK(bench.person.asked[1].pin == ConsentRequest::Pin::none);
+  CHECK(bench.batches->overview().pins_kept == 1);
+  SECTION("another origin is asked for its own") {
+    const std::string handle = bench.begin(1, {}, other_page);
+    REQUIRE(bench.commit(handle, 1, other_page));
+    CHECK(bench.person.asked[2].pin == ConsentRequest::Pin::ask);
+  }
+  SECTION("after a lock the PIN is asked again") {
+    run(bench.io, bench.batches->lock({ErrorCode::user_cancelled, "locked", 0, {}}));
+    CHECK(bench.batches->overview().pins_kept == 0);
+    CHECK_FALSE(bench.modules.states()[0].running);
+    const std::string handle = bench.begin(1);
+    REQUIRE(bench.commit(handle, 1));
+    CHECK(bench.person.asked[2].pin == ConsentRequest::Pin::ask);
+  }
+}
+
+TEST_CASE("at the end of a batch the PIN is wiped and the host that held it is ended") {
+  Bench bench;
+  const std::string handle = bench.begin(2);
+  REQUIRE(bench.commit(handle, 2));
+  const int host = bench.modules.states()[0].process_id;
+  REQUIRE(host > 0);
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.batches->overview().pins_kept == 0);
+  CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+}
+
+TEST_CASE("scope off asks for each signature") {
+  Bench bench({.policy = {.scope = PinScope::off}});
+  const std::string handle = bench.begin(3);
+  REQUIRE(bench.commit(handle, 3));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  REQUIRE(bench.person.asked.size() == 3);
+  CHECK_FALSE(bench.person.asked[0].consent_given);
+  CHECK(bench.person.asked[1].consent_given);
+  for (const ConsentRequest& request : bench.person.asked) CHECK(request.pin == ConsentRequest::Pin::ask);
+}
+
+TEST_CASE("a key that always authenticates signs a batch with one PIN") {
+  Bench bench({.always_authenticate = true});
+  const std::string handle = bench.begin(10);
+  REQUIRE(bench.commit(handle, 10));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.size() == 1);
+  CHECK(bench.verified("9").indication == xades::Indication::total_passed);
+}
+
+TEST_CASE("a host that is killed in the middle is the agent's business, not the person's; nothing is signed twice") {
+  Bench bench;
+  constexpr std::size_t items = 600;
+  const std::string handle = bench.begin(items);
+  REQUIRE(bench.commit(handle, items));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 100; }));
+  const int host = bench.modules.states()[0].process_id;
+  REQUIRE(::kill(host, SIGKILL) == 0);
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.size() == 1);
+  CHECK(bench.collected.size() == items);
+  CHECK(bench.results_seen == items);
+  CHECK(bench.journaled("sha256:") == items);
+  CHECK(bench.modules.states()[0].starts > 1);
+}
+
+TEST_CASE("a lock in the middle pauses; resuming asks for the PIN alone and signs only what is missing") {
+  Bench bench;
+  constexpr std::size_t items = 600;
+  const std::string handle = bench.begin(items);
+  REQUIRE(bench.commit(handle, items));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 50; }));
+  run(bench.io, bench.batches->lock({ErrorCode::user_cancelled, "the screen was locked", 0, {}}));
+  REQUIRE(bench.reaches(handle, BatchState::paused));
+  CHECK(bench.progress(handle).signed_count < items);
+  CHECK(bench.progress(handle).error->detail == "the screen was locked");
+  REQUIRE(run(bench.io, bench.batches->resume(page, handle)));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.size() == 2);
+  CHECK(bench.person.asked[1].consent_given);
+  CHECK(bench.results_seen == items);
+  CHECK(bench.journaled("sha256:") == items);
+}
+
+TEST_CASE("a page that reads nothing stops the signing; reading lets it go on") {
+  Bench bench({.limits = {.max_unacknowledged = 100}});
+  const std::string handle = bench.begin(400);
+  REQUIRE(bench.commit(handle, 400));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).ready >= 100; }));
+  CHECK(bench.progress(handle).signed_count == 100);
+  CHECK(bench.batches->results(page, handle, 0, 1000)->size() == 100);
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.results_seen == 400);
+}
+
+TEST_CASE("results stay until they are acknowledged and are the same when fetched again") {
+  Bench bench;
+  const std::string handle = bench.begin(20);
+  REQUIRE(bench.commit(handle, 20));
+  REQUIRE(bench.reaches(handle, BatchState::complete));
+  const auto first = bench.batches->results(page, handle, 0, 100).value();
+  REQUIRE(bench.batches->acknowledge(page, handle, 12));
+  const auto again = bench.batches->results(page, handle, 0, 100).value();
+  REQUIRE(again.size() == 8);
+  CHECK(again[0].sequence == 13);
+  CHECK(again[0].document == first[12].document);
+  CHECK(bench.batches->results(other_page, handle, 0, 100).error().code == ErrorCode::batch_unknown);
+}
+
+TEST_CASE("cancelling stops before the next signature and keeps what was made") {
+  Bench bench;
+  const std::string handle = bench.begin(2'000, {}, page);
+  REQUIRE(bench.commit(handle, 2'000));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 50; }));
+  REQUIRE(bench.batches->cancel(page, handle));
+  bench.collect(handle);
+  REQUIRE(until(bench.io, [&] { return bench.batches->overview().running == 0; }));
+  bench.collect(handle);
+  CHECK(bench.progress(handle).state == BatchState::cancelled);
+  CHECK(bench.collected.size() >= 50);
+  CHECK(bench.collected.size() < 2'000);
+  CHECK(bench.collected.size() == bench.progress(handle).signed_count);
+  CHECK(bench.batches->overview().pins_kept == 0);
+}
+
+TEST_CASE("with the TSA down the B-B signatures are delivered with the reason, and time-stamped later without the token") {
+  Bench bench;
+  bench.tsa_down = true;
+  const std::string handle = bench.begin(5, {.level = xades::Level::b_t});
+  REQUIRE(bench.commit(handle, 5));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  REQUIRE(bench.collected.size() == 5);
+  for (const auto& [id, result] : bench.collected) {
+    CHECK(result.time_stamp_error->code == ErrorCode::time_stamp_failed);
+    CHECK(bench.verified(id).level == xades::Level::b_b);
+  }
+  CHECK(bench.progress(handle).time_stamps_missing == 5);
+  bench.tsa_down = false;
+  const std::size_t asked = bench.person.asked.size();
+  CHECK(run(bench.io, bench.batches->retry_time_stamps(page, handle)).value() == 0);
+  bench.collect(handle);
+  for (const auto& [id, result] : bench.collected) {
+    CHECK_FALSE(result.time_stamp_error);
+    CHECK(bench.verified(id).indication == xades::Indication::total_passed);
+    CHECK(bench.verified(id).level == xades::Level::b_t);
+  }
+  CHECK(bench.person.asked.size() == asked);
+  CHECK_FALSE(bench.modules.states()[0].running);
+}
+
+TEST_CASE("among several certificates the person chooses, once for each origin") {
+  Bench bench({.with_ec = true});
+  bench.person.chooses = 1;
+  const auto first = run(bench.io, bench.batches->choose_certificate(page, false, {}));
+  REQUIRE(first);
+  CHECK(run(bench.io, bench.batches->choose_certificate(page, false, {}))->id() == first->id());
+  CHECK(bench.person.choices == 1);
+  CHECK(run(bench.io, bench.batches->choose_certificate(other_page, false, {})));
+  CHECK(bench.person.choices == 2);
+  bench.person.chooses = 0;
+  CHECK(run(bench.io, bench.batches->choose_certificate(page, true, {}))->id() != first->id());
+  bench.person.chooses = 9;
+  CHECK(run(bench.io, bench.batches->choose_certificate(page, true, {})).error().code == ErrorCode::user_cancelled);
+}
+
+TEST_CASE("an expired certificate does not sign, and nobody is asked for its PIN") {
+  Bench bench({.rsa_ends = -std::chrono::hours{1}});
+  const std::string handle = bench.begin(1);
+  CHECK(bench.commit(handle, 1).error().code == ErrorCode::certificate_expired);
+  CHECK(bench.person.asked.empty());
+}
+
+TEST_CASE("a command's own PIN signs without a dialog") {
+  Bench bench;
+  const std::string handle = bench.begin(2);
+  REQUIRE(run(bench.io, bench.batches->commit(page, handle, 2, base::Secret::copy_of(base::as_bytes(SoftHsm::default_pin)).value())));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.empty());
+}
+
+TEST_CASE("two origins at once wait for each other; each signs with its own PIN") {
+  Bench bench;
+  const std::string one = bench.begin(100);
+  const std::string two = bench.begin(100, {}, other_page);
+  bool second_runs = false;
+  const auto commit_later = [&](Origin origin, std::string handle) -> awaitable<void> {
+    second_runs = (co_await bench.batches->commit(std::move(origin), std::move(handle), 100, std::nullopt)).has_value();
+  };
+  boost::asio::co_spawn(bench.io, commit_later(page, one), boost::asio::detached);
+  boost::asio::co_spawn(bench.io, commit_later(other_page, two), boost::asio::detached);
+  REQUIRE(bench.reaches(one, BatchState::complete));
+  REQUIRE(until(bench.io, [&] { return bench.batches->progress(other_page, two)->state == BatchState::complete; }));
+  CHECK(second_runs);
+  CHECK(bench.person.asked.size() == 2);
+  for (const ConsentRequest& request : bench.person.asked) CHECK(request.pin == ConsentRequest::Pin::ask);
+}
+
+TEST_CASE("no more unfinished batches of one origin than the limit") {
+  Bench bench;
+  for (int i = 0; i < 8; ++i) REQUIRE(bench.batches->begin(page, 1000, {}));
+  CHECK(bench.batches->begin(page, 1000, {}).error().code == ErrorCode::too_many);
+  CHECK(bench.batches->begin(other_page, 1000, {}));
+}
