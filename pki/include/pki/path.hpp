@@ -31,10 +31,12 @@ struct PathReport {
   PathStatus status = PathStatus::no_path;
   std::string detail;             // for developers; names no person
   std::vector<Certificate> chain; // from the certificate to its anchor where one was found
-  std::optional<base::Time> revoked_at;
+  std::optional<base::Time> revoked_at;  // with `revoked` and `ca_revoked` only
 };
 
-// RFC 5280 clause 6 at the time `at`, with revocation by the given CRLs for every certificate but the anchor. Any thread.
+// RFC 5280 clause 6 at the time `at`, with revocation by the given CRLs for every certificate but the anchor. A list counts if
+// it was in force at `at`, or was made later while the certificate had not expired; a revocation after `at` does not matter.
+// Where several things are wrong: no_path, constraints, revoked, ca_revoked, the times, no_revocation_data. Any thread.
 PathReport validate_path(const Certificate& certificate, const TrustMaterial& trust, base::Time at, Purpose purpose);
 
 }  // namespace signet::pki

@@ -42,7 +42,8 @@ struct TimeStampReport {
   std::string detail;
 };
 
-// RFC 3161 2.4.2 and 2.3: imprint, CMS signature, signing certificate attribute, TSA usage, chain and revocation at `at`.
+// RFC 3161 2.4.2 and 2.3: imprint, CMS signature, signing certificate attribute, TSA usage, chain and revocation at `at`, helped
+// by certificates and lists in the token. The imprint's own algorithm (SHA-1?) is the caller's to judge.
 TimeStampReport verify_time_stamp(base::BytesView token, const base::Digest& imprint, const TrustMaterial& trust, base::Time at);
 
 }  // namespace signet::pki

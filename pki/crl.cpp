@@ -1,0 +1,46 @@
+#include "pki/crl.hpp"
+
+#include <openssl/pem.h>
+
+#include "openssl.hpp"
+
+namespace signet::pki {
+
+struct Crl::Content {
+  base::Bytes der;
+  base::Owned<X509_CRL, X509_CRL_free> crl;
+};
+
+base::Result<Crl> Crl::from_der(base::BytesView der) {
+  const ErrorQueue queue;
+  if (der.size() > max_file_size) return base::failure(base::ErrorCode::parameter_invalid, "the revocation list is too large");
+  Content content;
+  content.crl = decoded<X509_CRL_free>(d2i_X509_CRL, der);
+  if (!content.crl) return openssl_failure(base::ErrorCode::parameter_invalid, "not a revocation list");
+  content.der.assign(der.begin(), der.end());
+  return Crl(std::make_shared<const Content>(std::move(content)));
+}
+
+base::BytesView Crl::der() const { return content_->der; }
+X509_CRL* Crl::native() const { return content_->crl.get(); }
+
+base::Result<std::vector<Crl>> crls_in(base::BytesView file) {
+  std::vector<Crl> crls;
+  if (!looks_like_pem(file)) {
+    auto one = Crl::from_der(file);
+    if (!one) return base::failure_of(one);
+    crls.push_back(std::move(*one));
+    return crls;
+  }
+  auto blocks = pem_blocks(file, PEM_STRING_X509_CRL);
+  if (!blocks) return base::failure_of(blocks);
+  for (const base::Bytes& block : *blocks) {
+    auto one = Crl::from_der(block);
+    if (!one) return base::failure_of(one);
+    crls.push_back(std::move(*one));
+  }
+  if (crls.empty()) return base::failure(base::ErrorCode::parameter_invalid, "no revocation list in the file");
+  return crls;
+}
+
+}  // namespace signet::pki

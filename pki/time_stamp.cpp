@@ -1,0 +1,386 @@
+#include "pki/time_stamp.hpp"
+
+#include <openssl/cms.h>
+#include <openssl/ess.h>
+#include <openssl/rand.h>
+#include <openssl/ts.h>
+
+#include <array>
+#include <new>
+#include <stdexcept>
+
+#include "base/text.hpp"
+#include "openssl.hpp"
+#include "stack.hpp"
+
+namespace signet::pki {
+namespace {
+
+using base::ErrorCode;
+using base::Owned;
+using base::Result;
+
+constexpr std::size_t max_token_size = std::size_t{1} << 20;  // real ones have 2 to 10 KiB
+constexpr int max_embedded = 32;                              // certificates or lists in a token; real ones have one to four
+constexpr std::size_t max_shown_reason = 200;
+// Clocks differ: a token may be this much younger than the validation.
+constexpr std::chrono::seconds clock_tolerance{300};
+
+std::optional<base::DigestAlgorithm> digest_algorithm_of(const X509_ALGOR* algorithm) {
+  const ASN1_OBJECT* object = nullptr;
+  X509_ALGOR_get0(&object, nullptr, nullptr, algorithm);
+  switch (OBJ_obj2nid(object)) {
+    case NID_sha1:
+      return base::DigestAlgorithm::sha1;
+    case NID_sha224:
+      return base::DigestAlgorithm::sha224;
+    case NID_sha256:
+      return base::DigestAlgorithm::sha256;
+    case NID_sha384:
+      return base::DigestAlgorithm::sha384;
+    case NID_sha512:
+      return base::DigestAlgorithm::sha512;
+    default:
+      return std::nullopt;
+  }
+}
+
+int nid_of(base::DigestAlgorithm algorithm) {
+  switch (algorithm) {
+    case base::DigestAlgorithm::sha1:
+      return NID_sha1;
+    case base::DigestAlgorithm::sha224:
+      return NID_sha224;
+    case base::DigestAlgorithm::sha256:
+      return NID_sha256;
+    case base::DigestAlgorithm::sha384:
+      return NID_sha384;
+    case base::DigestAlgorithm::sha512:
+      return NID_sha512;
+  }
+  throw std::logic_error("no such digest algorithm");
+}
+
+std::string dotted(const ASN1_OBJECT* object) {
+  char text[128] = {};
+  OBJ_obj2txt(text, sizeof text, object, 1);
+  return text;
+}
+
+base::BytesView content_of(const ASN1_STRING* string) {
+  return {ASN1_STRING_get0_data(string), static_cast<std::size_t>(ASN1_STRING_length(string))};
+}
+
+// A token that has the form of one: SignedData over a TSTInfo with one signer.
+struct OpenToken {
+  TimeStampToken value;
+  Owned<CMS_ContentInfo, CMS_ContentInfo_free> cms;
+  Owned<TS_TST_INFO, TS_TST_INFO_free> info;
+  CMS_SignerInfo* signer_info = nullptr;  // within cms
+  OwningX509Stack certificates;           // those in the token; may be null
+};
+
+Result<OpenToken> open_token(base::BytesView der) {
+  const auto malformed = [](const char* what) { return openssl_failure(ErrorCode::parameter_invalid, what); };
+  if (der.size() > max_token_size) return malformed("the time stamp token is too large");
+  OpenToken token;
+  token.cms = decoded<CMS_ContentInfo_free>(d2i_CMS_ContentInfo, der);
+  if (!token.cms || OBJ_obj2nid(CMS_get0_type(token.cms.get())) != NID_pkcs7_signed) return malformed("not a CMS SignedData");
+  if (OBJ_obj2nid(CMS_get0_eContentType(token.cms.get())) != NID_id_smime_ct_TSTInfo) return malformed("not over a TSTInfo");
+  STACK_OF(CMS_SignerInfo)* signers = CMS_get0_SignerInfos(token.cms.get());
+  if (sk_CMS_SignerInfo_num(signers) != 1) return malformed("not signed by exactly one (RFC 3161 2.4.2)");
+  token.signer_info = sk_CMS_SignerInfo_value(signers, 0);
+  token.certificates.reset(CMS_get1_certs(token.cms.get()));
+  if (sk_X509_num(token.certificates.get()) > max_embedded) return malformed("too many certificates in the token");
+
+  ASN1_OCTET_STRING** const content = CMS_get0_content(token.cms.get());
+  if (content == nullptr || *content == nullptr) return malformed("the TSTInfo is absent");
+  token.info = decoded<TS_TST_INFO_free>(d2i_TS_TST_INFO, content_of(*content));
+  TS_TST_INFO* info = token.info.get();
+  if (info == nullptr || TS_TST_INFO_get_version(info) != 1) return malformed("not a TSTInfo of version 1");
+  if (TS_TST_INFO_get_ext_by_critical(info, 1, -1) >= 0) return malformed("an unknown critical extension");
+
+  TS_MSG_IMPRINT* imprint = TS_TST_INFO_get_msg_imprint(info);
+  const auto algorithm = digest_algorithm_of(TS_MSG_IMPRINT_get_algo(imprint));
+  if (!algorithm) return malformed("an unknown digest algorithm");
+  auto digest = base::Digest::of_value(*algorithm, content_of(TS_MSG_IMPRINT_get_msg(imprint)));
+  if (!digest) return base::failure(ErrorCode::parameter_invalid, "the imprint is not as long as its algorithm's digests");
+  const auto time = time_of(TS_TST_INFO_get_time(info));
+  if (!time) return malformed("genTime is not a time");
+  token.value = {
+      .der = {der.begin(), der.end()}, .time = *time, .imprint = *digest, .policy = dotted(TS_TST_INFO_get_policy_id(info))};
+  return token;
+}
+
+// The SEQUENCE at the start of some DER: whole, and without its header.
+struct Sequence {
+  base::BytesView whole, content;
+};
+std::optional<Sequence> first_sequence(base::BytesView der) {
+  const unsigned char* in = der.data();
+  long size = 0;
+  int tag = 0, tag_class = 0;
+  const int form = ASN1_get_object(&in, &size, &tag, &tag_class, static_cast<long>(der.size()));
+  if (form != V_ASN1_CONSTRUCTED || tag != V_ASN1_SEQUENCE || tag_class != V_ASN1_UNIVERSAL) return std::nullopt;
+  return Sequence{{der.data(), in + size}, {in, in + size}};
+}
+
+// SigningCertificate or SigningCertificateV2 ::= SEQUENCE { certs SEQUENCE OF ESSCertID, … } with its first identifier alone, the
+// signer's. OpenSSL wants to see what the others name too, but they may name attribute certificates, or a chain that is not here.
+std::optional<base::Bytes> without_further_identifiers(base::BytesView attribute) {
+  const auto outer = first_sequence(attribute);
+  const auto identifiers = outer ? first_sequence(outer->content) : std::nullopt;
+  const auto first = identifiers ? first_sequence(identifiers->content) : std::nullopt;
+  if (!first || outer->whole.size() != attribute.size()) return std::nullopt;
+  base::Bytes list, out;
+  append_tlv(list, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, first->whole);
+  append_tlv(out, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, list);
+  return out;
+}
+
+// -3: an attribute that is there twice or has two values counts as absent.
+template <auto Free, class T>
+Owned<T, Free> signing_certificate(CMS_SignerInfo* signer, int nid, T* (*d2i)(T**, const unsigned char**, long)) {
+  const auto* value = static_cast<const ASN1_STRING*>(CMS_signed_get0_data_by_OBJ(signer, OBJ_nid2obj(nid), -3, V_ASN1_SEQUENCE));
+  const auto first = value == nullptr ? std::nullopt : without_further_identifiers(content_of(value));
+  return first ? decoded<Free>(d2i, *first) : Owned<T, Free>{};
+}
+
+// RFC 3161 2.4.2, RFC 5816: which certificate signed is itself signed, so that no other with the same key or name can take its
+// place. Both forms of the attribute are checked where both are there.
+bool names_its_signer(CMS_SignerInfo* signer_info, X509* signer) {
+  const bool has_v1 = CMS_signed_get_attr_by_NID(signer_info, NID_id_smime_aa_signingCertificate, -1) >= 0;
+  const bool has_v2 = CMS_signed_get_attr_by_NID(signer_info, NID_id_smime_aa_signingCertificateV2, -1) >= 0;
+  const auto v1 =
+      signing_certificate<ESS_SIGNING_CERT_free>(signer_info, NID_id_smime_aa_signingCertificate, d2i_ESS_SIGNING_CERT);
+  const auto v2 =
+      signing_certificate<ESS_SIGNING_CERT_V2_free>(signer_info, NID_id_smime_aa_signingCertificateV2, d2i_ESS_SIGNING_CERT_V2);
+  if (has_v1 != (v1 != nullptr) || has_v2 != (v2 != nullptr)) return false;
+  const X509Stack only{sk_X509_new_null()};
+  sk_X509_push(only.get(), signer);
+  return OSSL_ESS_check_signing_certs(v1.get(), v2.get(), only.get(), 1) == 1;
+}
+
+bool says_what_it_signs(CMS_SignerInfo* signer_info, CMS_ContentInfo* cms) {
+  const auto* type = static_cast<const ASN1_OBJECT*>(
+      CMS_signed_get0_data_by_OBJ(signer_info, OBJ_nid2obj(NID_pkcs9_contentType), -3, V_ASN1_OBJECT));
+  return type != nullptr && OBJ_cmp(type, CMS_get0_eContentType(cms)) == 0;
+}
+
+bool is_signed_with_weak_digest(CMS_SignerInfo* signer_info) {
+  X509_ALGOR* digest = nullptr;
+  CMS_SignerInfo_get0_algs(signer_info, nullptr, nullptr, &digest, nullptr);
+  const auto algorithm = digest_algorithm_of(digest);
+  return !algorithm || *algorithm == base::DigestAlgorithm::sha1;
+}
+
+// RFC 5652 5.3: signatureAlgorithm is not signed, and OpenSSL hardly looks at it: it goes by digestAlgorithm and the key.
+bool names_its_algorithm(CMS_SignerInfo* signer_info) {
+  EVP_PKEY* key = nullptr;
+  X509_ALGOR *digest = nullptr, *signature = nullptr;
+  CMS_SignerInfo_get0_algs(signer_info, &key, nullptr, &digest, &signature);
+  const ASN1_OBJECT *digest_object = nullptr, *signature_object = nullptr;
+  X509_ALGOR_get0(&digest_object, nullptr, nullptr, digest);
+  X509_ALGOR_get0(&signature_object, nullptr, nullptr, signature);
+  const int named = OBJ_obj2nid(signature_object);
+  const int key_type = key == nullptr ? NID_undef : EVP_PKEY_get_base_id(key);
+  if (key_type == NID_undef) return false;
+  if (named == key_type) return true;  // "rsaEncryption" (RFC 3370 3.2), EdDSA
+  if (named == NID_rsassaPss) return key_type == NID_rsaEncryption;
+  int named_digest = NID_undef, named_key_type = NID_undef;
+  return OBJ_find_sigid_algs(named, &named_digest, &named_key_type) == 1 && named_digest == OBJ_obj2nid(digest_object) &&
+         named_key_type == key_type;
+}
+
+// The signer's certificate if the CMS signature is its own (RFC 5652 5.4, 5.6). `others` help to find it in a token that carries
+// none. Nothing is trusted here.
+Result<Certificate> checked_signer(OpenToken& token, const std::vector<Certificate>& others) {
+  const auto invalid = [](const char* what) { return openssl_failure(ErrorCode::parameter_invalid, what); };
+  const X509Stack known = stack_of(others);
+  for (int i = 0; i < sk_X509_num(token.certificates.get()); ++i)
+    sk_X509_push(known.get(), sk_X509_value(token.certificates.get(), i));
+  // The signature is checked here, the signer's path by validate_path: CMS_verify would use today's time and no lists.
+  const unsigned flags = CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY;
+  if (CMS_verify(token.cms.get(), known.get(), nullptr, nullptr, nullptr, flags) != 1)
+    return invalid("the signature is not valid");
+  if (!says_what_it_signs(token.signer_info, token.cms.get())) return invalid("the signed content type is another");
+  if (!names_its_algorithm(token.signer_info)) return invalid("the signature algorithm is another");
+  X509* signer = nullptr;
+  CMS_SignerInfo_get0_algs(token.signer_info, nullptr, &signer, nullptr, nullptr);
+  if (signer == nullptr) return invalid("no signer's certificate");
+  if (!names_its_signer(token.signer_info, signer)) return invalid("the signing certificate attribute names another certificate");
+  return Certificate::from_der(encoded(i2d_X509, signer));
+}
+
+// Certificates and lists that the token carries, besides what is given. What of them does not parse is as if it were not there.
+TrustMaterial with_embedded(const OpenToken& token, const TrustMaterial& trust) {
+  TrustMaterial all = trust;
+  for (int i = 0; i < sk_X509_num(token.certificates.get()); ++i) {
+    if (auto certificate = Certificate::from_der(encoded(i2d_X509, sk_X509_value(token.certificates.get(), i))))
+      all.intermediates.push_back(std::move(*certificate));
+  }
+  const OwningCrlStack crls{CMS_get1_crls(token.cms.get())};
+  for (int i = 0; i < std::min(sk_X509_CRL_num(crls.get()), max_embedded); ++i) {
+    if (auto crl = Crl::from_der(encoded(i2d_X509_CRL, sk_X509_CRL_value(crls.get(), i)))) all.crls.push_back(std::move(*crl));
+  }
+  return all;
+}
+
+// PKIFailureInfo, RFC 3161 2.4.2.
+std::string failure_names(const ASN1_BIT_STRING* failure) {
+  struct Row {
+    int bit;
+    const char* name;
+  };
+  constexpr std::array rows{Row{TS_INFO_BAD_ALG, "badAlg"},
+                            Row{TS_INFO_BAD_REQUEST, "badRequest"},
+                            Row{TS_INFO_BAD_DATA_FORMAT, "badDataFormat"},
+                            Row{TS_INFO_TIME_NOT_AVAILABLE, "timeNotAvailable"},
+                            Row{TS_INFO_UNACCEPTED_POLICY, "unacceptedPolicy"},
+                            Row{TS_INFO_UNACCEPTED_EXTENSION, "unacceptedExtension"},
+                            Row{TS_INFO_ADD_INFO_NOT_AVAILABLE, "addInfoNotAvailable"},
+                            Row{TS_INFO_SYSTEM_FAILURE, "systemFailure"}};
+  std::string names;
+  for (const Row& row : rows) {
+    if (failure != nullptr && ASN1_BIT_STRING_get_bit(failure, row.bit) == 1) names += std::string(" ") + row.name;
+  }
+  return names;
+}
+
+std::string refusal(const TS_STATUS_INFO* info) {
+  std::string reason = "the time stamp authority refused, status " +
+                       std::to_string(ASN1_INTEGER_get(TS_STATUS_INFO_get0_status(info))) +
+                       failure_names(TS_STATUS_INFO_get0_failure_info(info));
+  const STACK_OF(ASN1_UTF8STRING)* texts = TS_STATUS_INFO_get0_text(info);
+  if (sk_ASN1_UTF8STRING_num(texts) > 0)
+    reason += ": " + base::shown(base::as_text(content_of(sk_ASN1_UTF8STRING_value(texts, 0))), max_shown_reason);
+  return reason;
+}
+
+// The parts of TimeStampResp ::= SEQUENCE { status PKIStatusInfo, timeStampToken OPTIONAL }. Not by d2i_TS_RESP: the token is
+// kept as it came, byte for byte.
+struct Response {
+  Owned<TS_STATUS_INFO, TS_STATUS_INFO_free> status;
+  base::BytesView token;
+};
+
+std::optional<Response> split_response(base::BytesView der) {
+  const auto parts = first_sequence(der);
+  if (!parts || parts->whole.size() != der.size()) return std::nullopt;
+  const unsigned char* in = parts->content.data();
+  Response response;
+  response.status.reset(d2i_TS_STATUS_INFO(nullptr, &in, static_cast<long>(parts->content.size())));
+  if (!response.status) return std::nullopt;
+  response.token = {in, parts->content.data() + parts->content.size()};
+  return response;
+}
+
+base::Bytes magnitude_of(const ASN1_INTEGER* number) {
+  const base::BytesView bytes = content_of(number);
+  return {bytes.begin(), bytes.end()};
+}
+
+void need(bool done) {
+  if (!done) throw std::bad_alloc();
+}
+
+base::Bytes request_der(const base::Digest& imprint, const base::Bytes& nonce) {
+  const Owned<TS_REQ, TS_REQ_free> request{TS_REQ_new()};
+  const Owned<TS_MSG_IMPRINT, TS_MSG_IMPRINT_free> message{TS_MSG_IMPRINT_new()};
+  const Owned<X509_ALGOR, X509_ALGOR_free> algorithm{X509_ALGOR_new()};
+  const Owned<BIGNUM, BN_free> number{BN_bin2bn(nonce.data(), static_cast<int>(nonce.size()), nullptr)};
+  const Owned<ASN1_INTEGER, ASN1_INTEGER_free> nonce_integer{BN_to_ASN1_INTEGER(number.get(), nullptr)};
+  base::Bytes value(imprint.bytes().begin(), imprint.bytes().end());  // OpenSSL copies it but does not take it as const
+  // NULL parameters, as openssl ts writes them: some authorities refuse a request without.
+  need(request && message && algorithm && nonce_integer &&
+       X509_ALGOR_set0(algorithm.get(), OBJ_nid2obj(nid_of(imprint.algorithm())), V_ASN1_NULL, nullptr) == 1 &&
+       TS_MSG_IMPRINT_set_algo(message.get(), algorithm.get()) == 1 &&
+       TS_MSG_IMPRINT_set_msg(message.get(), value.data(), static_cast<int>(value.size())) == 1 &&
+       TS_REQ_set_version(request.get(), 1) == 1 && TS_REQ_set_msg_imprint(request.get(), message.get()) == 1 &&
+       TS_REQ_set_nonce(request.get(), nonce_integer.get()) == 1 && TS_REQ_set_cert_req(request.get(), 1) == 1);
+  base::Bytes der = encoded(i2d_TS_REQ, request.get());
+  need(!der.empty());
+  return der;
+}
+
+PathReport out_of_time(PathReport path, PathStatus status) {
+  path.status = status;
+  path.detail = "the TSA's certificate was not in force at genTime";
+  return path;
+}
+
+}  // namespace
+
+TimeStampRequest make_time_stamp_request(const base::Digest& imprint) {
+  const ErrorQueue queue;
+  base::Bytes nonce(8);  // some authorities take no more than 64 bits
+  need(RAND_bytes(nonce.data(), static_cast<int>(nonce.size())) == 1);
+  nonce[0] = static_cast<std::uint8_t>((nonce[0] & 0x7f) | 0x40);  // positive and always as long
+  base::Bytes der = request_der(imprint, nonce);
+  return {.der = std::move(der), .imprint = imprint, .nonce = std::move(nonce)};
+}
+
+Result<TimeStampToken> read_time_stamp_response(base::BytesView response, const TimeStampRequest& request) {
+  const ErrorQueue queue;
+  const auto failed = [](std::string detail) { return base::failure(ErrorCode::time_stamp_failed, std::move(detail)); };
+  if (response.size() > max_token_size) return failed("the response is too large");
+  const auto parts = split_response(response);
+  if (!parts) return openssl_failure(ErrorCode::time_stamp_failed, "not a TimeStampResp");
+  const long status = ASN1_INTEGER_get(TS_STATUS_INFO_get0_status(parts->status.get()));
+  if (status != TS_STATUS_GRANTED && status != TS_STATUS_GRANTED_WITH_MODS) return failed(refusal(parts->status.get()));
+  if (parts->token.empty()) return failed("granted, but there is no token");
+
+  auto token = open_token(parts->token);
+  if (!token) return base::failure(ErrorCode::time_stamp_failed, token.error().detail, token.error().origin);
+  if (!(token->value.imprint == request.imprint)) return failed("the token is over another imprint");
+  const ASN1_INTEGER* nonce = TS_TST_INFO_get_nonce(token->info.get());
+  if (nonce == nullptr || ASN1_STRING_type(nonce) != V_ASN1_INTEGER || magnitude_of(nonce) != request.nonce)
+    return failed("the token has another nonce");
+  if (token->certificates == nullptr) return failed("the token has no certificate, though one was asked for");
+  const auto signer = checked_signer(*token, {});
+  if (!signer) return base::failure(ErrorCode::time_stamp_failed, signer.error().detail, signer.error().origin);
+  if (is_signed_with_weak_digest(token->signer_info)) return failed("the token is signed with a weak digest");
+  return std::move(token->value);
+}
+
+Result<TimeStampToken> parse_time_stamp_token(base::BytesView der) {
+  const ErrorQueue queue;
+  auto token = open_token(der);
+  if (!token) return base::failure_of(token);
+  return std::move(token->value);
+}
+
+TimeStampReport verify_time_stamp(base::BytesView der, const base::Digest& imprint, const TrustMaterial& trust, base::Time at) {
+  const ErrorQueue queue;
+  TimeStampReport report;
+  const auto ended = [&report](TimeStampStatus status, std::string detail) {
+    report.status = status;
+    report.detail = std::move(detail);
+    return std::move(report);
+  };
+
+  auto token = open_token(der);
+  if (!token) return ended(TimeStampStatus::signature_invalid, token.error().detail);
+  report.time = token->value.time;
+  const auto signer = checked_signer(*token, trust.intermediates);
+  if (!signer) return ended(TimeStampStatus::signature_invalid, signer.error().detail);
+  report.signer = *signer;
+  if (!(token->value.imprint == imprint)) return ended(TimeStampStatus::imprint_differs, "the token is over another imprint");
+
+  report.path = validate_path(*signer, with_embedded(*token, trust), at, Purpose::time_stamping);
+  if (report.path.status != PathStatus::valid) return ended(TimeStampStatus::untrusted, report.path.detail);
+  if (is_signed_with_weak_digest(token->signer_info)) {
+    report.path.status = PathStatus::constraints;
+    return ended(TimeStampStatus::untrusted, report.path.detail = "the token is signed with a weak digest");
+  }
+  if (report.time < signer->not_before() || report.time > signer->not_after()) {
+    report.path =
+        out_of_time(std::move(report.path), report.time < signer->not_before() ? PathStatus::not_yet_valid : PathStatus::expired);
+    return ended(TimeStampStatus::untrusted, report.path.detail);
+  }
+  if (report.time > at + clock_tolerance)
+    return ended(TimeStampStatus::untrusted, "genTime is later than the time of the validation");
+  return ended(TimeStampStatus::valid, {});
+}
+
+}  // namespace signet::pki
