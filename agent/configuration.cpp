@@ -8,6 +8,7 @@
 #include <sstream>
 
 #define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
 
 #include "signing/origin.hpp"

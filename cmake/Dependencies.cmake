@@ -7,10 +7,11 @@ find_package(LibXml2 REQUIRED)
 find_package(CURL REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
-find_package(tomlplusplus REQUIRED)
+find_path(SIGNET_TOMLPLUSPLUS toml++/toml.h REQUIRED)
 pkg_check_modules(libp11 REQUIRED IMPORTED_TARGET libp11)
 pkg_check_modules(p11kit REQUIRED IMPORTED_TARGET p11-kit-1)
 pkg_check_modules(libassuan REQUIRED IMPORTED_TARGET libassuan)
+pkg_check_modules(gpgerror REQUIRED IMPORTED_TARGET gpg-error)
 pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
 
 # Asio and Beast are headers; what of them can be compiled once is compiled once, in net/boost.cpp.

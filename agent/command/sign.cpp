@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 #include <openssl/evp.h>
+#include <set>
 
 #include "agent/command/command.hpp"
 #include "agent/messages.hpp"
@@ -88,8 +89,10 @@ base::Result<std::vector<Item>> collect(const Options& options) {
     if (!value) return base::failure_of(value);
     items.push_back({std::filesystem::path(file).filename().string(), *value, options.out});
   }
+  std::set<std::string> names;
   for (const Item& item : items) {
     if (auto fit = fit_for_file_name(item.name); !fit) return base::failure_of(fit);
+    if (!names.insert(item.name).second) return base::failure(ErrorCode::id_duplicate, "two signatures would be written to " + item.name + ".xades.xml");
   }
   if (items.empty()) return base::failure(ErrorCode::batch_empty, "name files, --digest or --digest-list");
   return items;
@@ -155,7 +158,7 @@ class Signing {
 
   base::Result<Outcome> run(const std::string& certificate) {
     outcome_.total = options_.together ? 1 : items_.size();
-    auto begun = agent_.call("batch.begin", {{"purpose", options_.purpose}, {"level", options_.level}, {"packaging", options_.packaging}, {"certificate", certificate},
+    auto begun = agent_.call("batch.begin", {{"purpose", options_.purpose.empty() ? tr("Signing by the command line") : options_.purpose}, {"level", options_.level}, {"packaging", options_.packaging}, {"certificate", certificate},
                                              {"together", options_.together}, {"pss", options_.pss}});
     if (!begun) return base::failure_of(begun);
     batch_ = begun->at("batch").as_string();

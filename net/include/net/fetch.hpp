@@ -10,8 +10,8 @@
 namespace signet::net {
 
 struct FetchRequest {
-  std::string url;           // http or https only
-  base::Bytes body;          // POST if not empty
+  std::string url;   // http or https only
+  base::Bytes body;  // POST if not empty
   std::string content_type;
   std::string accept;
   std::chrono::milliseconds timeout{10'000};

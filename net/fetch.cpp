@@ -1,0 +1,153 @@
+#include "net/fetch.hpp"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+
+#include "base/owned.hpp"
+
+namespace signet::net {
+namespace {
+
+using base::ErrorCode;
+
+constexpr int poll_ms = 100;  // how late a cancellation may be noticed
+
+// libcurl costs a megabyte once it is used: not before the first fetch. Never cleaned up: threads may still hold handles.
+bool initialised() {
+  static const bool done = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  return done;
+}
+
+// A multi handle keeps the connections, and can be polled as often as we want: curl_easy_perform notices a
+// cancellation only after a second.
+struct Handles {
+  base::Owned<CURLM, curl_multi_cleanup> multi{curl_multi_init()};
+  base::Owned<CURL, curl_easy_cleanup> easy{curl_easy_init()};
+};
+
+struct Receiver {
+  base::Bytes body;
+  std::size_t limit;
+  bool too_large = false;
+};
+
+std::size_t receive(char* data, std::size_t, std::size_t size, void* context) {
+  auto& receiver = *static_cast<Receiver*>(context);
+  if (size > receiver.limit - receiver.body.size()) {
+    receiver.too_large = true;
+    return 0;
+  }
+  receiver.body.insert(receiver.body.end(), data, data + size);
+  return size;
+}
+
+bool one_line(const std::string& text) {
+  return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
+std::unexpected<base::Error> failed(CURLcode code, const char* detail) {
+  std::string text = curl_easy_strerror(code);
+  if (detail != nullptr && *detail != '\0') text = text + ": " + detail;
+  return base::failure(ErrorCode::network_failed, std::move(text), static_cast<std::uint64_t>(code));
+}
+
+class HeaderList {
+ public:
+  void add(const std::string& line) {
+    if (curl_slist* longer = curl_slist_append(list_.get(), line.c_str())) {
+      (void)list_.release();
+      list_.reset(longer);
+    }
+  }
+  curl_slist* native() const { return list_.get(); }
+
+ private:
+  base::Owned<curl_slist, curl_slist_free_all> list_;
+};
+
+// Takes the easy handle out again on every way out: the multi handle must not outlive what it points to.
+class Added {
+ public:
+  explicit Added(Handles& handles) : handles_(handles) { curl_multi_add_handle(handles_.multi.get(), handles_.easy.get()); }
+  Added(const Added&) = delete;
+  Added& operator=(const Added&) = delete;
+  ~Added() { curl_multi_remove_handle(handles_.multi.get(), handles_.easy.get()); }
+
+ private:
+  Handles& handles_;
+};
+
+base::Result<CURLcode> run(Handles& handles, const std::atomic<bool>* cancelled) {
+  const Added added(handles);
+  for (;;) {
+    int running = 0;
+    if (curl_multi_perform(handles.multi.get(), &running) != CURLM_OK)
+      return base::failure(ErrorCode::network_failed, "curl_multi_perform");
+    int left = 0;
+    if (const CURLMsg* message = curl_multi_info_read(handles.multi.get(), &left);
+        message != nullptr && message->msg == CURLMSG_DONE)
+      return message->data.result;
+    if (running == 0) return base::failure(ErrorCode::network_failed, "the transfer ended without a result");
+    if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed))
+      return base::failure(ErrorCode::network_failed, "cancelled");
+    curl_multi_poll(handles.multi.get(), nullptr, 0, poll_ms, nullptr);
+  }
+}
+
+}  // namespace
+
+base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic<bool>* cancelled) {
+  if (!one_line(request.url) || !one_line(request.content_type) || !one_line(request.accept))
+    return base::failure(ErrorCode::parameter_invalid, "a control character in the URL or a header");
+  if (!initialised()) return base::failure(ErrorCode::network_failed, "curl_global_init");
+  static thread_local Handles handles;
+  if (!handles.multi || !handles.easy) return base::failure(ErrorCode::network_failed, "curl_easy_init");
+
+  CURL* easy = handles.easy.get();
+  char detail[CURL_ERROR_SIZE] = "";
+  Receiver receiver{{}, request.max_response_bytes};
+  HeaderList headers;
+  headers.add("Expect:");  // without it a body over 1 MB waits a second for "100 Continue"
+  if (!request.accept.empty()) headers.add("Accept: " + request.accept);
+  if (!request.body.empty()) headers.add("Content-Type: " + request.content_type);
+
+  const base::Owned<CURL, curl_easy_reset> forgotten(easy);  // the options point into this call; connections stay
+
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "signet");
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.native());
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &receiver);
+  if (!request.body.empty()) {
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, reinterpret_cast<const char*>(request.body.data()));
+  }
+
+  auto ended = run(handles, cancelled);
+  if (!ended) return base::failure_of(ended);
+  if (receiver.too_large)
+    return base::failure(ErrorCode::message_too_large, "response over " + std::to_string(request.max_response_bytes) + " bytes");
+  if (*ended != CURLE_OK) return failed(*ended, detail);
+
+  FetchResponse response;
+  response.body = std::move(receiver.body);
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &response.status);
+  const char* type = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
+  if (type != nullptr) response.content_type = type;
+  curl_off_t wait = 0;
+  curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &wait);
+  if (wait > 0 && (response.status == 429 || response.status == 503)) response.retry_after = std::chrono::seconds{wait};
+  return response;
+}
+
+}  // namespace signet::net

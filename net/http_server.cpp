@@ -1,0 +1,459 @@
+#include "net/http_server.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/websocket.hpp>
+#include <list>
+
+namespace signet::net {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace websocket = beast::websocket;
+using asio::awaitable;
+using asio::ip::tcp;
+using base::ErrorCode;
+using boost::system::error_code;
+using ParsedRequest = http::request_parser<http::string_body>;
+using Stream = websocket::stream<beast::tcp_stream, false>;  // no deflate: slower on a loopback than what it saves
+using TlsStream = asio::ssl::stream<beast::tcp_stream>;
+
+// Expected ends are values: every operation gives its error_code.
+constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
+
+constexpr std::chrono::milliseconds accept_pause{100};  // when no descriptor is left: trying at once would spin
+constexpr std::size_t linger_bytes = 256 * 1024;        // read and thrown away so that an early refusal arrives
+constexpr std::chrono::milliseconds linger_time{1'000};
+
+std::unexpected<base::Error> failed(std::string what, const error_code& error) {
+  return base::failure(ErrorCode::network_failed, what + ": " + error.message(), static_cast<std::uint64_t>(error.value()));
+}
+
+HttpRequest plain_request(const http::request<http::string_body>& parsed, const Endpoint& local, const Endpoint& remote) {
+  HttpRequest request{parsed.method_string(), parsed.target(), {}, {}, local, remote};
+  for (const auto& field : parsed) {
+    std::string name(field.name_string());
+    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    request.headers.emplace_back(std::move(name), field.value());
+  }
+  return request;
+}
+
+// How an answer must look to fit its request.
+struct Form {
+  unsigned version = 11;
+  bool keep_alive = false;
+  bool head_only = false;
+};
+
+http::response<http::string_body> beast_response(HttpResponse&& given, const Form& form) {
+  http::response<http::string_body> response;
+  response.version(form.version);
+  response.result(given.status);
+  for (auto& [name, value] : given.headers) response.insert(name, value);
+  const std::size_t size = given.body.size();
+  if (!form.head_only) response.body() = std::move(given.body);
+  response.content_length(size);
+  response.keep_alive(form.keep_alive);
+  return response;
+}
+
+HttpResponse refusal(unsigned status) {
+  HttpResponse response;
+  response.status = status;
+  return response;
+}
+
+unsigned status_of(const error_code& error) {
+  if (error == http::error::header_limit) return 431;
+  if (error == http::error::body_limit) return 413;
+  return 400;
+}
+
+awaitable<void> say_goodbye(std::shared_ptr<WebSocket> socket) {
+  if (socket) co_await socket->close(close_code::going_away, "the agent stops");
+}
+
+// Only what the parser objects to is answered; a connection that ended or timed out is not.
+bool is_bad_request(const error_code& error) {
+  return error.category() == http::make_error_code(http::error::bad_method).category() && error != http::error::end_of_stream &&
+         error != http::error::partial_message;
+}
+
+}  // namespace
+
+class WebSocket::Implementation {
+ public:
+  explicit Implementation(beast::tcp_stream&& tcp) : stream(std::move(tcp)) {}
+  Stream stream;
+  bool closing = false;  // Beast takes one close; the server's stop may come during the session's own
+};
+
+WebSocket::WebSocket(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+WebSocket::~WebSocket() = default;
+
+awaitable<base::Result<std::string>> WebSocket::read() {
+  std::string text;
+  auto buffer = asio::dynamic_buffer(text);
+  const auto [error, size] = co_await implementation_->stream.async_read(buffer, as_values);
+  if (error) co_return failed("read", error);
+  if (implementation_->stream.got_binary()) {
+    co_await close(close_code::unsupported_data, "text only");
+    co_return base::failure(ErrorCode::message_invalid, "binary message");
+  }
+  text.resize(size);
+  co_return text;
+}
+
+awaitable<base::Result<void>> WebSocket::write(std::string text) {
+  const auto [error, size] = co_await implementation_->stream.async_write(asio::buffer(text), as_values);
+  if (error) co_return failed("write", error);
+  co_return base::Result<void>{};
+}
+
+awaitable<void> WebSocket::close(std::uint16_t code, std::string reason) {
+  if (std::exchange(implementation_->closing, true)) co_return;
+  co_await implementation_->stream.async_close({static_cast<websocket::close_code>(code), reason}, as_values);
+}
+
+void WebSocket::cut() { implementation_->stream.next_layer().close(); }
+
+std::vector<std::string_view> HttpRequest::all(std::string_view name) const {
+  std::vector<std::string_view> values;
+  for (const auto& [known, value] : headers) {
+    if (known == name) values.push_back(value);
+  }
+  return values;
+}
+
+class HttpServer::Implementation : public std::enable_shared_from_this<Implementation> {
+ public:
+  Implementation(asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits)
+      : handlers_(std::move(handlers)), limits_(limits), ended_(executor), executor_(std::move(executor)) {
+    ended_.expires_at(asio::steady_timer::time_point::max());
+  }
+
+  base::Result<std::uint16_t> listen(tcp::acceptor acceptor, const std::optional<TlsFiles>& tls);
+  asio::any_io_executor executor() const { return executor_; }
+  std::size_t connections() const { return connections_.size(); }
+  void stop_accepting();
+  awaitable<void> stop(std::shared_ptr<Implementation> self);
+  void cut_all();
+
+ private:
+  using Self = std::shared_ptr<Implementation>;
+
+  struct Listener {
+    tcp::acceptor acceptor;
+    std::optional<asio::ssl::context> tls;
+  };
+
+  // What the server may do to a connection from outside its coroutine. It stands in the list for as long as that runs.
+  struct Connection {
+    std::function<void()> finish;  // ends it as soon as nothing is under way
+    std::function<void()> cut;
+    Endpoint local, remote;
+    bool waiting = true;  // for a request to begin
+  };
+
+  class Registered {
+   public:
+    explicit Registered(Self server)
+        : server_(std::move(server)), place_(server_->connections_.emplace(server_->connections_.end())) {}
+    Registered(const Registered&) = delete;
+    Registered& operator=(const Registered&) = delete;
+    ~Registered() {
+      server_->connections_.erase(place_);
+      server_->ended_.cancel();
+    }
+    Connection& operator*() const { return *place_; }
+
+   private:
+    Self server_;
+    std::list<Connection>::iterator place_;
+  };
+
+  static awaitable<void> accept(Self self, std::shared_ptr<Listener> listener);
+  static awaitable<void> serve(Self self, std::shared_ptr<Listener> listener, tcp::socket socket);
+  template <class AnyStream>
+  awaitable<void> exchange(AnyStream& stream, Connection& connection);
+  template <class AnyStream>
+  awaitable<void> answer_last(AnyStream& stream, HttpResponse answer, Form form);
+  awaitable<void> upgrade(beast::tcp_stream& stream, ParsedRequest& parser, bool bytes_follow, Connection& connection);
+
+  void event(std::string_view name, std::string_view detail) const {
+    if (handlers_.on_event) handlers_.on_event(name, detail);
+  }
+
+  HttpHandlers handlers_;
+  HttpLimits limits_;
+  std::vector<std::weak_ptr<Listener>> listeners_;
+  std::list<Connection> connections_;
+  asio::steady_timer ended_;  // cancelled at each connection's end
+  bool stopping_ = false;
+  asio::any_io_executor executor_;
+};
+
+base::Result<std::uint16_t> HttpServer::Implementation::listen(tcp::acceptor acceptor, const std::optional<TlsFiles>& tls) {
+  error_code error;
+  const auto endpoint = acceptor.local_endpoint(error);
+  if (error) return failed("listen", error);
+  auto listener = std::make_shared<Listener>(Listener{std::move(acceptor), std::nullopt});
+  if (tls) {
+    auto& context = listener->tls.emplace(asio::ssl::context::tls_server);
+    context.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1,
+                        error);
+    if (!error) context.use_certificate_chain_file(tls->certificate_chain.string(), error);
+    if (!error) context.use_private_key_file(tls->private_key.string(), asio::ssl::context::pem, error);
+    if (error) return base::failure(ErrorCode::configuration_invalid, "TLS certificate or key: " + error.message());
+  }
+  listeners_.push_back(listener);
+  asio::co_spawn(executor_, accept(shared_from_this(), listener), [](std::exception_ptr thrown) {
+    if (thrown) std::rethrow_exception(thrown);
+  });
+  return endpoint.port();
+}
+
+awaitable<void> HttpServer::Implementation::accept(Self self, std::shared_ptr<Listener> listener) {
+  while (listener->acceptor.is_open()) {
+    auto [error, socket] = co_await listener->acceptor.async_accept(as_values);
+    if (!listener->acceptor.is_open()) break;
+    if (error) {
+      self->event("accept_failed", error.message());
+      asio::steady_timer pause(self->executor_, accept_pause);
+      co_await pause.async_wait(as_values);
+    } else if (self->connections_.size() >= self->limits_.connections) {
+      self->event("connection_dropped", "too many connections");
+    } else {
+      asio::co_spawn(self->executor_, serve(self, listener, std::move(socket)), [self](std::exception_ptr thrown) {
+        if (!thrown) return;
+        try {
+          std::rethrow_exception(thrown);
+        } catch (const std::exception& exception) {  // a defect or no memory: this connection's end, not the server's
+          self->event("connection_failed", exception.what());
+        }
+      });
+    }
+  }
+}
+
+awaitable<void> HttpServer::Implementation::serve(Self self, std::shared_ptr<Listener> listener, tcp::socket socket) {
+  error_code error;
+  const auto local = socket.local_endpoint(error);
+  const auto remote = error ? tcp::endpoint{} : socket.remote_endpoint(error);
+  if (error) co_return;  // already gone
+  socket.set_option(tcp::no_delay(true), error);
+
+  const Registered registered(self);
+  Connection& connection = *registered;
+  connection.local = {local.address(), local.port()};
+  connection.remote = {remote.address(), remote.port()};
+  const auto watch = [&connection](beast::tcp_stream& stream) {
+    connection.cut = [&stream] { stream.close(); };
+    connection.finish = [&connection, &stream] {
+      if (connection.waiting) stream.close();
+    };
+  };
+  if (!listener->tls) {
+    beast::tcp_stream stream(std::move(socket));
+    watch(stream);
+    co_await self->exchange(stream, connection);
+  } else {
+    TlsStream stream(beast::tcp_stream(std::move(socket)), *listener->tls);
+    watch(stream.next_layer());
+    stream.next_layer().expires_after(self->limits_.header_timeout);
+    const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, as_values);
+    if (refused) co_return;
+    co_await self->exchange(stream, connection);
+    stream.next_layer().expires_after(self->limits_.close_timeout);
+    co_await stream.async_shutdown(as_values);
+  }
+}
+
+template <class AnyStream>
+awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connection& connection) {
+  auto& tcp = beast::get_lowest_layer(stream);
+  beast::flat_buffer buffer(limits_.header_bytes + 64 * 1024);
+  while (!stopping_) {
+    ParsedRequest parser;
+    parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
+    parser.body_limit(limits_.body_bytes);
+    connection.waiting = true;
+    tcp.expires_after(limits_.header_timeout);
+    auto [error, size] = co_await http::async_read_header(stream, buffer, parser, as_values);
+    connection.waiting = false;
+    if (!error && handlers_.upgrade && websocket::is_upgrade(parser.get())) {
+      if constexpr (std::is_same_v<AnyStream, beast::tcp_stream>) {
+        co_await upgrade(stream, parser, buffer.size() != 0, connection);
+        co_return;
+      }
+    }
+    if (!error && !parser.is_done()) {
+      tcp.expires_after(limits_.body_timeout);
+      if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+        static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        std::tie(error, size) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
+      }
+      if (!error) std::tie(error, size) = co_await http::async_read(stream, buffer, parser, as_values);
+    }
+    if (error) {
+      if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {});
+      co_return;
+    }
+
+    tcp.expires_never();  // an answer may wait for a person
+    Form form{parser.get().version(), parser.keep_alive(), parser.get().method() == http::verb::head};
+    HttpRequest request = plain_request(parser.get(), connection.local, connection.remote);
+    request.body = std::move(parser.get().body());
+    HttpResponse answer = co_await handlers_.request(std::move(request));
+    form.keep_alive = form.keep_alive && !answer.close && !stopping_;
+    if (!form.keep_alive) {
+      co_await answer_last(stream, std::move(answer), form);
+      co_return;
+    }
+    const auto response = beast_response(std::move(answer), form);
+    tcp.expires_after(limits_.write_timeout);
+    std::tie(error, size) = co_await http::async_write(stream, response, as_values);
+    if (error) co_return;
+  }
+}
+
+// The last answer on a connection. What the peer is still sending is read for a while: closing with unread bytes resets the
+// connection, and the answer with it.
+template <class AnyStream>
+awaitable<void> HttpServer::Implementation::answer_last(AnyStream& stream, HttpResponse answer, Form form) {
+  auto& tcp = beast::get_lowest_layer(stream);
+  form.keep_alive = false;
+  const auto response = beast_response(std::move(answer), form);
+  tcp.expires_after(limits_.write_timeout);
+  auto [error, size] = co_await http::async_write(stream, response, as_values);
+  if constexpr (std::is_same_v<AnyStream, beast::tcp_stream>) {
+    if (!error) tcp.socket().shutdown(tcp::socket::shutdown_send, error);
+    tcp.expires_after(linger_time);
+    std::array<char, 4096> thrown_away;
+    for (std::size_t total = 0; !error && total < linger_bytes; total += size)
+      std::tie(error, size) = co_await tcp.async_read_some(asio::buffer(thrown_away), as_values);
+  }
+}
+
+awaitable<void> HttpServer::Implementation::upgrade(beast::tcp_stream& stream, ParsedRequest& parser, bool bytes_follow,
+                                                    Connection& connection) {
+  const Form form{parser.get().version(), false, false};
+  if (bytes_follow) {  // a client waits for the answer before it sends frames (RFC 6455 4.1)
+    co_await answer_last(stream, refusal(400), form);
+    co_return;
+  }
+  stream.expires_never();
+  auto decision = co_await handlers_.upgrade(plain_request(parser.get(), connection.local, connection.remote));
+  if (auto* refused = std::get_if<HttpResponse>(&decision)) {
+    co_await answer_last(stream, std::move(*refused), form);
+    co_return;
+  }
+  auto& allowed = std::get<Upgrade>(decision);
+
+  auto owned = std::make_unique<WebSocket::Implementation>(std::move(stream));
+  Stream& frames = owned->stream;
+  auto socket = std::make_shared<WebSocket>(std::move(owned));
+  connection.cut = connection.finish = [&frames] { frames.next_layer().close(); };
+  // No idle limit: a page may wait for hours, and on a loopback an end is always seen.
+  frames.set_option(websocket::stream_base::timeout{limits_.close_timeout, websocket::stream_base::none(), false});
+  frames.set_option(websocket::stream_base::decorator([&allowed](websocket::response_type& response) {
+    response.erase(http::field::server);
+    if (!allowed.subprotocol.empty()) response.set(http::field::sec_websocket_protocol, allowed.subprotocol);
+  }));
+  frames.read_message_max(allowed.max_message_bytes);
+  frames.auto_fragment(false);
+  frames.text(true);
+  const auto [error] = co_await frames.async_accept(parser.get(), as_values);
+  if (error || stopping_) co_return;
+  connection.finish = [weak = std::weak_ptr(socket), executor = executor_] {
+    asio::co_spawn(executor, say_goodbye(weak.lock()), [](std::exception_ptr) {});
+  };
+  co_await allowed.session(socket);
+  socket->cut();
+  connection.cut = connection.finish = {};
+}
+
+void HttpServer::Implementation::stop_accepting() {
+  for (const auto& weak : listeners_) {
+    error_code ignored;
+    if (const auto listener = weak.lock()) listener->acceptor.close(ignored);
+  }
+  listeners_.clear();
+}
+
+void HttpServer::Implementation::cut_all() {
+  for (auto& connection : connections_) {
+    if (connection.cut) connection.cut();
+  }
+}
+
+awaitable<void> HttpServer::Implementation::stop(Self self) {
+  stop_accepting();
+  stopping_ = true;
+  for (auto& connection : connections_) {
+    if (connection.finish) connection.finish();
+  }
+  // Twice: first what finishes by itself, then what ends when it is cut. A handler that waits for a person may do neither.
+  for (int round = 0; round < 2 && !connections_.empty(); ++round) {
+    if (round == 1) cut_all();
+    const auto deadline = std::chrono::steady_clock::now() + limits_.close_timeout;
+    while (!connections_.empty() && std::chrono::steady_clock::now() < deadline) {
+      ended_.expires_at(deadline);
+      co_await ended_.async_wait(as_values);
+    }
+  }
+}
+
+HttpServer::HttpServer(asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits)
+    : implementation_(std::make_shared<Implementation>(std::move(executor), std::move(handlers), limits)) {}
+
+HttpServer::~HttpServer() {
+  implementation_->stop_accepting();
+  implementation_->cut_all();
+}
+
+base::Result<std::uint16_t> HttpServer::listen(const Endpoint& endpoint, const std::optional<TlsFiles>& tls) {
+  const tcp::endpoint where(endpoint.address, endpoint.port);
+  error_code error;
+  tcp::acceptor acceptor(implementation_->executor());
+  acceptor.open(where.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && endpoint.address.is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
+  if (!error) acceptor.bind(where, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return failed("listen on " + endpoint.address.to_string() + " port " + std::to_string(endpoint.port), error);
+  return implementation_->listen(std::move(acceptor), tls);
+}
+
+base::Result<std::uint16_t> HttpServer::adopt(Descriptor listening, const std::optional<TlsFiles>& tls) {
+  sockaddr_storage name{};
+  socklen_t size = sizeof name;
+  if (::getsockname(listening.number(), reinterpret_cast<sockaddr*>(&name), &size) != 0)
+    return failed("inherited socket", error_code(errno, boost::system::system_category()));
+  if (name.ss_family != AF_INET && name.ss_family != AF_INET6)
+    return base::failure(ErrorCode::network_failed, "an inherited socket is not TCP");
+  error_code error;
+  tcp::acceptor acceptor(implementation_->executor());
+  acceptor.assign(name.ss_family == AF_INET ? tcp::v4() : tcp::v6(), listening.number(), error);
+  if (error) return failed("inherited socket", error);
+  (void)listening.release();
+  return implementation_->listen(std::move(acceptor), tls);
+}
+
+std::size_t HttpServer::connections() const { return implementation_->connections(); }
+void HttpServer::stop_accepting() { implementation_->stop_accepting(); }
+awaitable<void> HttpServer::stop() { return implementation_->stop(implementation_); }
+
+}  // namespace signet::net

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "signing/certificates.hpp"
+
+namespace signet::web_bridge {
+
+// What the control methods ask of the agent, which fills it in. Texts are JSON: the whole `result` of the answer. A method
+// whose port is empty is method_unknown. Called on the thread.
+struct ControlPorts {
+  using Variables = std::vector<std::pair<std::string, std::string>>;
+
+  std::function<boost::asio::awaitable<base::Result<std::string>>()> status;
+  std::function<boost::asio::awaitable<base::Result<std::string>>()> tokens;
+  std::function<boost::asio::awaitable<base::Result<std::vector<signing::SigningCertificate>>>()> certificates;
+  // Where dialogs of this connection's requests go; with no variables when the connection ended. Only the seven names of
+  // docs/PROTOCOL.md, values without control characters.
+  std::function<void(std::uint64_t connection, Variables variables)> environment;
+  std::function<boost::asio::awaitable<base::Result<void>>()> lock;
+  std::function<base::Result<std::string>()> origins;
+  std::function<base::Result<std::string>()> journal;
+};
+
+}  // namespace signet::web_bridge

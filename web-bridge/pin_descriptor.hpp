@@ -1,0 +1,17 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+
+#include "base/secret.hpp"
+#include "net/descriptor.hpp"
+
+namespace signet::web_bridge {
+
+// Reads a PIN from a descriptor that came over the control socket, up to its first line end: straight into locked memory.
+// user_cancelled if it is empty, parameter_invalid if it is too long or does not come in time, file_failed.
+boost::asio::awaitable<base::Result<base::Secret>> read_pin(boost::asio::any_io_executor executor, net::Descriptor descriptor,
+                                                            std::chrono::milliseconds timeout);
+
+}  // namespace signet::web_bridge
