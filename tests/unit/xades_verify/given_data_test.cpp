@@ -1,0 +1,78 @@
+#include "fixture.hpp"
+
+using namespace signet;
+using namespace signet::xades;
+
+namespace {
+
+VerifyOptions given(std::vector<GivenData> data) {
+  VerifyOptions out = options({});
+  out.data = std::move(data);
+  return out;
+}
+
+using Status = ReferenceReport::Status;
+
+}  // namespace
+
+TEST_CASE("a detached object may be given by its hash, and with one of each its name does not matter") {
+  const std::string document = signed_document(signer());
+  for (const char* name : {"contract 0.pdf", "", "another.pdf"}) {
+    CHECK(said(verified_one(document, given({{name, sha256("the contract")}}))) == "TOTAL-PASSED, valid");
+    CHECK(said(verified_one(document, given({{name, bytes_of("the contract")}}))) == "TOTAL-PASSED, valid");
+    CHECK(said(verified_one(document, given({{name, sha256("another")}}))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+    CHECK(said(verified_one(document, given({{name, bytes_of("another")}}))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+  }
+}
+
+TEST_CASE("a hash by another algorithm says nothing of the object") {
+  const auto sha512 = base::digest(base::DigestAlgorithm::sha512, base::as_bytes("the contract"));
+  const auto report = verified_one(signed_document(signer()), given({{"", sha512}}));
+  CHECK(said(report) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+  CHECK(report.references[0].status == Status::not_found);
+}
+
+TEST_CASE("a detached object that is not given leaves the question open, unless the value itself is wrong") {
+  const std::string document = signed_document(signer());
+  const auto report = verified_one(document, given({}));
+  CHECK(said(report) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+  CHECK(report.signer == signer().certificate);
+  CHECK(said(verified_one(flipped(document, "-value\">"), given({}))) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
+}
+
+TEST_CASE("several objects are matched by digest, then by name") {
+  const std::string document = signed_document(signer(), {.contents = {"a", "b", "c"}});
+  CHECK(said(verified_one(document, given({{"", sha256("c")}, {"", sha256("a")}, {"", sha256("b")}}))) == "TOTAL-PASSED, valid");
+  const auto differs =
+      verified_one(document, given({{name_of(0), sha256("a")}, {name_of(1), sha256("x")}, {name_of(2), sha256("c")}}));
+  CHECK(said(differs) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+  CHECK(differs.references[1].status == Status::digest_differs);
+  const auto missing = verified_one(document, given({{name_of(0), sha256("a")}, {name_of(2), sha256("c")}}));
+  CHECK(said(missing) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+  CHECK(missing.references[1].status == Status::not_found);
+  CHECK(missing.references[1].uri == "contract%201.pdf");
+}
+
+TEST_CASE("what is given beyond what is signed is not passed") {
+  const std::string document = signed_document(signer());
+  const auto report = verified_one(document, given({{name_of(0), sha256("the contract")}, {"more.pdf", sha256("more")}}));
+  CHECK(said(report) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, valid");
+}
+
+TEST_CASE("an enveloped hash must be the given one") {
+  const std::string document = signed_document(signer(), {.packaging = Packaging::enveloping});
+  CHECK(said(verified_one(document, given({}))) == "TOTAL-PASSED, valid");
+  CHECK(said(verified_one(document, given({{"", sha256("the contract")}}))) == "TOTAL-PASSED, valid");
+  CHECK(said(verified_one(document, given({{"", bytes_of("the contract")}}))) == "TOTAL-PASSED, valid");
+  CHECK(said(verified_one(document, given({{"", sha256("another")}}))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+  CHECK(said(verified_one(document, given({{"", bytes_of("another")}}))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+}
+
+TEST_CASE("of several enveloped hashes each given one must be there") {
+  const std::string document = signed_document(signer(), {.packaging = Packaging::enveloping, .contents = {"a", "b"}});
+  CHECK(said(verified_one(document, given({{"", sha256("b")}, {"", sha256("a")}}))) == "TOTAL-PASSED, valid");
+  CHECK(said(verified_one(document, given({{"", sha256("b")}}))) == "TOTAL-PASSED, valid");
+  CHECK(said(verified_one(document, given({{"", sha256("b")}, {"", sha256("x")}}))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+  CHECK(verified_one(document, given({{"", sha256("b")}, {"", sha256("a")}, {"", sha256("x")}})).indication !=
+        Indication::total_passed);
+}

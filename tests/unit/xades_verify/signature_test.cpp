@@ -1,0 +1,149 @@
+#include "fixture.hpp"
+
+using namespace signet;
+using namespace signet::xades;
+
+TEST_CASE("what the writer makes is passed, for every algorithm, packaging, level and number of objects") {
+  struct Row {
+    pki::KeyType key;
+    KeyScheme scheme;
+    base::DigestAlgorithm digest;
+  };
+  const auto row = GENERATE(Row{pki::KeyType::rsa, KeyScheme::rsa_pkcs1, base::DigestAlgorithm::sha256},
+                            Row{pki::KeyType::rsa, KeyScheme::rsa_pkcs1, base::DigestAlgorithm::sha512},
+                            Row{pki::KeyType::rsa, KeyScheme::rsa_pss, base::DigestAlgorithm::sha256},
+                            Row{pki::KeyType::rsa, KeyScheme::rsa_pss, base::DigestAlgorithm::sha512},
+                            Row{pki::KeyType::ec_p256, KeyScheme::ecdsa, base::DigestAlgorithm::sha256},
+                            Row{pki::KeyType::ec_p384, KeyScheme::ecdsa, base::DigestAlgorithm::sha384},
+                            Row{pki::KeyType::ec_p521, KeyScheme::ecdsa, base::DigestAlgorithm::sha512});
+  const auto packaging = GENERATE(Packaging::detached, Packaging::enveloping);
+  const auto level = GENERATE(Level::b_b, Level::b_t);
+  const auto contents = GENERATE(std::vector<std::string>{"the contract"}, std::vector<std::string>{"a", "b", "c"});
+  const SigningPlan plan{.algorithm = {row.scheme, row.digest}, .packaging = packaging, .level = level, .contents = contents};
+  INFO(uri(plan.algorithm) << " " << name(packaging) << " " << name(level) << " " << contents.size());
+
+  const auto report = verified_one(signed_document(signer(row.key), plan), options(contents));
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(level_said(report) == name(level));
+  CHECK(report.detail.empty());
+  CHECK(report.warnings.empty());
+  CHECK(report.signer == signer(row.key).certificate);
+  CHECK(report.claimed_time == now);
+  CHECK(report.proven_time.has_value() == (level == Level::b_t));
+  REQUIRE(report.references.size() == contents.size() + 1);
+  CHECK(report.references.back().signed_properties);
+}
+
+TEST_CASE("one flipped bit is found, wherever it is") {
+  const std::string document = signed_document(signer());
+  const std::string certificate_digest = part(document, "<xades:CertDigest>", "</xades:CertDigest>");
+  struct Row {
+    std::string what, changed, expected;
+  };
+  for (const Row& row : {
+           Row{"the digest of the object", flipped(document, "<ds:DigestValue>"), "TOTAL-FAILED/HASH_FAILURE, invalid"},
+           Row{"SignatureValue", flipped(document, "-value\">"), "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid"},
+           Row{"SignatureMethod", replaced(document, "ecdsa-sha256", "ecdsa-sha384"), "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid"},
+           Row{"a reference's name", replaced(document, "contract%200", "contract%201"),
+               "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid"},
+           Row{"SigningTime", replaced(document, "<xades:SigningTime>2026", "<xades:SigningTime>2025"),
+               "TOTAL-FAILED/HASH_FAILURE, invalid"},
+           Row{"the signing certificate's digest",
+               replaced(document, certificate_digest, flipped(certificate_digest, "xmldsig#\">")),
+               "TOTAL-FAILED/HASH_FAILURE, invalid"},
+       }) {
+    INFO(row.what);
+    CHECK(said(verified_one(row.changed)) == row.expected);
+  }
+}
+
+TEST_CASE("a flipped bit in KeyInfo's certificate makes it a stranger's") {
+  const std::string document = signed_document(signer());
+  for (std::size_t at = 10; at < 600; at += 37) {
+    const auto report = verified_one(flipped(document, "<ds:X509Certificate>", at));
+    INFO(said(report));
+    CHECK(report.indication == Indication::indeterminate);
+    CHECK(report.sub_indication == SubIndication::no_signing_certificate_found);
+    CHECK(report.integrity != Integrity::invalid);
+    CHECK_FALSE(report.signer);
+  }
+}
+
+TEST_CASE("a key that is not the named certificate's is found") {
+  const auto other = pki_of_tests().person();
+  CHECK(said(verified_one(signed_document({signer().certificate, other.key}))) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
+}
+
+TEST_CASE("an algorithm that does not fit the key is found") {
+  const std::string document = signed_document(signer());
+  for (const char* method :
+       {"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1",
+        "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512", "1.2.840.10045.4.3.2", ""}) {
+    const auto report = verified_one(replaced(document, "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256", method));
+    CHECK(said(report) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
+  }
+}
+
+TEST_CASE("an HMAC is never taken for a signature") {
+  const std::string document = replaced(signed_document(signer()), "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
+                                        "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256");
+  const auto report = verified_one(document);
+  CHECK(report.indication != Indication::total_passed);
+  CHECK(report.integrity == Integrity::unknown);
+}
+
+TEST_CASE("the signing certificate is found outside KeyInfo too, but that is no baseline form") {
+  const std::string document = signed_document(signer());
+  const std::string without = replaced(document, part(document, "<ds:KeyInfo>", "</ds:KeyInfo>"), "");
+  CHECK(said(verified_one(without)) == "INDETERMINATE/NO_SIGNING_CERTIFICATE_FOUND, unknown");
+  auto given = options();
+  given.trust.intermediates = {signer().certificate, pki_of_tests().issuer.root().certificate};
+  const auto report = verified_one(without, given);
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(level_said(report) == "none");
+}
+
+TEST_CASE("every signature of a document is reported, also within another element") {
+  const std::string one = signed_document(signer(), {}, pki_of_tests(), "A");
+  const std::string two = flipped(signed_document(signer(), {}, pki_of_tests(), "B"), "-value\">");
+  const auto reports = verified("<all>" + one + two + "</all>");
+  REQUIRE(reports.size() == 2);
+  CHECK(reports[0].id == "A");
+  CHECK(said(reports[0]) == "TOTAL-PASSED, valid");
+  CHECK(reports[1].id == "B");
+  CHECK(said(reports[1]) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
+}
+
+TEST_CASE("counter-signatures are said not to be verified, and are no signatures of their own") {
+  const std::string document = signed_document(signer(), {.level = Level::b_t});
+  const std::string inner = signed_document(signer(), {}, pki_of_tests(), "Inner");
+  const auto report = verified_one(
+      replaced(document, "</xades:UnsignedSignatureProperties>",
+               "<xades:CounterSignature>" + inner + "</xades:CounterSignature></xades:UnsignedSignatureProperties>"));
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(report.warnings == std::vector<std::string>{"counter-signatures were not verified"});
+}
+
+TEST_CASE("white space around a document, a byte order mark and UTF-16 change nothing") {
+  const std::string document = signed_document(signer());
+  CHECK(said(verified_one("\xEF\xBB\xBF<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- seen -->\n" + document + "\n")) ==
+        "TOTAL-PASSED, valid");
+  std::string utf16 = "\xFE\xFF";
+  for (char c : document) utf16 += {'\0', c};
+  CHECK(said(verified_one(utf16)) == "TOTAL-PASSED, valid");
+}
+
+TEST_CASE("a digest cannot be cut short by a comment") {
+  const std::string document = signed_document(signer());
+  const std::string value = part(document, "<ds:DigestValue>", "</ds:DigestValue>");
+  const std::string commented = replaced(document, value.substr(0, 30), value.substr(0, 30) + "<!-- c -->");
+  CHECK(said(verified_one(commented)) == "TOTAL-PASSED, valid");  // canonically the same
+}
+
+TEST_CASE("strings of a document are made harmless in the report") {
+  const auto report =
+      verified_one(replaced(signed_document(signer()), "Id=\"S\"", "Id=\"S&#x202E;&#10;" + std::string(1000, 'x') + "\""));
+  CHECK(report.id.size() <= 128);
+  CHECK(report.id.find('\n') == std::string::npos);
+  CHECK(report.id.starts_with("S\xEF\xBF\xBD\xEF\xBF\xBD"));
+}

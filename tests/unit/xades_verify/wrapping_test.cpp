@@ -1,0 +1,136 @@
+#include "fixture.hpp"
+
+using namespace signet;
+using namespace signet::xades;
+
+namespace {
+
+const SigningPlan enveloping{.packaging = Packaging::enveloping};
+
+std::string properties_of(const std::string& document) {
+  return part(document, "<xades:SignedProperties ", "</xades:SignedProperties>");
+}
+
+std::string object_of(const std::string& document) { return part(document, "<ds:Object Encoding", "</ds:Object>"); }
+
+void check_not_passed(const SignatureReport& report) {
+  INFO(said(report) << " " << report.detail);
+  CHECK(report.indication != Indication::total_passed);
+  CHECK(report.integrity != Integrity::valid);
+}
+
+}  // namespace
+
+TEST_CASE("SignedProperties that were moved, with others in their place, are not believed") {
+  const std::string document = signed_document(signer());
+  const std::string properties = properties_of(document);
+  const std::string forged = replaced(replaced(properties, "Id=\"S-properties\"", "Id=\"forged\""), "2026-11-22", "2020-01-01");
+  const std::string target = part(document, "<xades:QualifyingProperties", ">");
+  const std::string wrapped = target + properties + "</xades:QualifyingProperties>";
+
+  SECTION("in a foreign element of another Object") {
+    const auto report = verified_one(replaced(replaced(document, properties, forged), "</ds:Signature>",
+                                              "<ds:Object><w>" + properties + "</w></ds:Object></ds:Signature>"));
+    check_not_passed(report);
+    CHECK(said(report) == "TOTAL-FAILED/FORMAT_FAILURE, invalid");
+    CHECK_FALSE(report.claimed_time);
+    CHECK_FALSE(report.level);
+  }
+  SECTION("in QualifyingProperties of their own") {
+    check_not_passed(verified_one(replaced(replaced(document, properties, forged), "</ds:Signature>",
+                                           "<ds:Object>" + wrapped + "</ds:Object></ds:Signature>")));
+  }
+  SECTION("in a second QualifyingProperties of the same Object") {
+    check_not_passed(verified_one(replaced(replaced(document, properties, forged), "</xades:QualifyingProperties>",
+                                           "</xades:QualifyingProperties>" + wrapped)));
+  }
+  SECTION("beside the forged ones") {
+    check_not_passed(verified_one(replaced(document, properties, forged + properties)));
+    check_not_passed(verified_one(replaced(document, properties, properties + forged)));
+  }
+  SECTION("outside the signature") {
+    check_not_passed(verified_one("<all>" + replaced(document, properties, forged) + wrapped + "</all>"));
+    check_not_passed(verified_one("<all>" + replaced(document, properties, forged) +
+                                  "<ds:Object xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\">" + wrapped +
+                                  "</ds:Object></all>"));
+  }
+  SECTION("in another signature") {
+    const std::string other = signed_document(signer(), {}, pki_of_tests(), "Other");
+    const std::string host = replaced(other, properties_of(other), properties_of(other) + properties);
+    const auto reports = verified("<all>" + replaced(document, properties, forged) + host + "</all>");
+    REQUIRE(reports.size() == 2);
+    check_not_passed(reports[0]);
+    check_not_passed(reports[1]);
+  }
+}
+
+TEST_CASE("an Id that several elements have is no one's") {
+  const std::string document = signed_document(signer());
+  for (const char* name : {"Id", "ID", "id", "xml:id"}) {
+    for (const std::string& where : {std::string("<all>"), std::string("</all>")}) {
+      const std::string extra = "<x " + std::string(name) + "=\"S-properties\"></x>";
+      const auto report =
+          verified_one(where == "<all>" ? "<all>" + extra + document + "</all>" : "<all>" + document + extra + "</all>");
+      check_not_passed(report);
+      CHECK(said(report) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+      CHECK(report.references.back().status == ReferenceReport::Status::refused);
+    }
+  }
+}
+
+TEST_CASE("a second reference to SignedProperties is refused") {
+  // Its digest would be right: only the signature's own value can tell, and the count.
+  const std::string document = signed_document(signer());
+  const std::string reference = part(document, "<ds:Reference Type=", "</ds:Reference>");
+  check_not_passed(verified_one(replaced(document, reference, reference + reference)));
+}
+
+TEST_CASE("an enveloped object that was moved, with another in its place, is not found") {
+  const std::string document = signed_document(signer(), enveloping);
+  const std::string object = object_of(document);
+  const std::string forged = "<ds:Object Id=\"forged\">" + base::base64(sha256("another").bytes()) + "</ds:Object>";
+  const std::string moved = replaced(document, object, forged);
+  for (const std::string& wrapped :
+       {replaced(moved, "</ds:Signature>", "<ds:Object><w>" + object + "</w></ds:Object></ds:Signature>"),
+        replaced(moved, "</ds:Signature>", "<ds:Object>" + object + "</ds:Object></ds:Signature>")}) {
+    const auto report = verified_one(wrapped, options({}));
+    check_not_passed(report);
+    CHECK(said(report) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+  }
+}
+
+TEST_CASE("a hash in another place than the signature's own Object is not the signed one") {
+  const std::string document = signed_document(signer(), enveloping);
+  const std::string outside = "<all xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\">" +
+                              replaced(document, object_of(document), "") + object_of(document) + "</all>";
+  const auto report = verified_one(outside);
+  CHECK(report.indication != Indication::total_passed);
+  CHECK(report.sub_indication == SubIndication::signed_data_not_found);
+}
+
+TEST_CASE("an Object that is not signed is told of") {
+  const std::string document = signed_document(signer(), enveloping);
+  const auto report =
+      verified_one(replaced(document, object_of(document), object_of(document) + "<ds:Object Id=\"more\">more</ds:Object>"));
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(report.warnings == std::vector<std::string>{"the signature holds an Object that it does not sign"});
+}
+
+TEST_CASE("the signature's own parts are read where they belong only") {
+  const std::string document = signed_document(signer());
+  const std::string info = part(document, "<ds:SignedInfo ", "</ds:SignedInfo>");
+  const std::string value = part(document, "<ds:SignatureValue ", "</ds:SignatureValue>");
+  for (const std::string& changed :
+       {replaced(document, info, info + info), replaced(document, value, value + value), replaced(document, value, ""),
+        replaced(document, info, ""), replaced(document, info + value, value + info),
+        replaced(document, info, "<w>" + info + "</w>"), replaced(document, "</ds:Signature>", "<x></x></ds:Signature>")}) {
+    const auto report = verified_one(changed);
+    CHECK(said(report) == "TOTAL-FAILED/FORMAT_FAILURE, invalid");
+  }
+}
+
+TEST_CASE("QualifyingProperties that name another signature do not pass") {
+  const auto report = verified_one(replaced(signed_document(signer()), "Target=\"#S\"", "Target=\"#T\""));
+  CHECK(said(report) == "INDETERMINATE/SIG_CONSTRAINTS_FAILURE, valid");
+  CHECK_FALSE(report.level);
+}

@@ -1,0 +1,121 @@
+#include "properties.hpp"
+
+#include <algorithm>
+
+#include "xades/types.hpp"
+
+namespace signet::xades {
+namespace {
+
+constexpr std::size_t max_certificate_references = 16;
+constexpr std::size_t max_time_stamps = 16;
+constexpr std::size_t max_certificate_values = 32;
+
+bool is_xades(const xmlNode* node, std::string_view name) { return is(node, xades_namespace, name); }
+xmlNode* only(const xmlNode* parent, std::string_view name) { return only_child(parent, xades_namespace, name); }
+
+// 4.3.1 and 4.4: SignedProperties in the only QualifyingProperties, in an Object of this signature.
+std::string why_misplaced(const xmlNode* node, const SignatureElement& signature) {
+  if (!is_xades(node, "SignedProperties")) return "the reference to SignedProperties leads elsewhere";
+  const xmlNode* const qualifying = node->parent;
+  if (!is_xades(qualifying, "QualifyingProperties")) return "SignedProperties are not in QualifyingProperties";
+  if (!is(qualifying->parent, ds_namespace, "Object") || qualifying->parent->parent != signature.node)
+    return "QualifyingProperties are not in an Object of this signature";
+  if (only(qualifying, "SignedProperties") != node) return "several SignedProperties";
+  std::size_t count = 0;
+  for (const xmlNode* object : children(signature.node, ds_namespace, "Object"))
+    count += children(object, xades_namespace, "QualifyingProperties").size();
+  return count == 1 ? "" : "several QualifyingProperties";
+}
+
+SigningCertificateReference read_certificate_reference(const xmlNode* cert) {
+  SigningCertificateReference out;
+  const xmlNode* const digest = only(cert, "CertDigest");
+  out.algorithm = digest_algorithm_of_uri(attribute(only_child(digest, ds_namespace, "DigestMethod"), "Algorithm").value_or(""));
+  out.digest = decoded(only_child(digest, ds_namespace, "DigestValue")).value_or(base::Bytes{});
+  if (const xmlNode* serial = only(cert, "IssuerSerialV2")) out.issuer_serial_der = decoded(serial).value_or(base::Bytes{});
+  return out;
+}
+
+void read_signing_certificate(const xmlNode* signature_properties, Properties& out) {
+  const xmlNode* const v2 = only(signature_properties, "SigningCertificateV2");
+  out.has_signing_certificate_v2 = v2 != nullptr;
+  for (const xmlNode* cert :
+       children(v2 != nullptr ? v2 : only(signature_properties, "SigningCertificate"), xades_namespace, "Cert")) {
+    if (out.signing_certificates.size() == max_certificate_references) return;
+    out.signing_certificates.push_back(read_certificate_reference(cert));
+  }
+}
+
+bool formats_every_object(const xmlNode* signed_properties, const SignatureElement& signature) {
+  std::vector<std::string> formatted;
+  for (const xmlNode* format :
+       children(only(signed_properties, "SignedDataObjectProperties"), xades_namespace, "DataObjectFormat")) {
+    if (only(format, "MimeType") != nullptr) formatted.push_back(attribute(format, "ObjectReference").value_or(""));
+  }
+  std::ranges::sort(formatted);
+  return std::ranges::all_of(signature.references, [&](const Reference& reference) {
+    return reference.is_signed_properties() ||
+           (!reference.id.empty() && std::ranges::binary_search(formatted, "#" + reference.id));
+  });
+}
+
+// 5.3: without Include elements, since what is covered is fixed; without a method Canonical XML 1.0 is meant.
+void read_time_stamp(const xmlNode* element, Properties& out) {
+  SignatureTimeStamp stamp;
+  stamp.canonicalization = Canonicalization{};
+  std::size_t tokens = 0;
+  for (const xmlNode* child : children(element)) {
+    if (is(child, ds_namespace, "CanonicalizationMethod")) {
+      stamp.canonicalization = canonicalization(child);
+    } else if (is_xades(child, "EncapsulatedTimeStamp")) {
+      stamp.token = decoded(child);
+      ++tokens;
+    } else {
+      stamp.canonicalization.reset();
+    }
+  }
+  if (tokens != 1) stamp.token.reset();
+  out.time_stamps.push_back(std::move(stamp));
+}
+
+void read_unsigned(const xmlNode* qualifying, Properties& out) {
+  for (const xmlNode* property : children(only(only(qualifying, "UnsignedProperties"), "UnsignedSignatureProperties"))) {
+    if (is_xades(property, "SignatureTimeStamp") && out.time_stamps.size() < max_time_stamps) read_time_stamp(property, out);
+    out.has_counter_signatures |= is_xades(property, "CounterSignature");
+    if (!is_xades(property, "CertificateValues")) continue;
+    for (const xmlNode* value : children(property, xades_namespace, "EncapsulatedX509Certificate")) {
+      if (out.certificate_values.size() < max_certificate_values) out.certificate_values.push_back(value);
+    }
+  }
+}
+
+Properties read_properties(const xmlNode* signed_properties, const SignatureElement& signature) {
+  Properties out;
+  const xmlNode* const of_signature = only(signed_properties, "SignedSignatureProperties");
+  if (const xmlNode* time = only(of_signature, "SigningTime")) out.signing_time = base::from_rfc3339(trimmed(text(time)));
+  read_signing_certificate(of_signature, out);
+  out.name_the_signature = !signature.id.empty() && attribute(signed_properties->parent, "Target") == "#" + signature.id;
+  out.formats_every_object = formats_every_object(signed_properties, signature);
+  read_unsigned(signed_properties->parent, out);
+  return out;
+}
+
+}  // namespace
+
+FoundProperties find_properties(const SignatureElement& signature, const CheckedReferences& references) {
+  using Status = FoundProperties::Status;
+  const CheckedReference* found = nullptr;
+  for (const CheckedReference& reference : references.all) {
+    if (!reference.report.signed_properties) continue;
+    if (found != nullptr) return {Status::misplaced, "several references to SignedProperties", {}};
+    found = &reference;
+  }
+  if (found == nullptr) return {Status::absent, "no reference to SignedProperties", {}};
+  if (found->report.status != ReferenceReport::Status::valid)
+    return {Status::unchecked, "SignedProperties are not those that were signed", {}};
+  if (std::string why = why_misplaced(found->target, signature); !why.empty()) return {Status::misplaced, std::move(why), {}};
+  return {Status::found, {}, read_properties(found->target, signature)};
+}
+
+}  // namespace signet::xades

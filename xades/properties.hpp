@@ -1,0 +1,50 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "references.hpp"
+
+// QualifyingProperties (EN 319 132-1 clauses 4.3 and 5), read only from the node whose digest was checked.
+namespace signet::xades {
+
+// One Cert of SigningCertificateV2 (5.2.2) or of the older SigningCertificate.
+struct SigningCertificateReference {
+  std::optional<base::DigestAlgorithm> algorithm;
+  base::Bytes digest;
+  std::optional<base::Bytes> issuer_serial_der;  // IssuerSerialV2
+};
+
+struct SignatureTimeStamp {
+  std::optional<Canonicalization> canonicalization;  // none: one that is not allowed
+  std::optional<base::Bytes> token;                  // none: not base64, or not one token
+};
+
+struct Properties {
+  std::optional<base::Time> signing_time;
+  std::vector<SigningCertificateReference> signing_certificates;
+  bool has_signing_certificate_v2 = false;
+  bool name_the_signature = false;    // QualifyingProperties/@Target
+  bool formats_every_object = false;  // a DataObjectFormat with MimeType for each signed reference (6.3)
+  // Not signed:
+  std::vector<SignatureTimeStamp> time_stamps;
+  std::vector<const xmlNode*> certificate_values;  // xades:EncapsulatedX509Certificate
+  bool has_counter_signatures = false;
+};
+
+// What SignedProperties a signature has.
+struct FoundProperties {
+  enum class Status : std::uint8_t {
+    absent,     // XML Signature, but no XAdES
+    unchecked,  // referenced, but its digest could not be checked or differs
+    misplaced,  // the checked node is not this signature's SignedProperties: somebody moved it, or there are several
+    found,
+  } status = Status::absent;
+  std::string detail;
+  Properties properties;
+};
+
+FoundProperties find_properties(const SignatureElement& signature, const CheckedReferences& references);
+
+}  // namespace signet::xades

@@ -1,0 +1,263 @@
+#include "references.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/text.hpp"
+
+namespace signet::xades {
+namespace {
+
+using base::Bytes;
+using base::BytesView;
+using base::Digest;
+using base::DigestAlgorithm;
+using base::ErrorCode;
+using base::failure;
+using base::Result;
+using Status = ReferenceReport::Status;
+
+constexpr std::size_t shown_uri = 256;
+
+void set(ReferenceReport& report, Status status, std::string detail = {}) {
+  report.status = status;
+  report.detail = std::move(detail);
+}
+
+// --- within the document
+
+struct Target {
+  NodeSet nodes;
+  Status status = Status::valid;
+  std::string detail;
+};
+
+Target target_of_id(const XmlDocument& document, std::string_view id) {
+  const XmlDocument::Found found = document.element_with_id(id);
+  if (found.ambiguous) return {{}, Status::refused, "several elements have this Id"};
+  if (found.element == nullptr) return {{}, Status::not_found, "no element has this Id"};
+  return {{.top = found.element}, Status::valid, {}};
+}
+
+// The forms of XML Signature 4.4.3.3: "", #id, and the two XPointers, which keep comments.
+Target target_of_uri(const XmlDocument& document, std::string_view uri) {
+  if (uri.empty()) return {};
+  if (uri == "#xpointer(/)") return {{.comments = true}, Status::valid, {}};
+  constexpr std::string_view open = "#xpointer(id(";
+  if (uri.starts_with(open) && uri.ends_with("))") && uri.size() >= open.size() + 4) {
+    const std::string_view quoted = uri.substr(open.size(), uri.size() - open.size() - 2);
+    const bool quotes = (quoted.front() == '\'' || quoted.front() == '"') && quoted.back() == quoted.front();
+    if (!quotes) return {{}, Status::refused, "an XPointer that is not read here"};
+    Target target = target_of_id(document, quoted.substr(1, quoted.size() - 2));
+    target.nodes.comments = true;
+    return target;
+  }
+  if (uri.find('(') != uri.npos) return {{}, Status::refused, "an XPointer that is not read here"};
+  return target_of_id(document, uri.substr(1));
+}
+
+// Signature wrapping: what was signed is moved, and something else put in its place. So Objects and Manifests count only
+// where XML Signature has them; SignedProperties are looked at in properties.cpp.
+bool is_in_its_place(const Reference& reference, const xmlNode* target, const xmlNode* signature) {
+  const bool typed_object = reference.type == "http://www.w3.org/2000/09/xmldsig#Object";
+  const bool typed_manifest = reference.type == "http://www.w3.org/2000/09/xmldsig#Manifest";
+  const bool within = is_within(target, signature);
+  if (!within) return !typed_object && !typed_manifest;
+  if (is(target, ds_namespace, "Object")) return target->parent == signature;
+  if (is(target, ds_namespace, "Manifest"))
+    return is(target->parent, ds_namespace, "Object") && target->parent->parent == signature;
+  return !typed_manifest;  // some type as Object what is another part of the signature
+}
+
+// A digest of what is left of the properties is no digest of the properties.
+bool only_canonicalized(const Reference& reference) {
+  return std::ranges::all_of(reference.transforms,
+                             [](const xmlNode* transform) { return canonicalization(transform).has_value(); });
+}
+
+void check_same_document(const Reference& reference, const TransformContext& context, CheckedReference& out) {
+  Target target = target_of_uri(context.document, *reference.uri);
+  if (target.status != Status::valid) return set(out.report, target.status, target.detail);
+  if (!is_in_its_place(reference, target.nodes.top, context.signature.node))
+    return set(out.report, Status::not_found, "the element with this Id is not where a signature has its objects");
+  if (reference.is_signed_properties() && !only_canonicalized(reference))
+    return set(out.report, Status::refused, "SignedProperties are transformed");
+  const auto octets = transformed(reference, target.nodes, context);
+  if (!octets) return set(out.report, Status::refused, octets.error().detail);
+  if (base::digest(*reference.digest_algorithm, *octets) != *reference.digest) return set(out.report, Status::digest_differs);
+  set(out.report, Status::valid);
+  out.target = target.nodes.top;
+}
+
+// --- data from outside
+
+// A digest of each datum is computed once for each algorithm, however many references ask.
+class GivenDigests {
+ public:
+  GivenDigests(const TransformContext& context, const std::vector<GivenData>& data) : context_(context), data_(data) {}
+
+  // None: of this datum the digest that the reference wants cannot be known.
+  std::optional<Digest> of(const Reference& reference, std::size_t index) {
+    const auto& content = data_[index].content;
+    if (const auto* digest = std::get_if<Digest>(&content)) {
+      const bool same = digest->algorithm() == *reference.digest_algorithm && reference.transforms.empty();
+      return same ? std::optional(*digest) : std::nullopt;
+    }
+    const Bytes& octets = std::get<Bytes>(content);
+    if (!reference.transforms.empty()) {
+      const auto result = transformed(reference, octets, context_);
+      return result ? std::optional(base::digest(*reference.digest_algorithm, *result)) : std::nullopt;
+    }
+    const auto [found, added] = known_.try_emplace({index, *reference.digest_algorithm});
+    if (added) found->second = base::digest(*reference.digest_algorithm, octets);
+    return found->second;
+  }
+
+ private:
+  const TransformContext& context_;
+  const std::vector<GivenData>& data_;
+  std::map<std::pair<std::size_t, DigestAlgorithm>, Digest> known_;
+};
+
+class DetachedMatching {
+ public:
+  DetachedMatching(const TransformContext& context, const std::vector<GivenData>& data, std::vector<bool>& used)
+      : references_(context.signature.references), data_(data), used_(used), digests_(context, data) {}
+
+  void run(const std::vector<std::size_t>& external, CheckedReferences& out) {
+    if (external.size() == 1 && data_.size() == 1) return only_one(external[0], out.all[external[0]].report);
+    for (std::size_t index : external) by_digest(index, out.all[index].report);
+    for (std::size_t index : external) {
+      if (out.all[index].report.status != Status::valid) by_name(index, out.all[index].report);
+    }
+  }
+
+ private:
+  // One reference and one datum belong together whatever their names.
+  void only_one(std::size_t index, ReferenceReport& report) {
+    const auto digest = digests_.of(references_[index], 0);
+    if (!digest) return set(report, Status::not_found, "a digest by another algorithm was given");
+    used_[0] = true;
+    set(report, *digest == *references_[index].digest ? Status::valid : Status::digest_differs);
+  }
+
+  // The best of those with the right digest: of the same name, and not yet another reference's.
+  void by_digest(std::size_t index, ReferenceReport& report) {
+    std::optional<std::size_t> best;
+    int best_rank = -1;
+    for (std::size_t i = 0; i < data_.size(); ++i) {
+      if (digests_.of(references_[index], i) != references_[index].digest) continue;
+      const int rank = (is_named(index, i) ? 2 : 0) + (used_[i] ? 0 : 1);
+      if (rank > best_rank) best_rank = rank, best = i;
+    }
+    if (!best) return;
+    used_[*best] = true;
+    set(report, Status::valid);
+  }
+
+  void by_name(std::size_t index, ReferenceReport& report) {
+    set(report, Status::not_found, "the object was not given");
+    for (std::size_t i = 0; i < data_.size(); ++i) {
+      const bool fits = data_[i].name.empty() || is_named(index, i);
+      if (used_[i] || !fits || !digests_.of(references_[index], i)) continue;
+      used_[i] = true;
+      return set(report, Status::digest_differs);
+    }
+  }
+
+  bool is_named(std::size_t index, std::size_t datum) const {
+    const auto& uri = references_[index].uri;
+    return uri && !data_[datum].name.empty() && (data_[datum].name == *uri || data_[datum].name == base::percent_decoded(*uri));
+  }
+
+  const std::vector<Reference>& references_;
+  const std::vector<GivenData>& data_;
+  std::vector<bool>& used_;
+  GivenDigests digests_;
+};
+
+// --- data within: the object encloses the given content, or its hash
+
+bool is_digest_size(std::size_t size) { return size == 20 || size == 28 || size == 32 || size == 48 || size == 64; }
+
+// What an object may hold to enclose this datum: the hash that was given, or the content or a hash of it.
+std::vector<Bytes> enclosable(const GivenData& datum) {
+  const auto copied = [](BytesView view) { return Bytes(view.begin(), view.end()); };
+  if (const auto* digest = std::get_if<Digest>(&datum.content)) return {copied(digest->bytes())};
+  const Bytes& octets = std::get<Bytes>(datum.content);
+  std::vector<Bytes> out{octets};
+  for (auto algorithm : {DigestAlgorithm::sha224, DigestAlgorithm::sha256, DigestAlgorithm::sha384, DigestAlgorithm::sha512})
+    out.push_back(copied(base::digest(algorithm, octets).bytes()));
+  return out;
+}
+
+struct Enclosed {
+  std::size_t index;  // of the reference
+  Bytes content;
+  bool matched = false;
+};
+
+// Of the signature's own objects only: another signature's may be signed, and say nothing of what this one signs.
+std::vector<Enclosed> enclosed_contents(const TransformContext& context, const CheckedReferences& references) {
+  std::vector<Enclosed> out;
+  for (std::size_t i = 0; i < references.all.size(); ++i) {
+    const xmlNode* const target = references.all[i].target;
+    if (!is(target, ds_namespace, "Object") || target->parent != context.signature.node) continue;
+    auto content = decoded(target);
+    if (!content || !context.budget.take(3 * content->size() + 100)) continue;
+    const auto is_base64 = [](const xmlNode* transform) {
+      return attribute(transform, "Algorithm") == "http://www.w3.org/2000/09/xmldsig#base64";
+    };
+    if (is_digest_size(content->size()) || std::ranges::any_of(context.signature.references[i].transforms, is_base64))
+      out.push_back({i, std::move(*content)});
+  }
+  return out;
+}
+
+void check_enclosed(const TransformContext& context, const std::vector<GivenData>& data, std::vector<bool>& used,
+                    CheckedReferences& out) {
+  auto enclosed = enclosed_contents(context, out);
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    if (used[i] || enclosed.empty()) continue;
+    const auto forms = enclosable(data[i]);
+    const auto found = std::ranges::find_if(
+        enclosed, [&](const Enclosed& object) { return std::ranges::find(forms, object.content) != forms.end(); });
+    if (found == enclosed.end()) continue;
+    found->matched = true;
+    used[i] = true;
+  }
+  // What was given is not what is enclosed: as if its digest differed.
+  const auto left = std::ranges::find(enclosed, false, &Enclosed::matched);
+  if (std::ranges::find(used, false) == used.end() || left == enclosed.end()) return;
+  set(out.all[left->index].report, Status::digest_differs, "the enclosed content is not the given one");
+  out.all[left->index].target = nullptr;
+}
+
+}  // namespace
+
+CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data) {
+  CheckedReferences out;
+  std::vector<std::size_t> external;
+  for (const Reference& reference : context.signature.references) {
+    CheckedReference& checked = out.all.emplace_back();
+    checked.report.uri = base::shown(reference.uri.value_or(""), shown_uri);
+    checked.report.signed_properties = reference.is_signed_properties();
+    if (!reference.digest_algorithm) {
+      set(checked.report, Status::refused, "a digest algorithm that is not known here");
+    } else if (!reference.digest) {
+      set(checked.report, Status::digest_differs, "DigestValue is no digest of this algorithm");
+    } else if (reference.is_same_document()) {
+      check_same_document(reference, context, checked);
+    } else {
+      external.push_back(out.all.size() - 1);
+    }
+  }
+  std::vector<bool> used(data.size());
+  DetachedMatching(context, data, used).run(external, out);
+  if (!data.empty()) check_enclosed(context, data, used, out);
+  out.given_data_unsigned = std::ranges::find(used, false) != used.end();
+  return out;
+}
+
+}  // namespace signet::xades

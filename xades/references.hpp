@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "transforms.hpp"
+
+// The references of a signature: found, transformed, digested, compared.
+namespace signet::xades {
+
+struct CheckedReference {
+  ReferenceReport report;
+  const xmlNode* target = nullptr;  // in the document, with a matching digest: what may be read as signed
+};
+
+struct CheckedReferences {
+  std::vector<CheckedReference> all;  // as in SignedInfo
+  bool given_data_unsigned = false;   // something was given that no reference covers
+};
+
+CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data);
+
+}  // namespace signet::xades

@@ -1,0 +1,88 @@
+#include "signature_element.hpp"
+
+#include "xades/types.hpp"
+
+namespace signet::xades {
+namespace {
+
+using base::ErrorCode;
+using base::failure;
+using base::Result;
+
+// SignedInfo, SignatureValue, KeyInfo?, Object*: in this order, and nothing else.
+Result<void> check_children(const xmlNode* signature) {
+  const auto all = children(signature);
+  std::size_t at = 0;
+  const auto next_is = [&](std::string_view name) { return at < all.size() && is(all[at], ds_namespace, name); };
+  if (!next_is("SignedInfo")) return failure(ErrorCode::parameter_invalid, "the signature does not begin with SignedInfo");
+  ++at;
+  if (!next_is("SignatureValue")) return failure(ErrorCode::parameter_invalid, "SignedInfo is not followed by SignatureValue");
+  ++at;
+  if (next_is("KeyInfo")) ++at;
+  while (next_is("Object")) ++at;
+  if (at != all.size()) return failure(ErrorCode::parameter_invalid, "an element that XML Signature does not have there");
+  return {};
+}
+
+Result<Reference> read_reference(const xmlNode* node) {
+  if (!is(node, ds_namespace, "Reference")) return failure(ErrorCode::parameter_invalid, "not a Reference where one should be");
+  const xmlNode* const method = only_child(node, ds_namespace, "DigestMethod");
+  const xmlNode* const value = only_child(node, ds_namespace, "DigestValue");
+  const auto transforms = children(node, ds_namespace, "Transforms");
+  if (method == nullptr || value == nullptr || transforms.size() > 1 || children(node).size() != 2 + transforms.size())
+    return failure(ErrorCode::parameter_invalid, "a Reference is not of the standard's form");
+  Reference out;
+  out.id = attribute(node, "Id").value_or("");
+  out.uri = attribute(node, "URI");
+  out.type = attribute(node, "Type").value_or("");
+  out.digest_algorithm = digest_algorithm_of_uri(attribute(method, "Algorithm").value_or(""));
+  const auto bytes = decoded(value);
+  if (out.digest_algorithm && bytes) {
+    if (auto digest = base::Digest::of_value(*out.digest_algorithm, *bytes)) out.digest = *digest;
+  }
+  for (const xmlNode* transform : transforms.empty() ? std::vector<xmlNode*>{} : children(transforms[0])) {
+    if (!is(transform, ds_namespace, "Transform"))
+      return failure(ErrorCode::parameter_invalid, "not a Transform where one should be");
+    out.transforms.push_back(transform);
+  }
+  return out;
+}
+
+Result<void> read_signed_info(SignatureElement& out, const VerifyLimits& limits) {
+  const auto parts = children(out.signed_info);
+  if (parts.size() < 3 || !is(parts[0], ds_namespace, "CanonicalizationMethod") || !is(parts[1], ds_namespace, "SignatureMethod"))
+    return failure(ErrorCode::parameter_invalid, "SignedInfo lacks its methods or references");
+  if (parts.size() - 2 > limits.max_references) return failure(ErrorCode::message_too_large, "more references than the limit");
+  out.canonicalization = canonicalization(parts[0]);
+  out.method = trimmed(attribute(parts[1], "Algorithm").value_or(""));
+  for (std::size_t i = 2; i < parts.size(); ++i) {
+    auto reference = read_reference(parts[i]);
+    if (!reference) return base::failure_of(reference);
+    out.references.push_back(std::move(*reference));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SignatureElement> read_signature(const xmlNode* signature, const VerifyLimits& limits) {
+  if (auto ok = check_children(signature); !ok) return base::failure_of(ok);
+  SignatureElement out;
+  out.node = signature;
+  out.id = attribute(signature, "Id").value_or("");
+  out.signed_info = only_child(signature, ds_namespace, "SignedInfo");
+  out.value_node = only_child(signature, ds_namespace, "SignatureValue");
+  out.value = decoded(out.value_node);
+  out.key_info = only_child(signature, ds_namespace, "KeyInfo");
+  if (auto ok = read_signed_info(out, limits); !ok) return base::failure_of(ok);
+  return out;
+}
+
+bool is_within_unsigned_properties(const xmlNode* signature) {
+  for (const xmlNode* at = signature->parent; at != nullptr; at = at->parent) {
+    if (is(at, xades_namespace, "UnsignedProperties")) return true;
+  }
+  return false;
+}
+
+}  // namespace signet::xades

@@ -1,0 +1,91 @@
+#include "signing_certificate.hpp"
+
+#include <algorithm>
+
+#include "key_value.hpp"
+#include "signature_value.hpp"
+
+namespace signet::xades {
+namespace {
+
+constexpr std::size_t max_certificates = 32;  // of one signature: each may cost a verification
+
+void add(const xmlNode* element, std::vector<pki::Certificate>& out) {
+  if (out.size() == max_certificates) return;
+  const auto der = decoded(element);
+  if (!der) return;
+  auto certificate = pki::Certificate::from_der(*der);
+  if (certificate && std::ranges::find(out, *certificate) == out.end()) out.push_back(std::move(*certificate));
+}
+
+std::vector<pki::Certificate> of_key_info(const SignatureElement& signature) {
+  std::vector<pki::Certificate> out;
+  for (const xmlNode* data : children(signature.key_info, ds_namespace, "X509Data")) {
+    for (const xmlNode* certificate : children(data, ds_namespace, "X509Certificate")) add(certificate, out);
+  }
+  return out;
+}
+
+bool identifies(const SigningCertificateReference& reference, const pki::Certificate& certificate) {
+  return reference.algorithm &&
+         std::ranges::equal(base::digest(*reference.algorithm, certificate.der()).bytes(), reference.digest);
+}
+
+// All that a reference of the properties identifies, in the references' order.
+std::vector<std::pair<pki::Certificate, const SigningCertificateReference*>> identified(
+    const Properties& properties, const std::vector<pki::Certificate>& candidates) {
+  std::vector<std::pair<pki::Certificate, const SigningCertificateReference*>> out;
+  for (const SigningCertificateReference& reference : properties.signing_certificates) {
+    for (const pki::Certificate& candidate : candidates) {
+      if (identifies(reference, candidate)) out.emplace_back(candidate, &reference);
+    }
+    // V2's first reference is the signing certificate's (EN 319 132-1 5.2.2); the older property has no order.
+    if (properties.has_signing_certificate_v2) break;
+  }
+  return out;
+}
+
+void choose(const pki::Certificate& certificate, const SigningCertificateReference& reference, SignatureKey& out) {
+  out.certificate = certificate;
+  out.serial_differs = reference.issuer_serial_der && *reference.issuer_serial_der != certificate.issuer_serial_der();
+}
+
+ValueStatus value_by_any_key(const SignatureElement& signature, const std::vector<pki::Certificate>& certificates,
+                             base::BytesView signed_info) {
+  ValueStatus value = ValueStatus::no_key;
+  for (const pki::Certificate& certificate : certificates) {
+    value = verify_value(signature, X509_get0_pubkey(certificate.native()), signed_info);
+    if (value == ValueStatus::valid) return value;
+  }
+  const PublicKey key = key_value(signature.key_info);
+  return key && certificates.empty() ? verify_value(signature, key.get(), signed_info) : value;
+}
+
+}  // namespace
+
+SignatureKey check_signature_value(const SignatureElement& signature, const Properties& properties,
+                                   const pki::TrustMaterial& trust, base::BytesView signed_info) {
+  SignatureKey out;
+  const auto in_key_info = of_key_info(signature);
+  out.others = in_key_info;
+  for (const xmlNode* value : properties.certificate_values) add(value, out.others);
+  std::vector<pki::Certificate> candidates = out.others;
+  candidates.insert(candidates.end(), trust.intermediates.begin(), trust.intermediates.end());
+  candidates.insert(candidates.end(), trust.anchors.begin(), trust.anchors.end());
+
+  for (const auto& [certificate, reference] : identified(properties, candidates)) {
+    const ValueStatus value = verify_value(signature, X509_get0_pubkey(certificate.native()), signed_info);
+    if (!out.certificate || value == ValueStatus::valid) choose(certificate, *reference, out), out.value = value;
+    if (value == ValueStatus::valid) break;
+  }
+  if (out.certificate) {
+    out.in_key_info = std::ranges::find(in_key_info, *out.certificate) != in_key_info.end();
+    return out;
+  }
+  out.value = value_by_any_key(signature, in_key_info, signed_info);
+  // A wrong value by a key that is not the named one proves nothing.
+  if (out.value == ValueStatus::invalid && !properties.signing_certificates.empty()) out.value = ValueStatus::no_key;
+  return out;
+}
+
+}  // namespace signet::xades

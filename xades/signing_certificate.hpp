@@ -1,0 +1,28 @@
+#pragma once
+
+#include "properties.hpp"
+
+// Whose signature it is (EN 319 102-1 5.2.3), and whether the SignatureValue is that key's (5.2.7).
+namespace signet::xades {
+
+enum class ValueStatus : std::uint8_t {
+  valid,
+  invalid,
+  unsupported,  // an algorithm that is known to XML Signature, but not accepted here (HMAC, DSA, ...)
+  no_key,       // neither certificate nor key was found
+};
+
+struct SignatureKey {
+  std::optional<pki::Certificate> certificate;  // the one that the signed properties identify
+  std::vector<pki::Certificate> others;         // what else the signature carries, for its path
+  bool serial_differs = false;                  // IssuerSerialV2 names another certificate than the digest
+  bool in_key_info = false;                     // where a baseline signature has its certificate
+  ValueStatus value = ValueStatus::no_key;
+};
+
+// The certificate is looked for in KeyInfo, CertificateValues and what the caller has. Without one that the properties
+// identify the value is still checked with the keys of KeyInfo: `integrity` does not depend on who signed.
+SignatureKey check_signature_value(const SignatureElement& signature, const Properties& properties,
+                                   const pki::TrustMaterial& trust, base::BytesView signed_info);
+
+}  // namespace signet::xades

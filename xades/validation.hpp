@@ -1,0 +1,39 @@
+#pragma once
+
+#include "signing_certificate.hpp"
+
+// The validation of one signature (EN 319 102-1 clauses 5.3 and 5.5), in two steps: what is found, and what follows from it.
+namespace signet::xades {
+
+// What is known of a time stamp; `failure` is none where it holds.
+struct CheckedTimeStamp {
+  pki::TimeStampReport report;
+  SubIndication failure = SubIndication::none;
+};
+
+struct Evidence {
+  SignatureElement signature;
+  CheckedReferences references;
+  FoundProperties properties;
+  SignatureKey key;
+  std::vector<CheckedTimeStamp> time_stamps;
+  std::optional<base::Time> proven_time;
+  std::optional<pki::PathReport> path;  // at the proven time, or at that of the validation
+};
+
+struct Verdict {
+  Indication indication;
+  SubIndication sub_indication;
+  std::string detail;
+};
+
+Integrity integrity_of(const Evidence& evidence);
+Verdict verdict_of(const Evidence& evidence);
+std::optional<Level> level_of(const Evidence& evidence);
+SubIndication sub_indication_of(pki::PathStatus status);
+
+// parameter_invalid where the element is no signature, message_too_large.
+base::Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* signature, const VerifyOptions& options,
+                                        WorkBudget& budget);
+
+}  // namespace signet::xades

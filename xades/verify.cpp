@@ -1,0 +1,173 @@
+#include "xades/verify.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
+#include "base/text.hpp"
+#include "validation.hpp"
+
+namespace signet::xades {
+namespace {
+
+using base::ErrorCode;
+using base::failure;
+using base::Result;
+
+constexpr std::size_t shown_id = 128;
+constexpr std::size_t shown_detail = 400;
+
+bool is_signed(const xmlNode* object, const Evidence& evidence) {
+  return std::ranges::any_of(evidence.references.all, [&](const CheckedReference& checked) {
+    return checked.target != nullptr && (is_within(checked.target, object) || is_within(object, checked.target));
+  });
+}
+
+// Somebody who sees only a TOTAL-PASSED must not read as signed what is not.
+bool has_unsigned_object(const Evidence& evidence) {
+  return std::ranges::any_of(children(evidence.signature.node, ds_namespace, "Object"),
+                             [&](const xmlNode* object) { return !is_signed(object, evidence); });
+}
+
+std::vector<std::string> warnings_of(const Evidence& evidence) {
+  const Properties& properties = evidence.properties.properties;
+  std::vector<std::string> out;
+  if (evidence.properties.status == FoundProperties::Status::found) {
+    if (!properties.has_signing_certificate_v2 && !properties.signing_certificates.empty())
+      out.emplace_back("SigningCertificate is of the form before SigningCertificateV2");
+    if (!properties.formats_every_object)
+      out.emplace_back("no DataObjectFormat for each signed object: not of the baseline form");
+  }
+  if (evidence.key.serial_differs) out.emplace_back("IssuerSerialV2 names another certificate than the digest beside it");
+  if (evidence.key.certificate && !evidence.key.in_key_info) out.emplace_back("the signing certificate is not in KeyInfo");
+  if (properties.has_counter_signatures) out.emplace_back("counter-signatures were not verified");
+  if (has_unsigned_object(evidence)) out.emplace_back("the signature holds an Object that it does not sign");
+  if (evidence.proven_time && properties.signing_time && *properties.signing_time > *evidence.proven_time)
+    out.emplace_back("the claimed signing time is after the time stamp");
+  const auto holds = [](const CheckedTimeStamp& stamp) { return stamp.failure == SubIndication::none; };
+  if (evidence.proven_time && !std::ranges::all_of(evidence.time_stamps, holds))
+    out.emplace_back("a further time stamp does not hold");
+  return out;
+}
+
+SignatureReport report_of(const Evidence& evidence) {
+  SignatureReport report;
+  Verdict verdict = verdict_of(evidence);
+  report.indication = verdict.indication;
+  report.sub_indication = verdict.sub_indication;
+  report.detail = base::shown(verdict.detail, shown_detail);
+  report.integrity = integrity_of(evidence);
+  report.level = level_of(evidence);
+  report.signer = evidence.key.certificate;
+  report.claimed_time = evidence.properties.properties.signing_time;
+  report.proven_time = evidence.proven_time;
+  for (const CheckedReference& checked : evidence.references.all) report.references.push_back(checked.report);
+  for (const CheckedTimeStamp& stamp : evidence.time_stamps) report.time_stamps.push_back(stamp.report);
+  report.path = evidence.path;
+  report.warnings = warnings_of(evidence);
+  return report;
+}
+
+// 5.2.2: not even of the form of a signature, so nothing of it can be verified.
+SignatureReport report_of_no_signature(const std::string& why) {
+  SignatureReport report;
+  report.indication = Indication::total_failed;
+  report.sub_indication = SubIndication::format_failure;
+  report.integrity = Integrity::invalid;
+  report.detail = base::shown(why, shown_detail);
+  return report;
+}
+
+}  // namespace
+
+std::string_view name(Indication indication) {
+  switch (indication) {
+    case Indication::total_passed:
+      return "TOTAL-PASSED";
+    case Indication::total_failed:
+      return "TOTAL-FAILED";
+    case Indication::indeterminate:
+      break;
+  }
+  return "INDETERMINATE";
+}
+
+std::string_view name(SubIndication sub_indication) {
+  switch (sub_indication) {
+    case SubIndication::none:
+      break;
+    case SubIndication::format_failure:
+      return "FORMAT_FAILURE";
+    case SubIndication::hash_failure:
+      return "HASH_FAILURE";
+    case SubIndication::sig_crypto_failure:
+      return "SIG_CRYPTO_FAILURE";
+    case SubIndication::revoked:
+      return "REVOKED";
+    case SubIndication::expired:
+      return "EXPIRED";
+    case SubIndication::not_yet_valid:
+      return "NOT_YET_VALID";
+    case SubIndication::sig_constraints_failure:
+      return "SIG_CONSTRAINTS_FAILURE";
+    case SubIndication::chain_constraints_failure:
+      return "CHAIN_CONSTRAINTS_FAILURE";
+    case SubIndication::certificate_chain_general_failure:
+      return "CERTIFICATE_CHAIN_GENERAL_FAILURE";
+    case SubIndication::crypto_constraints_failure:
+      return "CRYPTO_CONSTRAINTS_FAILURE";
+    case SubIndication::no_signing_certificate_found:
+      return "NO_SIGNING_CERTIFICATE_FOUND";
+    case SubIndication::no_certificate_chain_found:
+      return "NO_CERTIFICATE_CHAIN_FOUND";
+    case SubIndication::revoked_no_poe:
+      return "REVOKED_NO_POE";
+    case SubIndication::revoked_ca_no_poe:
+      return "REVOKED_CA_NO_POE";
+    case SubIndication::out_of_bounds_no_poe:
+      return "OUT_OF_BOUNDS_NO_POE";
+    case SubIndication::out_of_bounds_not_revoked:
+      return "OUT_OF_BOUNDS_NOT_REVOKED";
+    case SubIndication::timestamp_order_failure:
+      return "TIMESTAMP_ORDER_FAILURE";
+    case SubIndication::try_later:
+      return "TRY_LATER";
+    case SubIndication::signed_data_not_found:
+      return "SIGNED_DATA_NOT_FOUND";
+  }
+  return "";
+}
+
+std::string_view name(Integrity integrity) {
+  switch (integrity) {
+    case Integrity::valid:
+      return "valid";
+    case Integrity::invalid:
+      return "invalid";
+    case Integrity::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+Result<std::vector<SignatureReport>> verify(base::BytesView bytes, const VerifyOptions& options) {
+  auto document = XmlDocument::parse(bytes, options.limits);
+  if (!document) return base::failure_of(document);
+  std::vector<xmlNode*> signatures;
+  std::ranges::copy_if(document->signatures(), std::back_inserter(signatures), std::not_fn(is_within_unsigned_properties));
+  if (signatures.empty()) return failure(ErrorCode::message_invalid, "the document has no signature");
+  if (signatures.size() > options.limits.max_signatures)
+    return failure(ErrorCode::message_too_large, "more signatures than the limit");
+
+  WorkBudget budget;
+  std::vector<SignatureReport> reports;
+  for (const xmlNode* signature : signatures) {
+    const auto evidence = collect_evidence(*document, signature, options, budget);
+    if (!evidence && evidence.error().code == ErrorCode::message_too_large) return std::unexpected(evidence.error());
+    reports.push_back(evidence ? report_of(*evidence) : report_of_no_signature(evidence.error().detail));
+    reports.back().id = base::shown(attribute(signature, "Id").value_or(""), shown_id);
+  }
+  return reports;
+}
+
+}  // namespace signet::xades

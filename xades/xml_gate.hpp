@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/bytes.hpp"
+#include "xades/verify.hpp"
+
+// What a document is measured by before libxml2 sees it. libxml2 looks for repeated attributes in quadratic time before it
+// calls any handler, and builds its tree at thirty times the document's size: counting in its handlers would be too late.
+namespace signet::xades {
+
+struct XmlMeasure {
+  std::size_t nodes = 0;                // elements, attributes, namespace declarations, comments, instructions, CDATA sections
+  std::size_t namespaces_in_scope = 0;  // the most at any element
+};
+
+// The text in UTF-8 without a byte order mark. Accepted: UTF-8, UTF-16 with a mark, and the declared one-byte encodings that
+// have ASCII as their lower half. message_invalid, message_too_large.
+base::Result<std::string> utf8_text(base::BytesView document, const VerifyLimits& limits);
+
+// Splits the text at its markup, stricter than XML where that keeps libxml2 from seeing other markup than is counted here.
+// message_invalid for a document type declaration and for what is not split as XML is, message_too_large.
+base::Result<XmlMeasure> measure(std::string_view text, const VerifyLimits& limits);
+
+}  // namespace signet::xades
