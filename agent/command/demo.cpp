@@ -1,3 +1,6 @@
+#include <unistd.h>
+
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -12,7 +15,9 @@
 #include <sstream>
 
 #include "agent/command/command.hpp"
+#include "base/secret.hpp"
 #include "demo/files.hpp"
+#include "demo/softhsm.hpp"
 #include "demo/tsa.hpp"
 #include "net/http_server.hpp"
 
@@ -74,6 +79,27 @@ int run_tsa(const Options& options) {
     co_return net::HttpResponse{200, {{"Content-Type", "application/timestamp-reply"}}, std::string(base::as_text(answer)), false};
   };
   return serve(std::move(handlers), options.port, "/tsa", io);
+}
+
+// A SoftHSM2 token with both signers, its PIN from the first line of standard input.
+int make_token(const Options& options) {
+  const std::filesystem::path folder = options.folder;
+  base::Secret pin = base::Secret::make().value();
+  const ssize_t size = ::read(STDIN_FILENO, pin.buffer().data(), base::Secret::capacity);
+  pin.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  if (const auto end = std::ranges::find(pin.bytes(), '\n'); end != pin.bytes().end()) pin.resize(static_cast<std::size_t>(end - pin.bytes().begin()));
+  if (pin.bytes().size() < 4) {
+    std::cerr << "signet demo: the PIN, at least 4 characters, is wanted on standard input\n";
+    return exit_usage;
+  }
+  const auto token = demo::SoftHsm::make_in(folder / "softhsm", pin.bytes(), "Signet Demo");
+  std::uint8_t id = 0;
+  for (const std::string name : {"signer-rsa2048", "signer-p256"}) {
+    const demo::Identity identity = demo::read_identity(folder / (name + ".pem"), folder / (name + ".key"));
+    token.import(base::Bytes{++id}, name, identity.key.get(), identity.certificate.der(), demo::Authentication::at_login, pin.bytes());
+  }
+  std::cout << (token.folder() / "softhsm2.conf").string() << '\n';
+  return 0;
 }
 
 // The files of one flat folder, read once: nothing of a request ever becomes a path.
@@ -145,6 +171,9 @@ void add_demo(CLI::App& app, Context& context) {
       return 0;
     });
   });
+  CLI::App* const token = demo->add_subcommand("token", "Make a SoftHSM2 token with both signers of the folder; the PIN comes by standard input");
+  token->add_option("FOLDER", options.folder)->required();
+  token->callback([&context] { guarded(context, [] { return make_token(options); }); });
   CLI::App* const tsa = demo->add_subcommand("tsa", "Run a time stamp responder with the folder's certificate; prints its address");
   tsa->add_option("FOLDER", options.folder)->required();
   tsa->add_option("--port", options.port, "0: any")->capture_default_str();
