@@ -78,7 +78,7 @@ class TokenHost {
 
   bool alive() const;
   int process_id() const;
-  bool waits_for_events() const;  // false where the module has no blocking C_WaitForSlotEvent
+  bool waits_for_events() const;  // becomes false where the module turns out to have no blocking C_WaitForSlotEvent
   void on_event(std::function<void(SlotEvent)> callback);
   void on_end(std::function<void(base::Error)> callback);  // once, however it ends
 
@@ -100,7 +100,8 @@ class TokenHost {
 
   // C_SignInit and C_Sign for each digest. Several calls may be pending: they are served in order, so two in flight keep
   // the token busy. `context_pin` (copied before the first suspension) is presented for each signature of an
-  // always-authenticate key: give it only once the token has accepted it. At most `max_chunk` digests.
+  // always-authenticate key: give it only once the token has accepted it. At most `max_chunk` digests. `call_timeout` runs
+  // anew while signatures are being made. A host that dies or hangs gives its error beside what was signed, alone if nothing was.
   static constexpr std::size_t max_chunk = 256;
   boost::asio::awaitable<base::Result<SignedChunk>> sign(Key key, Mechanism mechanism, std::vector<base::Digest> digests,
                                                          const base::Secret* context_pin);

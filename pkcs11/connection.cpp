@@ -1,0 +1,418 @@
+#include "connection.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace signet::pkcs11 {
+namespace {
+
+namespace asio = boost::asio;
+using base::Error;
+using base::ErrorCode;
+using wire::Kind;
+
+constexpr auto end_grace = std::chrono::seconds(3);   // for C_Logout and the signature in flight
+constexpr auto reap_grace = std::chrono::seconds(1);  // from the end of the socket, or SIGKILL, to the end of the process
+
+std::string_view name(Kind kind) {
+  switch (kind) {
+    case Kind::load:
+      return "loading the module";
+    case Kind::tokens:
+      return "listing the tokens";
+    case Kind::certificates:
+      return "reading certificates";
+    case Kind::login:
+      return "login";
+    case Kind::logout:
+      return "logout";
+    case Kind::key:
+      return "finding a key";
+    case Kind::sign:
+      return "signing";
+    default:
+      return "nothing";
+  }
+}
+
+std::unexpected<Error> cannot_start(const char* what, int error) {
+  return base::failure(ErrorCode::token_host_died,
+                       std::string("cannot start signet-token-host: ") + what + ": " + std::strerror(error),
+                       static_cast<std::uint64_t>(error));
+}
+
+class SpawnSettings {
+ public:
+  explicit SpawnSettings(int socket) {
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_RDWR, 0);
+    posix_spawn_file_actions_adddup2(&actions, socket, 3);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    // A session of its own: what the module forks is killed with it, and a Ctrl-C at the terminal is for the agent alone.
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  }
+  ~SpawnSettings() {
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;  // C objects that point into themselves
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+
+  posix_spawn_file_actions_t actions{};
+  posix_spawnattr_t attributes{};
+};
+
+}  // namespace
+
+struct Connection::Pending {
+  Pending(const asio::any_io_executor& executor, std::uint32_t number, Kind what, Clock::duration time, std::size_t count)
+      : request(number), kind(what), timeout(time), signatures(count), done(executor, Clock::time_point::max()) {}
+
+  std::uint32_t request;
+  Kind kind;
+  Clock::duration timeout;
+  std::size_t signatures;   // as many as were asked for
+  asio::steady_timer done;  // cancelled when there is a reply
+  std::optional<base::Result<base::Bytes>> reply;
+  std::vector<base::Bytes> so_far;
+};
+
+Connection::Connection(asio::any_io_executor executor, HostOptions options)
+    : options_(std::move(options)),
+      socket_(executor),
+      process_(executor),
+      time_(executor),
+      grace_(executor),
+      reaped_signal_(executor, Clock::time_point::max()),
+      gone_signal_(executor, Clock::time_point::max()) {}
+
+base::Result<std::shared_ptr<Connection>> Connection::spawn(asio::any_io_executor executor, const HostOptions& options) {
+  if (!options.module.starts_with('/')) return base::failure(ErrorCode::module_failed, "the module's path is not absolute");
+  auto connection = std::make_shared<Connection>(executor, options);
+
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return cannot_start("socketpair", errno);
+  connection->socket_.assign(asio::local::stream_protocol(), ends[0]);
+  const SpawnSettings settings(ends[1]);
+  std::string program = options.program, module = options.module;
+  char* const arguments[] = {program.data(), module.data(), nullptr};
+  const int error =
+      posix_spawn(&connection->process_id_, program.c_str(), &settings.actions, &settings.attributes, arguments, environ);
+  close(ends[1]);
+  if (error != 0) {
+    connection->process_id_ = 0;
+    return cannot_start(program.c_str(), error);
+  }
+  const auto pidfd = static_cast<int>(syscall(SYS_pidfd_open, connection->process_id_, 0));
+  if (pidfd < 0) {
+    const int reason = errno;
+    kill(-connection->process_id_, SIGKILL);
+    waitpid(connection->process_id_, nullptr, 0);
+    connection->process_id_ = 0;
+    return cannot_start("pidfd_open", reason);
+  }
+  connection->process_.assign(pidfd);
+  connection->start();
+  return connection;
+}
+
+// Only when the executor is gone, or nothing of ours ran on it any more.
+Connection::~Connection() {
+  if (process_id_ == 0 || exit_) return;
+  kill_process();
+  siginfo_t info{};
+  // By number, not P_PIDFD: Asio made the pidfd non-blocking, and waitid would not wait on it.
+  while (waitid(P_PID, static_cast<id_t>(process_id_), &info, WEXITED) != 0 && errno == EINTR) {
+  }
+}
+
+void Connection::start() {
+  watch_process();
+  asio::co_spawn(socket_.get_executor(), read(shared_from_this()), asio::detached);
+}
+
+// What is left to read when the process has ended is still read: its last reply may be there.
+void Connection::watch_process() {
+  process_.async_wait(asio::posix::stream_descriptor::wait_read, [self = shared_from_this()](boost::system::error_code error) {
+    if (error) return;
+    self->reap();
+    boost::system::error_code ignored;
+    // A process that the module forked may hold the other end open for ever; nothing it writes is wanted.
+    self->socket_.shutdown(asio::socket_base::shutdown_receive, ignored);
+  });
+}
+
+void Connection::reap() {
+  if (exit_) return;
+  kill_process();  // what else is in its session; its number is not free for others before it is reaped
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(process_id_), &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0) {
+    exit_ = (info.si_code == CLD_EXITED ? "ended with status " : "ended by signal ") + std::to_string(info.si_status);
+  } else {
+    exit_ = "ended";  // somebody else reaped it
+  }
+  reaped_signal_.cancel();
+}
+
+void Connection::kill_process() const {
+  if (!exit_) kill(-process_id_, SIGKILL);
+}
+
+std::string Connection::how_it_ended() const { return exit_.value_or("closed its socket"); }
+
+Error Connection::died(std::string detail) const {
+  const std::string doing = pending_.empty() ? "" : " while " + std::string(name(pending_.front()->kind));
+  return {ErrorCode::token_host_died, "the host of " + options_.module + " " + std::move(detail) + doing, 0};
+}
+
+asio::awaitable<void> Connection::read(std::shared_ptr<Connection> self) {
+  boost::system::error_code error;
+  auto token = asio::redirect_error(asio::use_awaitable, error);
+  while (!error) {
+    wire::HeaderBytes bytes{};
+    co_await asio::async_read(self->socket_, asio::buffer(bytes), token);
+    if (error) break;
+    const auto header = wire::decode(bytes);
+    if (!header || header->pin_size != 0) {
+      self->bad_frame("the header");
+      break;
+    }
+    base::Bytes payload(header->payload_size);
+    co_await asio::async_read(self->socket_, asio::buffer(payload), token);
+    if (error || !self->accept(*header, std::move(payload))) break;
+  }
+
+  if (!self->exit_) {
+    // The socket ends a moment before its process does. A killed process that is already ending keeps its exit status.
+    self->kill_process();
+    self->reaped_signal_.expires_after(reap_grace);
+    co_await self->reaped_signal_.async_wait(token);
+  }
+  self->finish();
+}
+
+bool Connection::accept(const wire::Header& header, base::Bytes payload) {
+  switch (header.kind) {
+    case Kind::slot_event: {
+      wire::Reader reader(payload);
+      SlotEvent event;
+      event.slot_id = reader.integer<std::uint64_t>();
+      event.token_present = reader.boolean();
+      if (!reader.complete()) {
+        bad_frame("a slot event");
+        return false;
+      }
+      if (const auto callback = on_event_; callback && alive()) callback(event);
+      return true;
+    }
+    case Kind::events_ended:
+      waits_for_events_ = false;
+      return true;
+    default:
+      break;
+  }
+  if (!alive()) return true;  // the replies to calls that failed already
+  return accept_reply(header, std::move(payload));
+}
+
+bool Connection::accept_reply(const wire::Header& header, base::Bytes payload) {
+  if (pending_.empty() || header.request != pending_.front()->request) {
+    bad_frame("a reply that nobody waits for");
+    return false;
+  }
+  const auto first = pending_.front();
+  if (header.kind == Kind::signatures_so_far && first->kind == Kind::sign) {
+    wire::Reader reader(payload);
+    auto signatures = wire::read_signatures(reader);
+    if (!reader.complete() || signatures.empty() || signatures.size() > first->signatures - first->so_far.size()) {
+      bad_frame("signatures");
+      return false;
+    }
+    std::ranges::move(signatures, std::back_inserter(first->so_far));
+    first_pending_changed();  // it works: its time runs anew
+    return true;
+  }
+  if (header.kind != first->kind) {
+    bad_frame("a reply of another kind");
+    return false;
+  }
+  pending_.pop_front();
+  first->reply = std::move(payload);
+  first->done.cancel();
+  if (header.host_ends) {
+    ask_to_end({ErrorCode::token_host_died, "the host of " + options_.module + " ended itself after an error of the token", 0});
+  } else {
+    first_pending_changed();
+  }
+  return true;
+}
+
+asio::awaitable<Connection::Reply> Connection::call(std::shared_ptr<Connection> self, Kind kind, base::Bytes payload,
+                                                    std::optional<base::Secret> pin, Clock::duration timeout,
+                                                    std::size_t signatures) {
+  if (self->reason_) {
+    Error error = *self->reason_;
+    error.code = ErrorCode::token_host_died;
+    co_return Reply{std::unexpected(std::move(error)), {}};
+  }
+  const auto mine = std::make_shared<Pending>(self->socket_.get_executor(), self->next_request_++, kind, timeout, signatures);
+  self->pending_.push_back(mine);
+  if (self->pending_.size() == 1) self->first_pending_changed();
+  if (kind != Kind::load) {
+    const wire::Header header{.payload_size = static_cast<std::uint32_t>(payload.size()),
+                              .request = mine->request,
+                              .kind = kind,
+                              .pin_size = static_cast<std::uint16_t>(pin ? pin->bytes().size() : 0)};
+    self->outgoing_.push_back({wire::encode(header), std::move(pin), std::move(payload)});
+    pin.reset();
+    if (!self->writing_) self->write_next();
+  }
+  boost::system::error_code ignored;
+  while (!mine->reply) {
+    co_await mine->done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    // Cancelled from outside: the host serves the request all the same, and its reply is taken and dropped.
+    if (!mine->reply && (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
+      co_return Reply{base::failure(ErrorCode::internal, "the call was cancelled"), {}};
+  }
+  co_return Reply{std::move(*mine->reply), std::move(mine->so_far)};
+}
+
+void Connection::write_next() {
+  writing_ = !outgoing_.empty();
+  if (!writing_) return;
+  const Outgoing& next = outgoing_.front();
+  const base::BytesView pin = next.pin ? next.pin->bytes() : base::BytesView{};
+  // The PIN goes from its locked page into the kernel; the first element of the queue stays until then.
+  const std::array<asio::const_buffer, 3> parts{asio::buffer(next.header), asio::buffer(pin.data(), pin.size()),
+                                                asio::buffer(next.payload)};
+  asio::async_write(socket_, parts, [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+    self->outgoing_.pop_front();
+    if (error) {
+      self->outgoing_.clear();  // the reader sees the end too, and says why
+      self->writing_ = false;
+      return;
+    }
+    self->write_next();
+  });
+}
+
+void Connection::first_pending_changed() {
+  if (pending_.empty()) return;
+  deadline_ = Clock::now() + pending_.front()->timeout;
+  if (!watching_time_ || deadline_ < time_.expiry()) watch_time();
+}
+
+// One timer that is moved only when it rings or must ring earlier: not with each of ten thousand replies a second.
+void Connection::watch_time() {
+  watching_time_ = true;
+  time_.expires_at(deadline_);
+  time_.async_wait([self = shared_from_this()](boost::system::error_code error) {
+    if (error) return;
+    self->watching_time_ = false;
+    if (self->pending_.empty() || !self->alive()) return;
+    if (Clock::now() < self->deadline_) return self->watch_time();
+    self->kill_now({ErrorCode::token_host_timeout,
+                    "the host of " + self->options_.module + " did not answer in time while " +
+                        std::string(name(self->pending_.front()->kind)),
+                    0});
+  });
+}
+
+void Connection::fail_pending(const Error& first, const Error& others) {
+  auto failed = std::exchange(pending_, {});
+  for (std::size_t i = 0; i < failed.size(); ++i) {
+    failed[i]->reply = std::unexpected(i == 0 ? first : others);
+    failed[i]->done.cancel();
+  }
+}
+
+void Connection::ask_to_end(Error reason) {
+  if (reason_) return;
+  reason_ = reason;
+  fail_pending(reason, reason);
+  outgoing_.erase(outgoing_.begin() + (writing_ ? 1 : 0), outgoing_.end());
+  time_.cancel();
+  boost::system::error_code ignored;
+  // The host sees this between two signatures, logs out and ends.
+  socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+  grace_.expires_after(end_grace);
+  grace_.async_wait([self = shared_from_this()](boost::system::error_code error) {
+    if (!error) self->kill_process();
+  });
+}
+
+void Connection::kill_now(Error first) {
+  kill_process();
+  if (!reason_) {
+    reason_ = first;
+    Error others = first;
+    others.code = ErrorCode::token_host_died;
+    fail_pending(first, others);
+    time_.cancel();
+  }
+  boost::system::error_code ignored;
+  socket_.shutdown(asio::socket_base::shutdown_both, ignored);
+}
+
+void Connection::bad_frame(std::string_view what) { kill_now(died("wrote what is no frame (" + std::string(what) + ")")); }
+
+void Connection::finish() {
+  if (!reason_) {
+    const Error reason = died(how_it_ended());
+    reason_ = reason;
+    fail_pending(reason, reason);
+  }
+  gone_ = true;
+  time_.cancel();
+  grace_.cancel();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  gone_signal_.cancel();
+  if (const auto callback = std::exchange(on_end_, {})) callback(*reason_);
+  forget_callbacks();
+}
+
+asio::awaitable<void> Connection::wait_for_end(std::shared_ptr<Connection> self) {
+  boost::system::error_code ignored;
+  if (!self->gone_) co_await self->gone_signal_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+void Connection::on_end(std::function<void(Error)> callback) {
+  on_end_ = std::move(callback);
+  if (!gone_) return;
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    if (const auto late = std::exchange(self->on_end_, {})) late(*self->reason_);
+  });
+}
+
+void Connection::forget_callbacks() {
+  on_event_ = {};
+  on_end_ = {};
+}
+
+}  // namespace signet::pkcs11

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+
+#include "wire.hpp"
+
+namespace signet::pkcs11 {
+
+// One host process, its socket and the calls that wait for it. Replies come in the order of the calls, so only the first can
+// be late: its time runs from when it became the first, anew with each sign of work. Ends in one of four ways, all through
+// `finish`: asked to, too late, a frame that is none, or death. Kept alive by its own coroutines until the process is reaped;
+// dropped with its executor, it kills and reaps.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  struct Reply {
+    base::Result<base::Bytes> payload;
+    std::vector<base::Bytes> signatures_so_far;  // also beside an error
+  };
+
+  static base::Result<std::shared_ptr<Connection>> spawn(boost::asio::any_io_executor executor, const HostOptions& options);
+  Connection(boost::asio::any_io_executor executor, HostOptions options);
+  ~Connection();
+  Connection(const Connection&) = delete;  // owns a process
+  Connection& operator=(const Connection&) = delete;
+
+  // The payload of the reply. `load` waits for the host's first frame and sends nothing.
+  static boost::asio::awaitable<Reply> call(std::shared_ptr<Connection> self, wire::Kind kind, base::Bytes payload,
+                                            std::optional<base::Secret> pin, Clock::duration timeout, std::size_t signatures = 0);
+  // Has the host log out and end, killing it if it takes too long. Pending calls fail now.
+  void ask_to_end(base::Error reason);
+  // Kills the host. Pending calls fail now, the first with `first`.
+  void kill_now(base::Error first);
+  void bad_frame(std::string_view what);
+  // Until the process is gone.
+  static boost::asio::awaitable<void> wait_for_end(std::shared_ptr<Connection> self);
+
+  bool alive() const { return !reason_; }
+  int process_id() const { return process_id_; }
+  bool waits_for_events() const { return waits_for_events_; }
+  const HostOptions& options() const { return options_; }
+  void on_event(std::function<void(SlotEvent)> callback) { on_event_ = std::move(callback); }
+  void on_end(std::function<void(base::Error)> callback);
+  void forget_callbacks();
+
+ private:
+  struct Pending;
+  struct Outgoing {
+    wire::HeaderBytes header;
+    std::optional<base::Secret> pin;
+    base::Bytes payload;
+  };
+
+  void start();
+  static boost::asio::awaitable<void> read(std::shared_ptr<Connection> self);
+  bool accept(const wire::Header& header, base::Bytes payload);
+  bool accept_reply(const wire::Header& header, base::Bytes payload);
+  void write_next();
+  void watch_process();
+  void reap();
+  void kill_process() const;
+  void first_pending_changed();
+  void watch_time();
+  void fail_pending(const base::Error& first, const base::Error& others);
+  void finish();
+  std::string how_it_ended() const;
+  base::Error died(std::string detail) const;
+
+  HostOptions options_;
+  boost::asio::local::stream_protocol::socket socket_;
+  boost::asio::posix::stream_descriptor process_;  // pidfd
+  boost::asio::steady_timer time_, grace_, reaped_signal_, gone_signal_;
+  pid_t process_id_ = 0;
+  std::optional<std::string> exit_;  // once reaped
+  std::deque<std::shared_ptr<Pending>> pending_;
+  std::deque<Outgoing> outgoing_;
+  std::uint32_t next_request_ = 0;
+  Clock::time_point deadline_{};
+  bool watching_time_ = false;
+  bool writing_ = false;
+  bool waits_for_events_ = true;
+  bool gone_ = false;
+  std::optional<base::Error> reason_;  // why no more calls are taken
+  std::function<void(SlotEvent)> on_event_;
+  std::function<void(base::Error)> on_end_;
+};
+
+}  // namespace signet::pkcs11

@@ -1,0 +1,186 @@
+#include "host/server.hpp"
+
+#include <chrono>
+
+#include "host/signing_loop.hpp"
+
+namespace signet::pkcs11::host {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using wire::Kind;
+using wire::Reader;
+using wire::Writer;
+
+// A slow token's signatures are sent one by one, so that none is lost and the agent sees it working; a fast one's together.
+constexpr auto send_so_far_after = std::chrono::milliseconds(250);
+constexpr auto look_for_hang_up_after = std::chrono::milliseconds(20);
+
+class Server {
+ public:
+  Server(Module& module, Channel& channel) : module_(module), channel_(channel), sessions_(module) {}
+
+  void run() {
+    bool going_on = true;
+    while (going_on) {
+      const auto request = channel_.next();
+      if (!request) break;
+      going_on = answer(*request);
+      channel_.wipe_pin();
+    }
+    sessions_.logout_all();
+  }
+
+ private:
+  // False: the host is to end.
+  bool answer(const Request& request) {
+    reply_.clear();
+    ends_ = false;
+    Reader reader(request.payload);
+    if (!dispatch(request, reader)) return false;
+    return channel_.send({.request = request.header.request, .kind = request.header.kind, .host_ends = ends_}, reply_) && !ends_;
+  }
+
+  bool dispatch(const Request& request, Reader& reader) {
+    switch (request.header.kind) {
+      case Kind::tokens:
+        return tokens(reader);
+      case Kind::certificates:
+        return certificates(reader);
+      case Kind::login:
+        return login(reader);
+      case Kind::logout:
+        return logout(reader);
+      case Kind::key:
+        return key(reader);
+      case Kind::sign:
+        return sign(request, reader);
+      default:
+        return false;
+    }
+  }
+
+  void put(const std::optional<Failure>& failure) {
+    Writer writer(reply_);
+    write(writer, failure ? std::optional(failure->error) : std::nullopt);
+    ends_ = failure && failure->ends_host;
+  }
+  template <class T>
+  void put(const Outcome<T>& outcome) {
+    put(outcome ? std::nullopt : std::optional(outcome.error()));
+  }
+
+  bool tokens(Reader& reader) {
+    if (!reader.complete()) return false;
+    const auto tokens = module_.tokens(sessions_.state());
+    put(tokens);
+    if (!tokens) return true;
+    Writer writer(reply_);
+    writer.integer(static_cast<std::uint16_t>(tokens->size()));
+    for (const Token& token : *tokens) write(writer, token);
+    return true;
+  }
+
+  bool certificates(Reader& reader) {
+    const auto slot = reader.integer<std::uint64_t>();
+    if (!reader.complete()) return false;
+    const auto certificates = module_.certificates(slot, sessions_.state());
+    put(certificates);
+    if (!certificates) return true;
+    Writer writer(reply_);
+    writer.integer(static_cast<std::uint16_t>(certificates->size()));
+    for (const TokenCertificate& certificate : *certificates) {
+      writer.bytes(certificate.cka_id);
+      writer.text(certificate.label);
+      writer.bytes(certificate.der);
+    }
+    return true;
+  }
+
+  bool login(Reader& reader) {
+    const auto slot = reader.integer<std::uint64_t>();
+    if (!reader.complete()) return false;
+    const auto done = sessions_.login(slot, channel_.pin());
+    channel_.wipe_pin();
+    put(done);
+    // Read again after the try: PIN_COUNT_LOW, FINAL_TRY and LOCKED tell the person what the next one costs.
+    Token token;
+    token.slot_id = slot;
+    if (auto now = module_.token(slot)) token = std::move(*now);
+    Writer writer(reply_);
+    write(writer, token);
+    return true;
+  }
+
+  bool logout(Reader& reader) {
+    const auto slot = reader.integer<std::uint64_t>();
+    if (!reader.complete()) return false;
+    put(sessions_.logout(slot));
+    return true;
+  }
+
+  bool key(Reader& reader) {
+    const auto slot = reader.integer<std::uint64_t>();
+    const base::BytesView cka_id = reader.bytes(wire::max_cka_id);
+    if (!reader.complete()) return false;
+    const auto found = sessions_.find_key(slot, cka_id);
+    put(found);
+    if (!found) return true;
+    Writer writer(reply_);
+    writer.integer(found->number);
+    for (const auto value :
+         {static_cast<std::uint8_t>(found->kind), static_cast<std::uint8_t>(found->always_authenticate ? 1 : 0),
+          static_cast<std::uint8_t>(found->pss_offered ? 1 : 0)})
+      writer.integer(value);
+    return true;
+  }
+
+  bool sign(const Request& request, Reader& reader) {
+    const wire::SignRequest order = wire::read_sign_request(reader);
+    if (!reader.complete()) return false;
+    const OpenKey* const key = sessions_.key(order.key);
+    Signed result;
+    bool hung_up = false;
+    if (key == nullptr) {
+      result.failure = Failure{
+          {base::ErrorCode::token_failed, "no such key, or logged out since it was looked up", CKR_USER_NOT_LOGGED_IN}, false};
+    } else {
+      Clock::time_point sent = Clock::now();
+      Clock::time_point looked = sent;
+      const auto between = [&](std::vector<base::Bytes>& so_far) {
+        const Clock::time_point now = Clock::now();
+        if (now - looked >= look_for_hang_up_after) {
+          looked = now;
+          hung_up = channel_.agent_hung_up();
+        }
+        if (!hung_up && now - sent >= send_so_far_after) {
+          sent = now;
+          base::Bytes payload;
+          Writer writer(payload);
+          write(writer, so_far);
+          so_far.clear();
+          hung_up = !channel_.send({.request = request.header.request, .kind = Kind::signatures_so_far}, payload);
+        }
+        return !hung_up;
+      };
+      result = sign_each(module_.functions(), *key, order, channel_.pin(), between);
+    }
+    if (hung_up) return false;
+    put(result.failure);
+    Writer writer(reply_);
+    write(writer, result.signatures);
+    return true;
+  }
+
+  Module& module_;
+  Channel& channel_;
+  Sessions sessions_;
+  base::Bytes reply_;
+  bool ends_ = false;
+};
+
+}  // namespace
+
+void serve(Module& module, Channel& channel) { Server(module, channel).run(); }
+
+}  // namespace signet::pkcs11::host

@@ -1,0 +1,229 @@
+#include "pkcs11/token_host.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include "base/text.hpp"
+#include "connection.hpp"
+
+namespace signet::pkcs11 {
+
+namespace asio = boost::asio;
+using base::Error;
+using base::ErrorCode;
+using base::Result;
+using wire::Kind;
+using wire::Reader;
+using wire::Writer;
+
+class TokenHost::Implementation {
+ public:
+  std::shared_ptr<Connection> connection;
+};
+
+namespace {
+
+constexpr std::size_t shown_text = 128;
+
+// The PIN is copied when the call is made, not when its coroutine first runs: by then the caller's may be wiped.
+using PinCopy = Result<std::optional<base::Secret>>;
+
+PinCopy copy_of(const base::Secret* pin) {
+  if (pin == nullptr) return std::optional<base::Secret>();
+  if (pin->empty()) return base::failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
+  auto copy = base::Secret::copy_of(pin->bytes());
+  if (!copy) return base::failure_of(copy);
+  return std::optional(std::move(*copy));
+}
+
+// What the host answered, if it is well-formed to the last byte; the host is killed if not.
+template <class Read>
+auto parsed(Connection& connection, Result<base::Bytes>& payload, Read read) -> Result<decltype(read(std::declval<Reader&>()))> {
+  if (!payload) return base::failure_of(payload);
+  Reader reader(*payload);
+  if (auto error = wire::read_error(reader)) {
+    error->detail = base::shown(error->detail, 2 * shown_text);
+    if (reader.complete()) return std::unexpected(std::move(*error));
+    reader.refuse();
+  }
+  auto value = read(reader);
+  if (reader.complete()) return value;
+  connection.bad_frame("a reply");
+  return base::failure(ErrorCode::token_host_died, "the host wrote what is no reply");
+}
+
+Token read_shown_token(Reader& reader) {
+  Token token = wire::read_token(reader);
+  for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial})
+    *text = base::shown(*text, shown_text);
+  return token;
+}
+
+base::Bytes slot_payload(std::uint64_t slot_id) {
+  base::Bytes payload;
+  Writer(payload).integer(slot_id);
+  return payload;
+}
+
+asio::awaitable<Result<std::vector<Token>>> list_tokens(std::shared_ptr<Connection> connection) {
+  auto reply = co_await Connection::call(connection, Kind::tokens, {}, {}, connection->options().call_timeout);
+  co_return parsed(*connection, reply.payload, [](Reader& reader) {
+    const auto count = reader.integer<std::uint16_t>();
+    if (count > wire::max_slots) reader.refuse();
+    std::vector<Token> tokens;
+    for (std::size_t i = 0; i < count && reader.good(); ++i) tokens.push_back(read_shown_token(reader));
+    return tokens;
+  });
+}
+
+asio::awaitable<Result<std::vector<TokenCertificate>>> list_certificates(std::shared_ptr<Connection> connection,
+                                                                         std::uint64_t slot_id) {
+  auto reply =
+      co_await Connection::call(connection, Kind::certificates, slot_payload(slot_id), {}, connection->options().call_timeout);
+  co_return parsed(*connection, reply.payload, [](Reader& reader) {
+    const auto count = reader.integer<std::uint16_t>();
+    if (count > wire::max_certificates) reader.refuse();
+    std::vector<TokenCertificate> certificates;
+    for (std::size_t i = 0; i < count && reader.good(); ++i) {
+      TokenCertificate certificate;
+      const base::BytesView cka_id = reader.bytes(wire::max_cka_id);
+      certificate.cka_id.assign(cka_id.begin(), cka_id.end());
+      certificate.label = base::shown(reader.text(), shown_text);
+      const base::BytesView der = reader.bytes(wire::max_certificate_size);
+      certificate.der.assign(der.begin(), der.end());
+      certificates.push_back(std::move(certificate));
+    }
+    return certificates;
+  });
+}
+
+asio::awaitable<Result<TokenHost::Login>> log_in(std::shared_ptr<Connection> connection, std::uint64_t slot_id, PinCopy pin) {
+  if (!pin) co_return base::failure_of(pin);
+  auto reply = co_await Connection::call(connection, Kind::login, slot_payload(slot_id), std::move(*pin),
+                                         connection->options().login_timeout);
+  if (!reply.payload) co_return base::failure_of(reply.payload);
+  Reader reader(*reply.payload);
+  TokenHost::Login login;
+  login.error = wire::read_error(reader);
+  if (login.error) login.error->detail = base::shown(login.error->detail, 2 * shown_text);
+  login.token = read_shown_token(reader);
+  if (reader.complete()) co_return login;
+  connection->bad_frame("a reply");
+  co_return base::failure(ErrorCode::token_host_died, "the host wrote what is no reply");
+}
+
+asio::awaitable<Result<void>> log_out(std::shared_ptr<Connection> connection, std::uint64_t slot_id) {
+  auto reply = co_await Connection::call(connection, Kind::logout, slot_payload(slot_id), {}, connection->options().call_timeout);
+  auto done = parsed(*connection, reply.payload, [](Reader&) { return true; });
+  if (!done) co_return base::failure_of(done);
+  co_return Result<void>();
+}
+
+asio::awaitable<Result<Key>> find_key(std::shared_ptr<Connection> connection, std::uint64_t slot_id, base::Bytes cka_id) {
+  if (cka_id.size() > wire::max_cka_id)
+    co_return base::failure(ErrorCode::certificate_not_found, "no token has so long a CKA_ID");
+  base::Bytes payload = slot_payload(slot_id);
+  Writer(payload).bytes(cka_id);
+  auto reply = co_await Connection::call(connection, Kind::key, std::move(payload), {}, connection->options().call_timeout);
+  co_return parsed(*connection, reply.payload, [](Reader& reader) {
+    Key key;
+    key.number = reader.integer<std::uint32_t>();
+    const auto kind = reader.integer<std::uint8_t>();
+    if (kind > static_cast<std::uint8_t>(KeyKind::ec)) reader.refuse();
+    key.kind = static_cast<KeyKind>(kind);
+    key.always_authenticate = reader.boolean();
+    key.pss_offered = reader.boolean();
+    return key;
+  });
+}
+
+asio::awaitable<Result<SignedChunk>> sign_chunk(std::shared_ptr<Connection> connection, Key key, Mechanism mechanism,
+                                                std::vector<base::Digest> digests, PinCopy pin) {
+  if (!pin) co_return base::failure_of(pin);
+  if (digests.size() > TokenHost::max_chunk)
+    co_return base::failure(ErrorCode::batch_too_large, "more digests than a chunk holds");
+  base::Bytes payload;
+  payload.reserve(16 + digests.size() * 65);
+  Writer writer(payload);
+  write(writer, wire::SignRequest{key.number, mechanism, digests});
+  // Without a PIN an always-authenticate key waits for a person at the reader's PIN pad, each time.
+  const auto timeout =
+      key.always_authenticate && !*pin ? connection->options().login_timeout : connection->options().call_timeout;
+  auto reply = co_await Connection::call(connection, Kind::sign, std::move(payload), std::move(*pin), timeout, digests.size());
+
+  SignedChunk chunk{std::move(reply.signatures_so_far), std::nullopt};
+  if (!reply.payload) {
+    if (chunk.signatures.empty()) co_return base::failure_of(reply.payload);
+    chunk.error = std::move(reply.payload.error());
+    co_return chunk;
+  }
+  Reader reader(*reply.payload);
+  chunk.error = wire::read_error(reader);
+  if (chunk.error) chunk.error->detail = base::shown(chunk.error->detail, 2 * shown_text);
+  std::ranges::move(wire::read_signatures(reader), std::back_inserter(chunk.signatures));
+  const bool fits = chunk.error ? chunk.signatures.size() < digests.size() : chunk.signatures.size() == digests.size();
+  if (reader.complete() && (fits || digests.empty())) co_return chunk;
+  connection->bad_frame("signatures");
+  co_return base::failure(ErrorCode::token_host_died, "the host wrote what is no reply");
+}
+
+}  // namespace
+
+TokenHost::TokenHost(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+
+TokenHost::~TokenHost() {
+  implementation_->connection->forget_callbacks();
+  implementation_->connection->ask_to_end({ErrorCode::token_host_died, "the host was let go", 0});
+}
+
+asio::awaitable<Result<std::shared_ptr<TokenHost>>> TokenHost::start(HostOptions options) {
+  auto connection = Connection::spawn(co_await asio::this_coro::executor, options);
+  if (!connection) co_return base::failure_of(connection);
+  // Owned from here on, so that a start that is dropped half-way ends the process.
+  auto implementation = std::make_unique<Implementation>();
+  implementation->connection = *connection;
+  std::shared_ptr<TokenHost> host(new TokenHost(std::move(implementation)));
+
+  auto reply = co_await Connection::call(*connection, Kind::load, {}, {}, options.load_timeout);
+  auto loaded = parsed(**connection, reply.payload, [](Reader&) { return true; });
+  if (loaded) co_return host;
+  Error error = std::move(loaded.error());
+  if (error.code == ErrorCode::token_host_died) error.code = ErrorCode::module_failed;  // its module made it die
+  co_await Connection::wait_for_end(*connection);
+  co_return std::unexpected(std::move(error));
+}
+
+bool TokenHost::alive() const { return implementation_->connection->alive(); }
+int TokenHost::process_id() const { return implementation_->connection->process_id(); }
+bool TokenHost::waits_for_events() const { return implementation_->connection->waits_for_events(); }
+void TokenHost::on_event(std::function<void(SlotEvent)> callback) { implementation_->connection->on_event(std::move(callback)); }
+void TokenHost::on_end(std::function<void(Error)> callback) { implementation_->connection->on_end(std::move(callback)); }
+
+// None of these is itself a coroutine: one that has not begun to run would still need this object, and the caller's PIN.
+
+asio::awaitable<Result<std::vector<Token>>> TokenHost::tokens() { return list_tokens(implementation_->connection); }
+
+asio::awaitable<Result<std::vector<TokenCertificate>>> TokenHost::certificates(std::uint64_t slot_id) {
+  return list_certificates(implementation_->connection, slot_id);
+}
+
+asio::awaitable<Result<TokenHost::Login>> TokenHost::login(std::uint64_t slot_id, const base::Secret* pin) {
+  return log_in(implementation_->connection, slot_id, copy_of(pin));
+}
+
+asio::awaitable<Result<void>> TokenHost::logout(std::uint64_t slot_id) { return log_out(implementation_->connection, slot_id); }
+
+asio::awaitable<Result<Key>> TokenHost::key(std::uint64_t slot_id, base::Bytes cka_id) {
+  return find_key(implementation_->connection, slot_id, std::move(cka_id));
+}
+
+asio::awaitable<Result<SignedChunk>> TokenHost::sign(Key key, Mechanism mechanism, std::vector<base::Digest> digests,
+                                                     const base::Secret* context_pin) {
+  return sign_chunk(implementation_->connection, key, mechanism, std::move(digests), copy_of(context_pin));
+}
+
+asio::awaitable<void> TokenHost::end() {
+  implementation_->connection->ask_to_end({ErrorCode::token_host_died, "the host was ended", 0});
+  return Connection::wait_for_end(implementation_->connection);
+}
+
+}  // namespace signet::pkcs11

@@ -1,0 +1,375 @@
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/text.hpp"
+#include "memory_scan.hpp"
+#include "pkcs11/modules.hpp"
+#include "run.hpp"
+
+using namespace signet;
+using namespace signet::test;
+using namespace boost::asio::experimental::awaitable_operators;
+using base::ErrorCode;
+using pkcs11::Key;
+using pkcs11::Mechanism;
+using pkcs11::SignedChunk;
+using pkcs11::TokenHost;
+
+namespace {
+
+constexpr std::uint64_t slot = 7;
+constexpr const char* right_pin = "1234";
+
+std::string module_path(const std::string& fault) { return SIGNET_FAKE_MODULES "/" + fault + ".so"; }
+
+pkcs11::HostOptions options(const std::string& fault = {}) {
+  using std::chrono::seconds;
+  return {.program = SIGNET_TOKEN_HOST,
+          .module = module_path(fault),
+          .load_timeout = seconds(1),
+          .call_timeout = seconds(1),
+          .login_timeout = seconds(1)};
+}
+
+base::Secret secret(std::string_view text) { return base::Secret::copy_of(base::as_bytes(text)).value(); }
+
+template <class T>
+T value_of(base::Result<T> result) {
+  if (!result) FAIL(base::name(result.error().code) << ": " << result.error().detail);
+  return std::move(*result);
+}
+
+std::vector<base::Digest> digests(std::size_t count) {
+  return std::vector<base::Digest>(count, base::digest(base::DigestAlgorithm::sha256, base::as_bytes("a document")));
+}
+
+// One module and its hosts, as the agent has them.
+struct Agent {
+  boost::asio::io_context io;
+  pkcs11::Modules modules;
+
+  explicit Agent(const std::string& fault) : modules(io.get_executor(), options(), {{fault, module_path(fault)}}) {}
+  std::shared_ptr<TokenHost> host() { return value_of(run(io, modules.host(0))); }
+  void login(TokenHost& host) {
+    const auto pin = secret(right_pin);
+    const auto login = value_of(run(io, host.login(slot, &pin)));
+    if (login.error) FAIL(login.error->detail);
+  }
+  Key key(TokenHost& host, std::uint8_t id = 1) { return value_of(run(io, host.key(slot, {id}))); }
+  base::Result<SignedChunk> sign(TokenHost& host, std::size_t count = 1) {
+    return run(io, host.sign(key(host), Mechanism::rsa_pkcs, digests(count), nullptr));
+  }
+};
+
+struct Fault {
+  std::string module;
+  ErrorCode code;
+  std::string detail;
+};
+
+bool mentions(const base::Error& error, const std::string& text) { return error.detail.find(text) != std::string::npos; }
+
+// Zombies left out: what the host forked is init's to reap.
+std::size_t processes_in_session(int session) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream stat(entry.path() / "stat");
+    std::string line;
+    if (!std::getline(stat, line)) continue;
+    std::istringstream fields(line.substr(line.rfind(')') + 1));
+    char state = 'Z';
+    int parent = 0, group = 0, its_session = 0;
+    fields >> state >> parent >> group >> its_session;
+    if (state != 'Z' && its_session == session) ++count;
+  }
+  return count;
+}
+
+class PresentationLog {
+ public:
+  PresentationLog() : path_(std::filesystem::temp_directory_path() / ("signet-presentations-" + std::to_string(getpid()))) {
+    std::filesystem::remove(path_);
+    setenv("FAKE_TOKEN_LOG", path_.c_str(), 1);
+  }
+  ~PresentationLog() {
+    unsetenv("FAKE_TOKEN_LOG");
+    std::filesystem::remove(path_);
+  }
+  PresentationLog(const PresentationLog&) = delete;  // owns a file
+  PresentationLog& operator=(const PresentationLog&) = delete;
+
+  std::vector<std::string> lines() const {
+    std::ifstream file(path_);
+    std::vector<std::string> all;
+    for (std::string line; std::getline(file, line);) all.push_back(line);
+    return all;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("a module that cannot be loaded or initialised is said to, with the reason") {
+  const auto fault = GENERATE(values<Fault>({
+      {"no_function_list", ErrorCode::module_failed, "gave no list"},
+      {"half_function_list", ErrorCode::module_failed, "functions missing"},
+      {"wild_function_list", ErrorCode::module_failed, "while loading the module"},
+      {"initialize_fails", ErrorCode::module_failed, "C_Initialize: CKR_GENERAL_ERROR"},
+      {"crash_in_initialize", ErrorCode::module_failed, "while loading the module"},
+      {"hang_in_initialize", ErrorCode::token_host_timeout, "while loading the module"},
+      {"not_there", ErrorCode::module_failed, "No such file"},
+  }));
+  CAPTURE(fault.module);
+  Agent agent(fault.module);
+  const auto host = run(agent.io, agent.modules.host(0));
+  REQUIRE_FALSE(host);
+  CAPTURE(host.error().detail);
+  CHECK(host.error().code == fault.code);
+  CHECK(mentions(host.error(), fault.detail));
+  CHECK(agent.modules.states()[0].last_error == host.error());
+  CHECK(run(agent.io, agent.modules.tokens()).empty());
+}
+
+TEST_CASE("a path that is relative, no ELF file or no module is refused, and so is a missing host program") {
+  boost::asio::io_context io;
+  const auto start = [&](const std::string& path) {
+    auto with_path = options();
+    with_path.module = path;
+    return run(io, TokenHost::start(with_path));
+  };
+  for (const std::string path : {"libsofthsm2.so", "", "/etc/hostname", "/", SIGNET_TOKEN_HOST}) {
+    CAPTURE(path);
+    const auto host = start(path);
+    REQUIRE_FALSE(host);
+    CHECK(host.error().code == ErrorCode::module_failed);
+    CHECK_FALSE(host.error().detail.empty());
+  }
+  auto without_program = options("good");
+  without_program.program = "/no/such/signet-token-host";
+  const auto host = run(io, TokenHost::start(without_program));
+  REQUIRE_FALSE(host);
+  CHECK(host.error().code == ErrorCode::token_host_died);
+  CHECK(host.error().origin == ENOENT);
+}
+
+TEST_CASE("a module that crashes or hangs in C_Login fails the login, and another host is started after it") {
+  const auto fault = GENERATE(values<Fault>({{"crash_in_login", ErrorCode::token_host_died, "while login"},
+                                             {"hang_in_login", ErrorCode::token_host_timeout, "while login"}}));
+  CAPTURE(fault.module);
+  Agent agent(fault.module);
+  auto host = agent.host();
+  const int before = host->process_id();
+  const auto pin = secret(right_pin);
+  const auto [login, waiting] = run(agent.io, host->login(slot, &pin) && host->tokens());
+  REQUIRE_FALSE(login);
+  CAPTURE(login.error().detail);
+  CHECK(login.error().code == fault.code);
+  CHECK(mentions(login.error(), fault.detail));
+  REQUIRE_FALSE(waiting);
+  CHECK(waiting.error().code == ErrorCode::token_host_died);
+  CHECK_FALSE(host->alive());
+  host = agent.host();
+  CHECK(host->process_id() != before);
+  CHECK(value_of(run(agent.io, host->tokens())).size() == 1);
+}
+
+TEST_CASE("a module that crashes, hangs, exits or lies in C_Sign fails the signature, and another host is started after it") {
+  const auto fault = GENERATE(values<Fault>({
+      {"crash_in_sign", ErrorCode::token_host_died, "while signing"},
+      {"hang_in_sign", ErrorCode::token_host_timeout, "while signing"},
+      {"exit_in_sign", ErrorCode::token_host_died, "ended with status 0 while signing"},
+      {"leaves_child_behind", ErrorCode::token_host_died, "while signing"},
+      {"writes_on_socket", ErrorCode::token_host_died, "no frame"},
+      {"long_signature", ErrorCode::token_failed, "a signature of 1099511627776 bytes"},
+      {"short_signature", ErrorCode::token_failed, "a signature of 3 bytes"},
+      {"garbage_return", ErrorCode::token_failed, "C_Sign: CK_RV 0xdeadbeef"},
+  }));
+  CAPTURE(fault.module);
+  Agent agent(fault.module);
+  auto host = agent.host();
+  const int before = host->process_id();
+  agent.login(*host);
+  const auto chunk = agent.sign(*host);
+  const base::Error error = chunk ? chunk->error.value_or(base::Error{}) : chunk.error();
+  CAPTURE(error.detail);
+  CHECK(error.code == fault.code);
+  CHECK(mentions(error, fault.detail));
+  CHECK_FALSE(host->alive());
+  host = agent.host();
+  CHECK(host->process_id() != before);
+  CHECK(until(agent.io, [&] { return processes_in_session(before) == 0; }));  // not even what it forked
+  agent.login(*host);
+}
+
+TEST_CASE("what was signed before the card was pulled is not lost, and the host ends") {
+  Agent agent("removed_in_sign");
+  auto host = agent.host();
+  agent.login(*host);
+  const auto chunk = value_of(agent.sign(*host, 5));
+  CHECK(chunk.signatures.size() == 2);
+  REQUIRE(chunk.error);
+  CHECK(chunk.error->code == ErrorCode::token_removed);
+  CHECK(chunk.error->origin == 0x32);  // CKR_DEVICE_REMOVED
+  CHECK_FALSE(host->alive());
+}
+
+TEST_CASE("a slow token is not taken for a dead one, and what it signed before it hung is not lost") {
+  Agent agent("slow_sign");
+  auto host = agent.host();
+  agent.login(*host);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto chunk = value_of(agent.sign(*host, 5));  // three signatures of 0.3 s, then none: time runs from the third
+  CHECK(std::chrono::steady_clock::now() - begin > std::chrono::milliseconds(1800));
+  CHECK(chunk.signatures.size() == 3);
+  REQUIRE(chunk.error);
+  CHECK(chunk.error->code == ErrorCode::token_host_timeout);
+  CHECK_FALSE(host->alive());
+}
+
+TEST_CASE("a module that prints or forks does not get in the way") {
+  const std::string module = GENERATE("prints_on_stdout", "forks", "good");
+  CAPTURE(module);
+  Agent agent(module);
+  auto host = agent.host();
+  agent.login(*host);
+  for (int i = 0; i < 20; ++i) {
+    const auto chunk = value_of(agent.sign(*host, 2));
+    CHECK_FALSE(chunk.error);
+    CHECK(chunk.signatures == std::vector<base::Bytes>(2, base::Bytes(256, 0x5A)));
+  }
+  run(agent.io, host->end());
+}
+
+TEST_CASE("a module that claims more slots than any machine has is refused") {
+  Agent agent("many_slots");
+  auto host = agent.host();
+  const auto tokens = run(agent.io, host->tokens());
+  REQUIRE_FALSE(tokens);
+  CHECK(tokens.error().code == ErrorCode::token_failed);
+  CHECK(mentions(tokens.error(), "2305843009213693952 slots"));
+  CHECK_FALSE(host->alive());
+}
+
+TEST_CASE("a token's texts are made fit to be shown") {
+  Agent agent("absurd_strings");
+  const auto places = run(agent.io, agent.modules.tokens());
+  REQUIRE(places.size() == 1);
+  const auto& token = places[0].token;
+  for (const std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial}) {
+    CHECK(base::is_utf8(*text));
+    CHECK(text->size() <= 128);
+    CHECK(text->find('\x1b') == std::string::npos);
+    CHECK(text->find('\n') == std::string::npos);
+    CHECK(text->find("\xe2\x80\xae") == std::string::npos);
+  }
+  CHECK(token.model.empty());
+  CHECK(token.serial == "xxxxxxxxxxxxxxxx");
+  CHECK(token.pin_max == 0);
+}
+
+TEST_CASE("a module whose events never end is not listened to for ever") {
+  Agent agent("endless_events");
+  unsigned events = 0;
+  auto host = agent.host();
+  host->on_event([&](pkcs11::SlotEvent event) { events += event.slot_id == slot && event.token_present ? 1 : 0; });
+  CHECK(until(agent.io, [&] { return !host->waits_for_events(); }));
+  CHECK(events > 0);
+  CHECK(events <= 100);
+  agent.login(*host);
+}
+
+TEST_CASE("each wrong PIN spends one try and what is left of them is told") {
+  const PresentationLog log;
+  Agent agent("good");
+  auto host = agent.host();
+  const auto wrong = secret("9999");
+  const auto first = value_of(run(agent.io, host->login(slot, &wrong)));
+  REQUIRE(first.error);
+  CHECK(first.error->code == ErrorCode::pin_incorrect);
+  CHECK(first.token.pin_count_low);
+  CHECK_FALSE(first.token.pin_final_try);
+  CHECK(log.lines().size() == 1);
+  const auto second = value_of(run(agent.io, host->login(slot, &wrong)));
+  CHECK(second.token.pin_final_try);
+  CHECK(log.lines().size() == 2);
+  const auto third = value_of(run(agent.io, host->login(slot, &wrong)));
+  REQUIRE(third.error);
+  CHECK(third.error->code == ErrorCode::pin_locked);
+  CHECK(third.token.pin_locked);
+  CHECK(log.lines().size() == 3);
+  CHECK(host->alive());
+}
+
+TEST_CASE("a PIN of a length that the token does not take is said to be that") {
+  Agent agent("good");
+  auto host = agent.host();
+  const auto pin = secret("123456789");
+  CHECK(value_of(run(agent.io, host->login(slot, &pin))).error->code == ErrorCode::pin_length);
+}
+
+TEST_CASE("a login that is a stranger's is ended before ours, and the PIN is still presented once") {
+  const PresentationLog log;
+  Agent agent("strangers_login");
+  auto host = agent.host();
+  agent.login(*host);
+  CHECK(log.lines() == std::vector<std::string>{"user"});
+  CHECK_FALSE(value_of(agent.sign(*host)).error);
+}
+
+TEST_CASE("a context PIN that is refused is presented once, however many signatures wait behind it") {
+  const PresentationLog log;
+  Agent agent("good");
+  auto host = agent.host();
+  agent.login(*host);
+  const Key key = agent.key(*host, 2);
+  REQUIRE(key.always_authenticate);
+  const auto wrong = secret("9999");
+  const auto [first, second] = run(agent.io, host->sign(key, Mechanism::rsa_pkcs, digests(3), &wrong) &&
+                                                 host->sign(key, Mechanism::rsa_pkcs, digests(3), &wrong));
+  CHECK(value_of(first).error->code == ErrorCode::pin_incorrect);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == ErrorCode::token_host_died);
+  run(agent.io, host->end());
+  CHECK(log.lines() == std::vector<std::string>{"user", "context"});
+}
+
+TEST_CASE("the host keeps no copy of a PIN after the call") {
+  Agent agent("good");  // keeps none either: what is found is the host's
+  auto host = agent.host();
+  const auto pin = secret("83015527");
+  CHECK(value_of(run(agent.io, host->login(slot, &pin))).error->code == ErrorCode::pin_incorrect);
+  const auto copies = copies_in_memory(host->process_id(), pin.bytes());
+  if (!copies) {
+    WARN("not root: the host's memory cannot be read");
+    return;
+  }
+  CHECK(*copies == 0);
+  CHECK(copies_in_memory(host->process_id(), base::as_bytes(module_path("good"))).value() > 0);  // the scan finds what is there
+}
+
+TEST_CASE("a host is not dumpable, has no core file and no descriptor of the agent's but its socket") {
+  const int of_the_agents = dup(STDERR_FILENO);  // not close-on-exec
+  Agent agent("good");
+  auto host = agent.host();
+  const std::string process = "/proc/" + std::to_string(host->process_id());
+  std::error_code error;
+  std::vector<std::string> descriptors;
+  for (const auto& entry : std::filesystem::directory_iterator(process + "/fd", error))
+    descriptors.push_back(entry.path().filename());
+  std::ranges::sort(descriptors);
+  if (!error) CHECK(descriptors == std::vector<std::string>{"0", "1", "2", "3"});
+  std::ifstream limits(process + "/limits");
+  std::string core;
+  for (std::string line; std::getline(limits, line);) {
+    if (line.starts_with("Max core file size")) core = line;
+  }
+  CHECK(core.find(" 0 ") != std::string::npos);
+  close(of_the_agents);
+}

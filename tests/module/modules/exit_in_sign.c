@@ -1,0 +1,15 @@
+#include <stdlib.h>
+
+#include "fake_token.h"
+
+static CK_RV sign(CK_SESSION_HANDLE session, unsigned char* data, CK_ULONG size, unsigned char* signature,
+                  CK_ULONG* signature_size) {
+  (void)session;
+  (void)data;
+  (void)size;
+  (void)signature;
+  (void)signature_size;
+  exit(0);
+}
+
+void misbehave(CK_FUNCTION_LIST* list) { list->C_Sign = sign; }

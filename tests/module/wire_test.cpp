@@ -1,0 +1,78 @@
+#include "wire.hpp"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+using namespace signet;
+using namespace signet::pkcs11;
+
+TEST_CASE("a header is read back as it was written") {
+  const wire::Header header{
+      .payload_size = 70000, .request = 0xFFFFFFFF, .kind = wire::Kind::sign, .host_ends = true, .pin_size = 256};
+  const auto read = wire::decode(wire::encode(header));
+  REQUIRE(read);
+  CHECK(read->payload_size == 70000);
+  CHECK(read->request == 0xFFFFFFFF);
+  CHECK(read->kind == wire::Kind::sign);
+  CHECK(read->host_ends);
+  CHECK(read->pin_size == 256);
+}
+
+TEST_CASE("a header that asks for too much, or is of no kind, is refused") {
+  CHECK_FALSE(wire::decode(wire::encode({.payload_size = wire::max_payload + 1})));
+  CHECK_FALSE(wire::decode(wire::encode({.pin_size = base::Secret::capacity + 1})));
+  CHECK_FALSE(wire::decode(wire::encode({.kind = static_cast<wire::Kind>(10)})));
+  auto bytes = wire::encode({});
+  bytes[9] = 2;
+  CHECK_FALSE(wire::decode(bytes));
+}
+
+TEST_CASE("a request to sign is read back as it was written, and cut anywhere it is refused") {
+  wire::SignRequest request{77, Mechanism::rsa_pkcs_pss, {}};
+  request.digests.push_back(base::digest(base::DigestAlgorithm::sha256, {}));
+  request.digests.push_back(base::digest(base::DigestAlgorithm::sha512, {}));
+  base::Bytes payload;
+  wire::Writer writer(payload);
+  write(writer, request);
+  {
+    wire::Reader reader(payload);
+    const auto read = wire::read_sign_request(reader);
+    REQUIRE(reader.complete());
+    CHECK(read.key == 77);
+    CHECK(read.mechanism == Mechanism::rsa_pkcs_pss);
+    CHECK(read.digests == request.digests);
+  }
+  for (std::size_t size = 0; size < payload.size(); ++size) {
+    wire::Reader reader(base::BytesView(payload).first(size));
+    wire::read_sign_request(reader);
+    CHECK_FALSE(reader.complete());
+  }
+  payload.push_back(0);
+  wire::Reader longer(payload);
+  wire::read_sign_request(longer);
+  CHECK_FALSE(longer.complete());
+}
+
+TEST_CASE("a list that claims more than there is, or more than is allowed, allocates nothing for it") {
+  base::Bytes payload;
+  wire::Writer writer(payload);
+  writer.integer(std::uint16_t{0xFFFF});
+  writer.integer(std::uint32_t{0xFFFFFFFF});
+  wire::Reader reader(payload);
+  CHECK(wire::read_signatures(reader).size() <= 1);
+  CHECK_FALSE(reader.complete());
+}
+
+TEST_CASE("random bytes are read as something or refused, never past their end") {
+  std::mt19937 random(4711);
+  for (int i = 0; i < 20000; ++i) {
+    base::Bytes bytes(random() % 96);
+    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random() % (i % 2 == 0 ? 256 : 4));
+    const base::Bytes exact(bytes);  // a buffer of its own, so that AddressSanitizer sees each end
+    wire::Reader a(exact), b(exact), c(exact), d(exact);
+    wire::read_sign_request(a);
+    wire::read_signatures(b);
+    wire::read_token(c);
+    wire::read_error(d);
+  }
+}
