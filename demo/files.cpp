@@ -4,6 +4,8 @@
 #include <openssl/pem.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -12,6 +14,21 @@
 
 namespace signet::demo {
 namespace {
+
+struct Kind {
+  std::string_view name;
+  pki::KeyType type;
+  int rsa_bits;
+  const char* person;
+  const char* idnp;
+};
+constexpr std::array kinds_of_keys{
+    Kind{"rsa2048", pki::KeyType::rsa, 2048, "Ana Demo (RSA)", "2000000000001"},
+    Kind{"rsa3072", pki::KeyType::rsa, 3072, "Vera Demo (RSA-3072)", "2000000000003"},
+    Kind{"p256", pki::KeyType::ec_p256, 0, "Ion Demo (P-256)", "2000000000002"},
+    Kind{"p384", pki::KeyType::ec_p384, 0, "Mihai Demo (P-384)", "2000000000004"},
+    Kind{"p521", pki::KeyType::ec_p521, 0, "Elena Demo (P-521)", "2000000000005"},
+};
 
 void write(const std::filesystem::path& file, const std::string& text, mode_t mode) {
   std::filesystem::remove(file);
@@ -36,13 +53,33 @@ void write(const std::filesystem::path& folder, const std::string& name, const I
 
 }  // namespace
 
-void write_pki(const std::filesystem::path& folder, base::Time now) {
+std::vector<std::string> key_kinds() {
+  std::vector<std::string> names;
+  for (const Kind& kind : kinds_of_keys) names.emplace_back(kind.name);
+  return names;
+}
+
+std::vector<std::string> signers_in(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().stem().string();
+    if (entry.path().extension() == ".key" && name.starts_with("signer-")) names.push_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+void write_pki(const std::filesystem::path& folder, const std::vector<std::string>& kinds, base::Time now) {
   std::filesystem::create_directories(folder);
   Authority authority("Signet Demo CA", now);
   const std::string name = "demo-ca";
   write(folder, name, authority.root());
-  write(folder, "signer-rsa2048", authority.issue({.common_name = "Ana Demo (RSA)", .serial_number = "2000000000001"}));
-  write(folder, "signer-p256", authority.issue({.common_name = "Ion Demo (P-256)", .serial_number = "2000000000002", .key_type = pki::KeyType::ec_p256}));
+  for (const std::string& name_of_kind : kinds) {
+    const auto kind = std::ranges::find(kinds_of_keys, name_of_kind, &Kind::name);
+    if (kind == kinds_of_keys.end()) throw std::runtime_error("no such kind of key: " + name_of_kind);
+    write(folder, "signer-" + name_of_kind,
+          authority.issue({.common_name = kind->person, .serial_number = kind->idnp, .key_type = kind->type, .rsa_bits = kind->rsa_bits}));
+  }
   write(folder, "tsa", authority.issue({.common_name = "Signet Demo TSA", .serial_number = {}, .usage = Subject::Usage::time_stamping}));
   write(folder / (name + ".crl.pem"), pem(authority.crl()), 0644);
 }

@@ -29,6 +29,7 @@ namespace {
 
 struct Options {
   std::string folder, certificate;
+  std::vector<std::string> keys{"rsa2048", "p256"};
   std::uint16_t port = 0;
   unsigned delay_ms = 0;
   std::string fault = "none";
@@ -61,7 +62,7 @@ int run_tsa(const Options& options) {
   const std::filesystem::path folder = options.folder;
   asio::io_context io(1);
   const demo::Identity tsa = demo::read_identity(folder / "tsa.pem", folder / "tsa.key");
-  const demo::Identity unfit = demo::read_identity(folder / "signer-rsa2048.pem", folder / "signer-rsa2048.key");
+  const demo::Identity unfit = demo::read_identity(folder / (demo::signers_in(folder).at(0) + ".pem"), folder / (demo::signers_in(folder).at(0) + ".key"));
   const demo::Identity authority = demo::read_identity(folder / "demo-ca.pem", folder / "demo-ca.key");
   const demo::TimeStampResponder responder(tsa, {authority.certificate}, unfit);
   const demo::TsaFault fault = faults.at(options.fault);
@@ -81,7 +82,7 @@ int run_tsa(const Options& options) {
   return serve(std::move(handlers), options.port, "/tsa", io);
 }
 
-// A SoftHSM2 token with both signers, its PIN from the first line of standard input.
+// A SoftHSM2 token with the folder's signers, its PIN from the first line of standard input.
 int make_token(const Options& options) {
   const std::filesystem::path folder = options.folder;
   base::Secret pin = base::Secret::make().value();
@@ -94,7 +95,7 @@ int make_token(const Options& options) {
   }
   const auto token = demo::SoftHsm::make_in(folder / "softhsm", pin.bytes(), "Signet Demo");
   std::uint8_t id = 0;
-  for (const std::string name : {"signer-rsa2048", "signer-p256"}) {
+  for (const std::string& name : demo::signers_in(folder)) {
     const demo::Identity identity = demo::read_identity(folder / (name + ".pem"), folder / (name + ".key"));
     token.import(base::Bytes{++id}, name, identity.key.get(), identity.certificate.der(), demo::Authentication::at_login, pin.bytes());
   }
@@ -152,11 +153,12 @@ void add_demo(CLI::App& app, Context& context) {
   static Options options;
   CLI::App* const demo = app.add_subcommand("demo", "The parts of the demonstration: for trying out and for tests, never for real signatures");
   demo->require_subcommand(1);
-  CLI::App* const make = demo->add_subcommand("pki", "Make a CA, two signers, a TSA and their revocation list in a folder");
+  CLI::App* const make = demo->add_subcommand("pki", "Make a CA, signers, a TSA and their revocation list in a folder");
   make->add_option("FOLDER", options.folder)->required();
+  make->add_option("--keys", options.keys, "A signer with a key of each of these kinds")->delimiter(',')->check(CLI::IsMember(demo::key_kinds()))->capture_default_str();
   make->callback([&context] {
     guarded(context, [] {
-      demo::write_pki(options.folder, now());
+      demo::write_pki(options.folder, options.keys, now());
       return 0;
     });
   });
@@ -171,7 +173,7 @@ void add_demo(CLI::App& app, Context& context) {
       return 0;
     });
   });
-  CLI::App* const token = demo->add_subcommand("token", "Make a SoftHSM2 token with both signers of the folder; the PIN comes by standard input");
+  CLI::App* const token = demo->add_subcommand("token", "Make a SoftHSM2 token with the folder's signers; the PIN comes by standard input");
   token->add_option("FOLDER", options.folder)->required();
   token->callback([&context] { guarded(context, [] { return make_token(options); }); });
   CLI::App* const tsa = demo->add_subcommand("tsa", "Run a time stamp responder with the folder's certificate; prints its address");
