@@ -91,7 +91,9 @@ base::Result<void> start_process(const std::string& program, const Screen& scree
   const int error = posix_spawnp(&process, path.c_str(), &actions, &attributes, arguments.data(), environment.data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return failure(ErrorCode::no_dialog_possible, "cannot start " + program + ": install a pinentry program", static_cast<std::uint64_t>(error));
+  if (error != 0)
+    return failure(ErrorCode::no_dialog_possible, "cannot start " + program + ": install a pinentry program",
+                   static_cast<std::uint64_t>(error));
   return {};
 }
 
@@ -100,12 +102,17 @@ base::Error translated(gpg_error_t error) {
   switch (gpg_err_code(error)) {
     case GPG_ERR_CANCELED:
     case GPG_ERR_FULLY_CANCELED:
-    case GPG_ERR_NOT_CONFIRMED: return {ErrorCode::user_cancelled, "cancelled in the dialog", error, {}};
-    case GPG_ERR_TIMEOUT: return {ErrorCode::user_cancelled, "the dialog timed out", error, {}};
+    case GPG_ERR_NOT_CONFIRMED:
+      return {ErrorCode::user_cancelled, "cancelled in the dialog", error, {}};
+    case GPG_ERR_TIMEOUT:
+      return {ErrorCode::user_cancelled, "the dialog timed out", error, {}};
     case GPG_ERR_EOF:
-    case GPG_ERR_EPIPE: return {ErrorCode::user_cancelled, "the dialog was closed", error, {}};
-    case GPG_ERR_ENOMEM: return {ErrorCode::memory_not_lockable, "for the dialog", error, {}};
-    default: return {ErrorCode::no_dialog_possible, std::string("pinentry: ") + gpg_strerror(error), error, {}};
+    case GPG_ERR_EPIPE:
+      return {ErrorCode::user_cancelled, "the dialog was closed", error, {}};
+    case GPG_ERR_ENOMEM:
+      return {ErrorCode::memory_not_lockable, "for the dialog", error, {}};
+    default:
+      return {ErrorCode::no_dialog_possible, std::string("pinentry: ") + gpg_strerror(error), error, {}};
   }
 }
 
@@ -132,10 +139,17 @@ std::string assuan_escaped(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '%': out += "%25"; break;
-      case '\n': out += "%0A"; break;
-      case '\r': out += "%0D"; break;
-      default: out += c;
+      case '%':
+        out += "%25";
+        break;
+      case '\n':
+        out += "%0A";
+        break;
+      case '\r':
+        out += "%0D";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -190,8 +204,8 @@ base::Result<Pinentry> Pinentry::start(const std::string& program, const Screen&
   for (const auto& [option, variable] : {std::pair{"ttyname", "GPG_TTY"}, {"ttytype", "TERM"}, {"lc-messages", "LANG"}}) {
     // Not every pinentry knows every option: what it refuses it does not need.
     if (const auto value = screen.find(variable); value != screen.end())
-      assuan_transact(pinentry.state_->context, (std::string("OPTION ") + option + "=" + assuan_escaped(value->second)).c_str(), nullptr, nullptr, nullptr,
-                      nullptr, nullptr, nullptr);
+      assuan_transact(pinentry.state_->context, (std::string("OPTION ") + option + "=" + assuan_escaped(value->second)).c_str(),
+                      nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
   }
   assuan_transact(pinentry.state_->context, "OPTION no-grab", nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
   return pinentry;
@@ -200,7 +214,8 @@ base::Result<Pinentry> Pinentry::start(const std::string& program, const Screen&
 base::Result<void> Pinentry::set(const std::string& command, const std::string& text) {
   const std::string line = command + " " + assuan_escaped(text);
   if (line.size() > most_escaped_bytes + 50) return failure(ErrorCode::parameter_invalid, command + " is too long for pinentry");
-  if (gpg_error_t error = assuan_transact(state_->context, line.c_str(), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr); error != 0)
+  if (gpg_error_t error = assuan_transact(state_->context, line.c_str(), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
+      error != 0)
     return std::unexpected(translated(error));
   return {};
 }

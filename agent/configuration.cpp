@@ -29,7 +29,8 @@ std::filesystem::path from_environment(const char* variable, const std::filesyst
 class Table {
  public:
   using Problems = std::vector<std::string>;
-  Table(const toml::table* table, std::string name, Problems& problems) : table_(table), name_(std::move(name)), problems_(problems) {}
+  Table(const toml::table* table, std::string name, Problems& problems)
+      : table_(table), name_(std::move(name)), problems_(problems) {}
   ~Table() {
     if (table_ == nullptr) return;
     for (const auto& [key, node] : *table_) {
@@ -77,7 +78,9 @@ class Table {
   void report(std::string_view key, const toml::node& node, const std::string& problem) {
     if (!problem.empty()) complain(node.source().begin.line, full(key) + " " + problem);
   }
-  void complain(toml::source_index line, const std::string& what) { problems_.push_back("line " + std::to_string(line) + ": " + what); }
+  void complain(toml::source_index line, const std::string& what) {
+    problems_.push_back("line " + std::to_string(line) + ": " + what);
+  }
 
   const toml::table* table_;
   std::string name_;
@@ -122,14 +125,16 @@ void read_pin_cache(const toml::table* found, signing::PinPolicy& policy, Table:
   });
   table.number("idle_s", 1, 86'400, [&](std::int64_t value) { policy.idle = std::chrono::seconds{value}; });
   table.number("max_age_s", 1, 86'400, [&](std::int64_t value) { policy.max_age = std::chrono::seconds{value}; });
-  table.number("max_signatures", 1, 10'000'000, [&](std::int64_t value) { policy.max_signatures = static_cast<std::size_t>(value); });
+  table.number("max_signatures", 1, 10'000'000,
+               [&](std::int64_t value) { policy.max_signatures = static_cast<std::size_t>(value); });
 }
 
 void read_web(const toml::table* found, Configuration::Web& web, Table::Problems& problems) {
   Table table(found, "web", problems);
   table.list("origins", [&](const toml::node& element) -> std::string {
     const auto value = element.value_exact<std::string>();
-    if (!value || !signing::Origin::parse(*value)) return "must hold origins such as \"https://sign.example\" (no path, no pattern)";
+    if (!value || !signing::Origin::parse(*value))
+      return "must hold origins such as \"https://sign.example\" (no path, no pattern)";
     web.origins.push_back(*value);
     return {};
   });
@@ -153,7 +158,8 @@ void read_time_stamping(const toml::table* found, Configuration::TimeStamping& t
   });
   table.number("timeout_ms", 100, 60'000, [&](std::int64_t value) { time_stamping.timeout = std::chrono::milliseconds{value}; });
   table.number("tries", 1, 10, [&](std::int64_t value) { time_stamping.tries = static_cast<unsigned>(value); });
-  table.number("rest_after_failure_ms", 0, 600'000, [&](std::int64_t value) { time_stamping.rest_after_failure = std::chrono::milliseconds{value}; });
+  table.number("rest_after_failure_ms", 0, 600'000,
+               [&](std::int64_t value) { time_stamping.rest_after_failure = std::chrono::milliseconds{value}; });
 }
 
 }  // namespace
@@ -161,7 +167,8 @@ void read_time_stamping(const toml::table* found, Configuration::TimeStamping& t
 std::filesystem::path state_folder() { return from_environment("XDG_STATE_HOME", ".local/state") / "signet"; }
 
 std::filesystem::path runtime_folder() {
-  if (const char* value = std::getenv("XDG_RUNTIME_DIR"); value != nullptr && *value == '/') return std::filesystem::path(value) / "signet";
+  if (const char* value = std::getenv("XDG_RUNTIME_DIR"); value != nullptr && *value == '/')
+    return std::filesystem::path(value) / "signet";
   return state_folder() / "run";
 }
 
@@ -171,8 +178,12 @@ std::vector<std::filesystem::path> configuration_places() {
 
 base::Result<Configuration> parse_configuration(std::string_view toml, const std::string& file_name) {
   const toml::parse_result parsed = toml::parse(toml, std::string_view(file_name));
-  const auto invalid = [&](const std::string& problem) { return base::failure(ErrorCode::configuration_invalid, file_name + ", " + problem); };
-  if (!parsed) return invalid("line " + std::to_string(parsed.error().source().begin.line) + ": " + std::string(parsed.error().description()));
+  const auto invalid = [&](const std::string& problem) {
+    return base::failure(ErrorCode::configuration_invalid, file_name + ", " + problem);
+  };
+  if (!parsed)
+    return invalid("line " + std::to_string(parsed.error().source().begin.line) + ": " +
+                   std::string(parsed.error().description()));
   Configuration configuration;
   Table::Problems problems;
   {
@@ -191,7 +202,9 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
     });
     root.text("log_level", [&](const std::string& level) -> std::string {
       configuration.log_level = level;
-      return level == "debug" || level == "info" || level == "warning" || level == "error" ? "" : "must be \"debug\", \"info\", \"warning\" or \"error\"";
+      return level == "debug" || level == "info" || level == "warning" || level == "error"
+                 ? ""
+                 : "must be \"debug\", \"info\", \"warning\" or \"error\"";
     });
     read_modules(root, configuration, problems);
     read_time_stamping(root.table("time_stamping"), configuration.time_stamping, problems);

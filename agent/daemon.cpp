@@ -112,18 +112,21 @@ class Daemon {
     web_bridge::NativeServerOptions options;
     options.policy.users = std::move(*served);
     options.ports = configuration_.web.ports;
-    for (const std::string& origin : configuration_.web.origins) options.policy.allowed.push_back(signing::Origin::parse(origin).value());
+    for (const std::string& origin : configuration_.web.origins)
+      options.policy.allowed.push_back(signing::Origin::parse(origin).value());
     Inherited inherited = inherited_sockets();
     options.inherited = std::move(inherited.web);
     web_.emplace(io_.get_executor(), face_, std::move(options));
     control_.emplace(io_.get_executor(), face_,
-                     web_bridge::ControlServerOptions{configuration_.control_socket.empty() ? runtime_folder() / "control.sock" : configuration_.control_socket,
+                     web_bridge::ControlServerOptions{configuration_.control_socket.empty() ? runtime_folder() / "control.sock"
+                                                                                            : configuration_.control_socket,
                                                       std::move(inherited.control)});
     if (const auto started = control_->start(); !started) return failed(started.error());
     const auto port = web_->start();
     if (!port) return failed(port.error());
     port_ = *port;
-    spdlog::info("started version={} port={} modules={} origins={}", SIGNET_VERSION, port_, configuration_.modules.size(), configuration_.web.origins.size());
+    spdlog::info("started version={} port={} modules={} origins={}", SIGNET_VERSION, port_, configuration_.modules.size(),
+                 configuration_.web.origins.size());
     sd_notifyf(0, "READY=1\nSTATUS=Listening on 127.0.0.1:%u", static_cast<unsigned>(port_));
     keep_watchdog();
     asio::signal_set signals(io_, SIGINT, SIGTERM);
@@ -172,11 +175,14 @@ class Daemon {
     signing::SigningPorts ports{modules_, dialog_, journal_, now, {}, {}, {}, {}, {}};
     ports.time_stamp = [this](base::Digest imprint) { return time_stamps_.token(imprint); };
     ports.remembered_certificate = [this](const signing::Origin& origin) { return remembered_.of(origin); };
-    ports.remember_certificate = [this](const signing::Origin& origin, const std::string& id) { remembered_.remember(origin, id); };
+    ports.remember_certificate = [this](const signing::Origin& origin, const std::string& id) {
+      remembered_.remember(origin, id);
+    };
     ports.running_changed = [](bool running) { spdlog::debug("signing running={}", running); };
     ports.journal_head = [](std::string_view head) {
-      sd_journal_send("MESSAGE=signetd journal head %.*s", static_cast<int>(head.size()), head.data(), "PRIORITY=6", "SYSLOG_IDENTIFIER=signetd",
-                      "SIGNET_JOURNAL_HEAD=%.*s", static_cast<int>(head.size()), head.data(), nullptr);
+      sd_journal_send("MESSAGE=signetd journal head %.*s", static_cast<int>(head.size()), head.data(), "PRIORITY=6",
+                      "SYSLOG_IDENTIFIER=signetd", "SIGNET_JOURNAL_HEAD=%.*s", static_cast<int>(head.size()), head.data(),
+                      nullptr);
     };
     return ports;
   }
@@ -184,7 +190,8 @@ class Daemon {
   web_bridge::NativeOptions native_options() {
     web_bridge::NativeOptions options;
     options.version = SIGNET_VERSION;
-    options.time_stamps = time_stamps_.configured() ? web_bridge::NativeOptions::TimeStamps::configured : web_bridge::NativeOptions::TimeStamps::none;
+    options.time_stamps = time_stamps_.configured() ? web_bridge::NativeOptions::TimeStamps::configured
+                                                    : web_bridge::NativeOptions::TimeStamps::none;
     options.on_event = [](std::string_view event, const web_bridge::EventFields& fields) {
       std::string line(event);
       for (const auto& [key, value] : fields) line += " " + std::string(key) + "=\"" + base::shown(value, 200) + "\"";
@@ -214,7 +221,8 @@ class Daemon {
       co_return base::Result<void>{};
     };
     ports.origins = [this]() -> base::Result<std::string> {
-      return json::serialize(json::object{{"origins", json::array(configuration_.web.origins.begin(), configuration_.web.origins.end())}});
+      return json::serialize(
+          json::object{{"origins", json::array(configuration_.web.origins.begin(), configuration_.web.origins.end())}});
     };
     ports.journal = [this]() -> base::Result<std::string> {
       return json::serialize(json::object{{"path", journal_path_.string()}, {"head", journal_.head()}});
@@ -224,27 +232,33 @@ class Daemon {
 
   awaitable<base::Result<std::string>> status() {
     const auto overview = batches_.overview();
-    json::object row{{"version", SIGNET_VERSION},
-                     {"address", "ws://127.0.0.1:" + std::to_string(port_) + "/v1"},
-                     {"port", port_},
-                     {"batches", overview.batches},
-                     {"running", overview.running},
-                     {"pins_kept", overview.pins_kept},
-                     {"pin_scope", name(configuration_.pin_cache.scope)},
-                     {"connections", face_.connections()},
-                     {"journal", journal_path_.string()},
-                     {"time_stamping", json::array(configuration_.time_stamping.urls.begin(), configuration_.time_stamping.urls.end())},
-                     {"origins", json::array(configuration_.web.origins.begin(), configuration_.web.origins.end())}};
+    json::object row{
+        {"version", SIGNET_VERSION},
+        {"address", "ws://127.0.0.1:" + std::to_string(port_) + "/v1"},
+        {"port", port_},
+        {"batches", overview.batches},
+        {"running", overview.running},
+        {"pins_kept", overview.pins_kept},
+        {"pin_scope", name(configuration_.pin_cache.scope)},
+        {"connections", face_.connections()},
+        {"journal", journal_path_.string()},
+        {"time_stamping", json::array(configuration_.time_stamping.urls.begin(), configuration_.time_stamping.urls.end())},
+        {"origins", json::array(configuration_.web.origins.begin(), configuration_.web.origins.end())}};
     if (overview.pins_until) row["pins_until"] = base::rfc3339(*overview.pins_until);
     json::array modules;
     const auto states = modules_.states();
     for (std::size_t i = 0; i < states.size(); ++i) {
-      json::object module{{"name", states[i].name}, {"path", configuration_.modules[i].path}, {"running", states[i].running}, {"starts", states[i].starts}};
-      if (states[i].last_error) module["error"] = std::string(base::name(states[i].last_error->code)) + ": " + states[i].last_error->detail;
+      json::object module{{"name", states[i].name},
+                          {"path", configuration_.modules[i].path},
+                          {"running", states[i].running},
+                          {"starts", states[i].starts}};
+      if (states[i].last_error)
+        module["error"] = std::string(base::name(states[i].last_error->code)) + ": " + states[i].last_error->detail;
       modules.push_back(std::move(module));
     }
     row["modules"] = std::move(modules);
-    if (const auto possible = can_show(screen()); !possible && configuration_.dialog.pinentry == "pinentry") row["dialog_error"] = possible.error().detail;
+    if (const auto possible = can_show(screen()); !possible && configuration_.dialog.pinentry == "pinentry")
+      row["dialog_error"] = possible.error().detail;
     if (!base::Secret::make()) row["pin_memory_error"] = "locked memory is not available: PINs are not kept";
     co_return json::serialize(row);
   }
@@ -290,7 +304,9 @@ int run_daemon(const Configuration& configuration) {
   ::prctl(PR_SET_DUMPABLE, 0);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  const auto level = configuration.log_level == "warning" ? std::string("warn") : configuration.log_level == "error" ? std::string("err") : configuration.log_level;
+  const auto level = configuration.log_level == "warning" ? std::string("warn")
+                     : configuration.log_level == "error" ? std::string("err")
+                                                          : configuration.log_level;
   spdlog::set_level(spdlog::level::from_str(level));
   // The system journal has its own times.
   spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l %v" : "%Y-%m-%dT%H:%M:%S %l %v");

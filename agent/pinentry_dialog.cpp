@@ -34,13 +34,20 @@ std::string certificate_lines(const signing::SigningCertificate& certificate) {
   using enum signing::SigningCertificate::Validity;
   std::string out = filled(tr("Certificate: %1"), {plain(certificate.certificate.common_name(), 80)}) + "\n";
   switch (certificate.validity) {
-    case valid: out += filled(tr("Valid until %1"), {date(certificate.certificate.not_after())}); break;
-    case expires_soon:
-      out += filled(tr("Expires in %1 day, on %2", "Expires in %1 days, on %2", static_cast<unsigned long>(certificate.left.count())),
-                    {std::to_string(certificate.left.count()), date(certificate.certificate.not_after())});
+    case valid:
+      out += filled(tr("Valid until %1"), {date(certificate.certificate.not_after())});
       break;
-    case not_yet_valid: out += filled(tr("Not valid before %1"), {date(certificate.certificate.not_before())}); break;
-    case expired: out += filled(tr("Expired on %1"), {date(certificate.certificate.not_after())}); break;
+    case expires_soon:
+      out += filled(
+          tr("Expires in %1 day, on %2", "Expires in %1 days, on %2", static_cast<unsigned long>(certificate.left.count())),
+          {std::to_string(certificate.left.count()), date(certificate.certificate.not_after())});
+      break;
+    case not_yet_valid:
+      out += filled(tr("Not valid before %1"), {date(certificate.certificate.not_before())});
+      break;
+    case expired:
+      out += filled(tr("Expired on %1"), {date(certificate.certificate.not_after())});
+      break;
   }
   return out;
 }
@@ -57,13 +64,19 @@ std::string refusal_text(const ConsentRequest& request) {
   std::string out;
   if (request.last_refusal == ErrorCode::pin_incorrect) out = tr("The PIN was wrong.");
   if (request.last_refusal == ErrorCode::pin_length) out = tr("The PIN was too short or too long; it was not tried.");
-  if (request.final_try) out += (out.empty() ? "" : " ") + std::string(tr("This is the last try: another wrong PIN locks the token."));
+  if (request.final_try)
+    out += (out.empty() ? "" : " ") + std::string(tr("This is the last try: another wrong PIN locks the token."));
   return out;
 }
 
-base::Result<void> set_up(Pinentry& pinentry, const std::string& description, const char* ok, const char* cancel, std::chrono::seconds timeout) {
-  for (const auto& [command, text] : std::vector<std::pair<std::string, std::string>>{
-           {"SETTITLE", "Signet"}, {"SETDESC", description}, {"SETOK", ok}, {"SETCANCEL", cancel}, {"SETTIMEOUT", std::to_string(timeout.count())}}) {
+base::Result<void> set_up(Pinentry& pinentry, const std::string& description, const char* ok, const char* cancel,
+                          std::chrono::seconds timeout) {
+  for (const auto& [command, text] :
+       std::vector<std::pair<std::string, std::string>>{{"SETTITLE", "Signet"},
+                                                        {"SETDESC", description},
+                                                        {"SETOK", ok},
+                                                        {"SETCANCEL", cancel},
+                                                        {"SETTIMEOUT", std::to_string(timeout.count())}}) {
     if (auto done = pinentry.set(command, text); !done) return done;
   }
   return {};
@@ -75,35 +88,47 @@ std::string consent_text(const ConsentRequest& request) {
   const std::string count = std::to_string(request.count);
   std::string start;
   if (request.consent_given) {
-    start = filled(tr("Signing goes on for %1: %2 document in all.", "Signing goes on for %1: %2 documents in all.", request.count), {who_asks(request.origin), count});
+    start =
+        filled(tr("Signing goes on for %1: %2 document in all.", "Signing goes on for %1: %2 documents in all.", request.count),
+               {who_asks(request.origin), count});
   } else {
-    start = filled(tr("%1 asks you to sign %2 document.", "%1 asks you to sign %2 documents.", request.count), {who_asks(request.origin), count});
+    start = filled(tr("%1 asks you to sign %2 document.", "%1 asks you to sign %2 documents.", request.count),
+                   {who_asks(request.origin), count});
   }
   start += "\n";
   std::string end = "\n" + certificate_lines(request.certificate) + "\n";
-  end += request.level == xades::Level::b_t ? tr("Each signature gets a time stamp (XAdES-B-T).") : tr("Without time stamps (XAdES-B-B).");
-  if (const std::string refusal = refusal_text(request); !refusal.empty() && request.pin != ConsentRequest::Pin::ask) end += "\n" + refusal;
+  end += request.level == xades::Level::b_t ? tr("Each signature gets a time stamp (XAdES-B-T).")
+                                            : tr("Without time stamps (XAdES-B-B).");
+  if (const std::string refusal = refusal_text(request); !refusal.empty() && request.pin != ConsentRequest::Pin::ask)
+    end += "\n" + refusal;
   if (request.pin == ConsentRequest::Pin::reader) end += std::string("\n\n") + tr("Enter the PIN on the card reader.");
   const auto purpose = [&](std::size_t most) {
-    return request.purpose.empty() ? std::string{} : filled(tr("Purpose, in its words: “%1”"), {plain(request.purpose, most)}) + "\n";
+    return request.purpose.empty() ? std::string{}
+                                   : filled(tr("Purpose, in its words: “%1”"), {plain(request.purpose, most)}) + "\n";
   };
   // From the fullest text to the shortest: the origin and the count are whole in all of them.
-  for (const auto& [names, bytes, purpose_bytes] : {std::tuple<std::size_t, std::size_t, std::size_t>{5, 60, 120}, {5, 40, 80}, {3, 40, 60}, {2, 30, 40}, {1, 24, 24}}) {
-    const std::string text = start + purpose(purpose_bytes) + "\n" + names_lines(request, std::min(names, request.first_names.size()), bytes) + end;
+  for (const auto& [names, bytes, purpose_bytes] :
+       {std::tuple<std::size_t, std::size_t, std::size_t>{5, 60, 120}, {5, 40, 80}, {3, 40, 60}, {2, 30, 40}, {1, 24, 24}}) {
+    const std::string text =
+        start + purpose(purpose_bytes) + "\n" + names_lines(request, std::min(names, request.first_names.size()), bytes) + end;
     if (assuan_escaped(text).size() <= most_escaped_bytes) return text;
   }
   return start + end;
 }
 
-std::string choice_text(const signing::Origin& origin, const signing::SigningCertificate& certificate, std::size_t number, std::size_t of) {
-  std::string out = filled(tr("Which certificate shall %1 get? (%2 of %3)"), {who_asks(origin), std::to_string(number), std::to_string(of)}) + "\n\n";
+std::string choice_text(const signing::Origin& origin, const signing::SigningCertificate& certificate, std::size_t number,
+                        std::size_t of) {
+  std::string out =
+      filled(tr("Which certificate shall %1 get? (%2 of %3)"), {who_asks(origin), std::to_string(number), std::to_string(of)}) +
+      "\n\n";
   out += certificate_lines(certificate) + "\n";
   out += filled(tr("Issued by: %1"), {plain(certificate.certificate.issuer(), 120)}) + "\n";
   out += filled(tr("Token: %1"), {plain(certificate.place.token.label, 40)});
   return out;
 }
 
-PinentryDialog::PinentryDialog(boost::asio::any_io_executor executor, Configuration::Dialog options, std::function<Screen()> screen)
+PinentryDialog::PinentryDialog(boost::asio::any_io_executor executor, Configuration::Dialog options,
+                               std::function<Screen()> screen)
     : options_(std::move(options)), screen_(std::move(screen)), turns_(std::make_shared<signing::Turns>(std::move(executor))) {}
 
 PinentryDialog::~PinentryDialog() {
@@ -133,71 +158,84 @@ awaitable<base::Result<T>> PinentryDialog::ask(signing::Origin origin, signing::
 
 awaitable<base::Result<signing::ConsentAnswer>> PinentryDialog::consent(ConsentRequest request, WaitingCallback waiting) {
   using enum signing::Waiting::For;
-  const auto what = request.pin == ConsentRequest::Pin::reader ? reader : request.consent_given ? pin : signing::Waiting::For::consent;
+  const auto what = request.pin == ConsentRequest::Pin::reader ? reader
+                    : request.consent_given                    ? pin
+                                                               : signing::Waiting::For::consent;
   const signing::Origin origin = request.origin;
-  return ask<signing::ConsentAnswer>(origin, what, std::move(waiting), [this, request = std::move(request)](const Screen& screen) -> base::Result<signing::ConsentAnswer> {
-    const auto open = [&]() -> base::Result<Pinentry> {
-      auto pinentry = Pinentry::start(options_.pinentry, screen);
-      if (pinentry) process_ = pinentry->process_id();
-      return pinentry;
-    };
-    const auto closed = [this](auto answer) {
-      process_ = 0;
-      return answer;
-    };
-    if (request.pin == ConsentRequest::Pin::ask && request.final_try) {
-      auto pinentry = open();
-      if (!pinentry) return base::failure_of(pinentry);
-      const std::string warning = filled(tr("%1 wants to sign, but only one try is left for the PIN of the token “%2”.\n\nAnother wrong PIN locks the token. Go on only if you are sure of the PIN."),
-                                         {who_asks(request.origin), plain(request.certificate.place.token.label, 40)});
-      if (auto set = set_up(*pinentry, warning, tr("Go on"), tr("Cancel"), options_.timeout); !set) return closed(base::Result<signing::ConsentAnswer>(base::failure_of(set)));
-      const auto sure = pinentry->confirm();
-      if (!sure) return closed(base::Result<signing::ConsentAnswer>(std::unexpected(sure.error())));
-      if (*sure != Pinentry::Answer::ok) return closed(base::Result<signing::ConsentAnswer>(failure(ErrorCode::user_cancelled, "not confirmed")));
-      process_ = 0;
-    }
-    auto pinentry = open();
-    if (!pinentry) return base::failure_of(pinentry);
-    const auto talk = [&]() -> base::Result<signing::ConsentAnswer> {
-      if (auto set = set_up(*pinentry, consent_text(request), tr("Sign"), tr("Cancel"), options_.timeout); !set) return base::failure_of(set);
-      if (request.pin != ConsentRequest::Pin::ask) {
-        const auto answer = pinentry->confirm();
-        if (!answer) return std::unexpected(answer.error());
-        if (*answer != Pinentry::Answer::ok) return failure(ErrorCode::user_cancelled, "cancelled in the dialog");
-        return signing::ConsentAnswer{};
-      }
-      if (auto set = pinentry->set("SETPROMPT", tr("PIN:")); !set) return base::failure_of(set);
-      if (const std::string refusal = refusal_text(request); !refusal.empty()) {
-        if (auto set = pinentry->set("SETERROR", refusal); !set) return base::failure_of(set);
-      }
-      auto secret = pinentry->get_pin();
-      if (!secret) return base::failure_of(secret);
-      return signing::ConsentAnswer{std::move(*secret)};
-    };
-    return closed(talk());
-  });
+  return ask<signing::ConsentAnswer>(
+      origin, what, std::move(waiting),
+      [this, request = std::move(request)](const Screen& screen) -> base::Result<signing::ConsentAnswer> {
+        const auto open = [&]() -> base::Result<Pinentry> {
+          auto pinentry = Pinentry::start(options_.pinentry, screen);
+          if (pinentry) process_ = pinentry->process_id();
+          return pinentry;
+        };
+        const auto closed = [this](auto answer) {
+          process_ = 0;
+          return answer;
+        };
+        if (request.pin == ConsentRequest::Pin::ask && request.final_try) {
+          auto pinentry = open();
+          if (!pinentry) return base::failure_of(pinentry);
+          const std::string warning =
+              filled(tr("%1 wants to sign, but only one try is left for the PIN of the token “%2”.\n\nAnother wrong PIN locks "
+                        "the token. Go on only if you are sure of the PIN."),
+                     {who_asks(request.origin), plain(request.certificate.place.token.label, 40)});
+          if (auto set = set_up(*pinentry, warning, tr("Go on"), tr("Cancel"), options_.timeout); !set)
+            return closed(base::Result<signing::ConsentAnswer>(base::failure_of(set)));
+          const auto sure = pinentry->confirm();
+          if (!sure) return closed(base::Result<signing::ConsentAnswer>(std::unexpected(sure.error())));
+          if (*sure != Pinentry::Answer::ok)
+            return closed(base::Result<signing::ConsentAnswer>(failure(ErrorCode::user_cancelled, "not confirmed")));
+          process_ = 0;
+        }
+        auto pinentry = open();
+        if (!pinentry) return base::failure_of(pinentry);
+        const auto talk = [&]() -> base::Result<signing::ConsentAnswer> {
+          if (auto set = set_up(*pinentry, consent_text(request), tr("Sign"), tr("Cancel"), options_.timeout); !set)
+            return base::failure_of(set);
+          if (request.pin != ConsentRequest::Pin::ask) {
+            const auto answer = pinentry->confirm();
+            if (!answer) return std::unexpected(answer.error());
+            if (*answer != Pinentry::Answer::ok) return failure(ErrorCode::user_cancelled, "cancelled in the dialog");
+            return signing::ConsentAnswer{};
+          }
+          if (auto set = pinentry->set("SETPROMPT", tr("PIN:")); !set) return base::failure_of(set);
+          if (const std::string refusal = refusal_text(request); !refusal.empty()) {
+            if (auto set = pinentry->set("SETERROR", refusal); !set) return base::failure_of(set);
+          }
+          auto secret = pinentry->get_pin();
+          if (!secret) return base::failure_of(secret);
+          return signing::ConsentAnswer{std::move(*secret)};
+        };
+        return closed(talk());
+      });
 }
 
-awaitable<base::Result<std::size_t>> PinentryDialog::choose(signing::Origin origin, std::vector<signing::SigningCertificate> certificates, WaitingCallback waiting) {
-  return ask<std::size_t>(origin, signing::Waiting::For::certificate, std::move(waiting),
-                          [this, origin, certificates = std::move(certificates)](const Screen& screen) -> base::Result<std::size_t> {
-                            // One after another, round and round, until one is taken: pinentry has three buttons.
-                            constexpr std::size_t most_rounds = 20;
-                            for (std::size_t i = 0; i < certificates.size() * most_rounds; ++i) {
-                              const std::size_t index = i % certificates.size();
-                              auto pinentry = Pinentry::start(options_.pinentry, screen);
-                              if (!pinentry) return base::failure_of(pinentry);
-                              process_ = pinentry->process_id();
-                              auto set = set_up(*pinentry, choice_text(origin, certificates[index], index + 1, certificates.size()), tr("Use this one"), tr("Cancel"), options_.timeout);
-                              if (set) set = pinentry->set("SETNOTOK", tr("Show the next"));
-                              const auto answer = set ? pinentry->confirm() : base::Result<Pinentry::Answer>(base::failure_of(set));
-                              process_ = 0;
-                              if (!answer) return std::unexpected(answer.error());
-                              if (*answer == Pinentry::Answer::ok) return index;
-                              if (*answer == Pinentry::Answer::cancelled) break;
-                            }
-                            return failure(ErrorCode::user_cancelled, "no certificate was chosen");
-                          });
+awaitable<base::Result<std::size_t>> PinentryDialog::choose(signing::Origin origin,
+                                                            std::vector<signing::SigningCertificate> certificates,
+                                                            WaitingCallback waiting) {
+  return ask<std::size_t>(
+      origin, signing::Waiting::For::certificate, std::move(waiting),
+      [this, origin, certificates = std::move(certificates)](const Screen& screen) -> base::Result<std::size_t> {
+        // One after another, round and round, until one is taken: pinentry has three buttons.
+        constexpr std::size_t most_rounds = 20;
+        for (std::size_t i = 0; i < certificates.size() * most_rounds; ++i) {
+          const std::size_t index = i % certificates.size();
+          auto pinentry = Pinentry::start(options_.pinentry, screen);
+          if (!pinentry) return base::failure_of(pinentry);
+          process_ = pinentry->process_id();
+          auto set = set_up(*pinentry, choice_text(origin, certificates[index], index + 1, certificates.size()),
+                            tr("Use this one"), tr("Cancel"), options_.timeout);
+          if (set) set = pinentry->set("SETNOTOK", tr("Show the next"));
+          const auto answer = set ? pinentry->confirm() : base::Result<Pinentry::Answer>(base::failure_of(set));
+          process_ = 0;
+          if (!answer) return std::unexpected(answer.error());
+          if (*answer == Pinentry::Answer::ok) return index;
+          if (*answer == Pinentry::Answer::cancelled) break;
+        }
+        return failure(ErrorCode::user_cancelled, "no certificate was chosen");
+      });
 }
 
 void PinentryDialog::close(const signing::Origin& origin) {

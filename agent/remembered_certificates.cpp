@@ -17,7 +17,8 @@ RememberedCertificates::RememberedCertificates(std::filesystem::path file) : fil
   std::ifstream in(file_);
   for (std::string line; by_origin_.size() < most_origins && std::getline(in, line);) {
     const std::size_t space = line.find(' ');
-    if (space != std::string::npos && line.size() == space + 1 + id_size) by_origin_.insert_or_assign(line.substr(0, space), line.substr(space + 1));
+    if (space != std::string::npos && line.size() == space + 1 + id_size)
+      by_origin_.insert_or_assign(line.substr(0, space), line.substr(space + 1));
   }
 }
 

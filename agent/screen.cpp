@@ -31,8 +31,8 @@ void take_from_user_manager(Screen& screen) {
   const Bus bus(opened);
   sd_bus_set_method_call_timeout(bus.get(), 2'000'000);
   char** environment = nullptr;
-  if (sd_bus_get_property_strv(bus.get(), "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-                               "Environment", nullptr, &environment) < 0)
+  if (sd_bus_get_property_strv(bus.get(), "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                               "org.freedesktop.systemd1.Manager", "Environment", nullptr, &environment) < 0)
     return;
   for (char** entry = environment; entry != nullptr && *entry != nullptr; ++entry) {
     take_assignment(screen, *entry);
@@ -46,7 +46,8 @@ void take_from_user_manager(Screen& screen) {
 Screen accepted_screen(const std::map<std::string, std::string>& offered) {
   Screen screen;
   for (const auto& [name, value] : offered) {
-    const bool plain = value.size() < 1024 && std::ranges::none_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+    const bool plain =
+        value.size() < 1024 && std::ranges::none_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
     if (is_screen_variable(name) && plain && !value.empty()) screen.emplace(name, value);
   }
   return screen;

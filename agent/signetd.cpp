@@ -9,7 +9,9 @@ int main(int argc, char** argv) {
   using namespace signet::agent;
   std::string file;
   bool check_only = false;
-  CLI::App app{"signetd, the signing agent: lets web pages of allowed origins and the command line sign with this user's tokens, after asking the person."};
+  CLI::App app{
+      "signetd, the signing agent: lets web pages of allowed origins and the command line sign with this user's tokens, after "
+      "asking the person."};
   app.name("signetd");
   app.set_version_flag("--version", SIGNET_VERSION);
   app.add_option("--config", file, "Configuration file (default: signet.toml in ~/.config/signet or /etc/signet)");

@@ -22,7 +22,8 @@ std::filesystem::path catalogues() {
   std::error_code ignored;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
   const auto in_build_tree = program.parent_path().parent_path() / "locale";
-  return std::filesystem::exists(in_build_tree, ignored) ? in_build_tree : program.parent_path().parent_path() / "share" / "locale";
+  return std::filesystem::exists(in_build_tree, ignored) ? in_build_tree
+                                                         : program.parent_path().parent_path() / "share" / "locale";
 }
 
 }  // namespace

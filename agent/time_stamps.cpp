@@ -68,7 +68,8 @@ base::Result<pki::TimeStampToken> TimeStamps::ask(const std::string& url, const 
     }
     if (response->status == 429 || response->status == 503) {
       error = {ErrorCode::time_stamp_failed, "the TSA is busy: HTTP " + std::to_string(response->status), 0, {}};
-      if (response->retry_after) wait = std::max(wait, std::min<std::chrono::milliseconds>(*response->retry_after, options_.timeout));
+      if (response->retry_after)
+        wait = std::max(wait, std::min<std::chrono::milliseconds>(*response->retry_after, options_.timeout));
       continue;
     }
     if (response->status != 200) {

@@ -17,7 +17,7 @@ struct Row {
   std::size_t size;
 };
 constexpr std::array rows{
-    Row{DigestAlgorithm::sha1, "sha1", "SHA1", 20},       Row{DigestAlgorithm::sha224, "sha224", "SHA2-224", 28},
+    Row{DigestAlgorithm::sha1, "sha1", "SHA1", 20},         Row{DigestAlgorithm::sha224, "sha224", "SHA2-224", 28},
     Row{DigestAlgorithm::sha256, "sha256", "SHA2-256", 32}, Row{DigestAlgorithm::sha384, "sha384", "SHA2-384", 48},
     Row{DigestAlgorithm::sha512, "sha512", "SHA2-512", 64},
 };
@@ -52,7 +52,8 @@ std::optional<DigestAlgorithm> digest_algorithm(std::string_view name) {
 }
 
 Result<Digest> Digest::of_value(DigestAlgorithm algorithm, BytesView value) {
-  if (value.size() != size(algorithm)) return failure(ErrorCode::digest_length, std::string(name(algorithm)) + " has another length");
+  if (value.size() != size(algorithm))
+    return failure(ErrorCode::digest_length, std::string(name(algorithm)) + " has another length");
   Digest digest;
   digest.algorithm_ = algorithm;
   std::copy(value.begin(), value.end(), digest.value_.begin());

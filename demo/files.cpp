@@ -78,9 +78,11 @@ void write_pki(const std::filesystem::path& folder, const std::vector<std::strin
     const auto kind = std::ranges::find(kinds_of_keys, name_of_kind, &Kind::name);
     if (kind == kinds_of_keys.end()) throw std::runtime_error("no such kind of key: " + name_of_kind);
     write(folder, "signer-" + name_of_kind,
-          authority.issue({.common_name = kind->person, .serial_number = kind->idnp, .key_type = kind->type, .rsa_bits = kind->rsa_bits}));
+          authority.issue(
+              {.common_name = kind->person, .serial_number = kind->idnp, .key_type = kind->type, .rsa_bits = kind->rsa_bits}));
   }
-  write(folder, "tsa", authority.issue({.common_name = "Signet Demo TSA", .serial_number = {}, .usage = Subject::Usage::time_stamping}));
+  write(folder, "tsa",
+        authority.issue({.common_name = "Signet Demo TSA", .serial_number = {}, .usage = Subject::Usage::time_stamping}));
   write(folder / (name + ".crl.pem"), pem(authority.crl()), 0644);
 }
 

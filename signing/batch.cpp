@@ -8,8 +8,8 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <set>
 
-#include "token_login.hpp"
 #include "signing/turns.hpp"
+#include "token_login.hpp"
 #include "wait.hpp"
 
 namespace signet::signing {
@@ -30,6 +30,8 @@ constexpr std::size_t most_in_chunk = 64;
 constexpr unsigned most_restarts_without_progress = 3;
 constexpr std::size_t journal_bytes_per_item = 400;
 constexpr std::size_t shown_names = 5;
+// pcscd looks every 400 ms whether a card is still in its reader.
+constexpr auto card_settles = std::chrono::milliseconds{700};
 
 std::string random_base64url(std::size_t bytes) {
   base::Bytes random(bytes);
@@ -43,9 +45,12 @@ std::string random_base64url(std::size_t bytes) {
 
 pkcs11::Mechanism mechanism(xades::KeyScheme scheme) {
   switch (scheme) {
-    case xades::KeyScheme::rsa_pss: return pkcs11::Mechanism::rsa_pkcs_pss;
-    case xades::KeyScheme::ecdsa: return pkcs11::Mechanism::ecdsa;
-    case xades::KeyScheme::rsa_pkcs1: break;
+    case xades::KeyScheme::rsa_pss:
+      return pkcs11::Mechanism::rsa_pkcs_pss;
+    case xades::KeyScheme::ecdsa:
+      return pkcs11::Mechanism::ecdsa;
+    case xades::KeyScheme::rsa_pkcs1:
+      break;
   }
   return pkcs11::Mechanism::rsa_pkcs;
 }
@@ -61,9 +66,14 @@ struct Signature {
 };
 
 struct Batch {
-  Batch(boost::asio::any_io_executor executor, std::string the_handle, Origin the_origin, std::uint32_t the_user, BatchRequest the_request,
-        ManifestLimits limits)
-      : handle(std::move(the_handle)), origin(std::move(the_origin)), user(the_user), request(std::move(the_request)), manifest(limits), changed(std::move(executor)) {}
+  Batch(boost::asio::any_io_executor executor, std::string the_handle, Origin the_origin, std::uint32_t the_user,
+        BatchRequest the_request, ManifestLimits limits)
+      : handle(std::move(the_handle)),
+        origin(std::move(the_origin)),
+        user(the_user),
+        request(std::move(the_request)),
+        manifest(limits),
+        changed(std::move(executor)) {}
 
   std::string handle;
   Origin origin;
@@ -74,10 +84,10 @@ struct Batch {
   std::size_t parts = 0;
 
   BatchState state = BatchState::collecting;
-  bool busy = false;                  // a commit, resume or run is under way
+  bool busy = false;  // a commit, resume or run is under way
   bool consented = false;
-  std::optional<base::Error> error;   // why it is paused or cancelled
-  std::optional<base::Error> halt;    // asks the running work to stop
+  std::optional<base::Error> error;  // why it is paused or cancelled
+  std::optional<base::Error> halt;   // asks the running work to stop
   std::optional<base::ErrorCode> last_refusal;
 
   std::optional<SigningCertificate> certificate;
@@ -90,7 +100,7 @@ struct Batch {
   std::size_t in_flight = 0;
   std::size_t stamping = 0;
   std::size_t signed_count = 0;
-  std::size_t finished_count = 0;    // signed or given up
+  std::size_t finished_count = 0;  // signed or given up
   std::size_t chunk = 1;
   steady_clock::time_point run_began, last_chunk;
   std::size_t signed_before_run = 0;
@@ -99,7 +109,8 @@ struct Batch {
   std::uint64_t last_sequence = 0;
   std::uint64_t acknowledged = 0;
   std::map<std::uint32_t, Signature> unstamped;
-  std::vector<std::pair<std::vector<Journal::Field>, std::vector<Signature>>> unjournaled;  // no room on the disk: not given out either
+  std::vector<std::pair<std::vector<Journal::Field>, std::vector<Signature>>>
+      unjournaled;  // no room on the disk: not given out either
 
   BatchListener listener;
   bool attached = false;
@@ -135,12 +146,18 @@ struct Batch {
 
 std::string_view name(BatchState state) {
   switch (state) {
-    case BatchState::collecting: return "collecting";
-    case BatchState::waiting: return "waiting";
-    case BatchState::running: return "running";
-    case BatchState::paused: return "paused";
-    case BatchState::complete: return "complete";
-    case BatchState::cancelled: break;
+    case BatchState::collecting:
+      return "collecting";
+    case BatchState::waiting:
+      return "waiting";
+    case BatchState::running:
+      return "running";
+    case BatchState::paused:
+      return "paused";
+    case BatchState::complete:
+      return "complete";
+    case BatchState::cancelled:
+      break;
   }
   return "cancelled";
 }
@@ -148,7 +165,11 @@ std::string_view name(BatchState state) {
 class Batches::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
   Implementation(boost::asio::any_io_executor executor, SigningPorts ports, PinPolicy policy, SigningLimits limits)
-      : executor_(std::move(executor)), ports_(std::move(ports)), limits_(limits), logins_(ports_.modules, policy), housekeeping_(executor_) {
+      : executor_(std::move(executor)),
+        ports_(std::move(ports)),
+        limits_(limits),
+        logins_(ports_.modules, policy),
+        housekeeping_(executor_) {
     for (std::size_t i = 0; i < ports_.modules.options().size(); ++i) turns_.push_back(std::make_shared<Turns>(executor_));
   }
 
@@ -156,7 +177,8 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
 
   base::Result<BatchPointer> find(const Origin& origin, const std::string& handle) const {
     const auto row = batches_.find(handle);
-    if (row == batches_.end() || row->second->origin != origin) return failure(ErrorCode::batch_unknown, "no such batch of this origin");
+    if (row == batches_.end() || row->second->origin != origin)
+      return failure(ErrorCode::batch_unknown, "no such batch of this origin");
     return row->second;
   }
 
@@ -184,7 +206,8 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   awaitable<void> sign_with(BatchPointer batch, ReadyKey key);
   awaitable<void> work(BatchPointer batch, ReadyKey key);
   awaitable<std::vector<std::uint32_t>> take(BatchPointer batch);
-  void take_in(const BatchPointer& batch, const std::vector<std::uint32_t>& units, base::Time signing_time, pkcs11::SignedChunk chunk);
+  void take_in(const BatchPointer& batch, const std::vector<std::uint32_t>& units, base::Time signing_time,
+               pkcs11::SignedChunk chunk);
   void give_out(const BatchPointer& batch, Signature signature);
   awaitable<void> stamp(BatchPointer batch, Signature signature);
   void publish(Batch& batch, Signature signature);
@@ -213,10 +236,12 @@ base::Result<std::string> Batches::Implementation::begin(const Origin& origin, s
     const Batch& other = *row.second;
     return other.origin == origin && other.state != BatchState::complete && other.state != BatchState::cancelled;
   });
-  if (static_cast<std::size_t>(unfinished) >= limits_.max_batches_per_origin) return failure(ErrorCode::too_many, "unfinished batches");
+  if (static_cast<std::size_t>(unfinished) >= limits_.max_batches_per_origin)
+    return failure(ErrorCode::too_many, "unfinished batches");
   std::string handle = random_base64url(32);
   auto batch = std::make_shared<Batch>(executor_, handle, origin, user, std::move(request), limits_.manifest);
-  batch->id_prefix = "signet-" + base::hex(base::digest(base::DigestAlgorithm::sha256, base::as_bytes(handle)).bytes().first(12)) + "-";
+  batch->id_prefix =
+      "signet-" + base::hex(base::digest(base::DigestAlgorithm::sha256, base::as_bytes(handle)).bytes().first(12)) + "-";
   batch->detached_at = ports_.now();
   batches_.emplace(handle, std::move(batch));
   if (!keeping_house_) {
@@ -234,7 +259,8 @@ base::Result<std::size_t> Batches::Implementation::add(Batch& batch, std::size_t
   return batch.manifest.size();
 }
 
-awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Origin origin, bool again, Dialog::WaitingCallback waiting) {
+awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Origin origin, bool again,
+                                                                            Dialog::WaitingCallback waiting) {
   const auto self = shared_from_this();
   auto certificates = co_await list_certificates(ports_.modules, ports_.now());
   if (!certificates) co_return base::failure_of(certificates);
@@ -261,7 +287,8 @@ awaitable<base::Result<void>> Batches::Implementation::prepare(BatchPointer batc
   } else {
     auto certificates = co_await list_certificates(ports_.modules, ports_.now());
     if (!certificates) co_return base::failure_of(certificates);
-    const auto wanted = std::ranges::find_if(*certificates, [&](const SigningCertificate& one) { return one.id() == batch->request.certificate_id; });
+    const auto wanted = std::ranges::find_if(
+        *certificates, [&](const SigningCertificate& one) { return one.id() == batch->request.certificate_id; });
     if (wanted == certificates->end()) co_return failure(ErrorCode::certificate_not_found, "not on the tokens that are there");
     batch->certificate = std::move(*wanted);
   }
@@ -274,7 +301,8 @@ awaitable<base::Result<void>> Batches::Implementation::prepare(BatchPointer batc
     if (algorithm->scheme == xades::KeyScheme::ecdsa) co_return failure(ErrorCode::mechanism_unsupported, "PSS is for RSA keys");
     algorithm->scheme = xades::KeyScheme::rsa_pss;
   }
-  batch->writer.emplace(xades::SignatureParameters{batch->certificate->certificate, batch->certificate->chain, *algorithm, batch->request.packaging});
+  batch->writer.emplace(xades::SignatureParameters{batch->certificate->certificate, batch->certificate->chain, *algorithm,
+                                                   batch->request.packaging});
   co_return base::Result<void>{};
 }
 
@@ -284,7 +312,8 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
   auto place = co_await logins_.find(batch->certificate->place);
   if (!place) co_return base::failure_of(place);
   const bool missing = logins_.pin_missing(*place, batch->owner());
-  if (missing && place->token.pin_locked) co_return std::unexpected(base::Error{ErrorCode::pin_locked, "the token says so", 0, 0});
+  if (missing && place->token.pin_locked)
+    co_return std::unexpected(base::Error{ErrorCode::pin_locked, "the token says so", 0, 0});
   const bool on_reader = missing && place->token.protected_authentication_path;
   std::optional<base::Secret> typed;
   if (given) {
@@ -297,10 +326,13 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
                            .certificate = *batch->certificate,
                            .level = batch->request.level,
                            .consent_given = batch->consented,
-                           .pin = on_reader ? ConsentRequest::Pin::reader : missing ? ConsentRequest::Pin::ask : ConsentRequest::Pin::none,
+                           .pin = on_reader ? ConsentRequest::Pin::reader
+                                  : missing ? ConsentRequest::Pin::ask
+                                            : ConsentRequest::Pin::none,
                            .last_refusal = batch->last_refusal,
                            .final_try = missing && place->token.pin_final_try};
-    for (std::size_t i = 0; i < std::min(shown_names, batch->manifest.size()); ++i) request.first_names.emplace_back(batch->manifest[i].name);
+    for (std::size_t i = 0; i < std::min(shown_names, batch->manifest.size()); ++i)
+      request.first_names.emplace_back(batch->manifest[i].name);
     auto answer = co_await ports_.dialog.consent(std::move(request), batch->listener.waiting);
     if (!answer) co_return base::failure_of(answer);
     if (missing && !on_reader) {
@@ -316,7 +348,8 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
     const std::size_t length = typed->bytes().size();
     if (length < place->token.pin_min || (place->token.pin_max != 0 && length > place->token.pin_max)) {
       batch->last_refusal = ErrorCode::pin_length;
-      co_return failure(ErrorCode::pin_length, "the token wants " + std::to_string(place->token.pin_min) + " to " + std::to_string(place->token.pin_max) + " characters");
+      co_return failure(ErrorCode::pin_length, "the token wants " + std::to_string(place->token.pin_min) + " to " +
+                                                   std::to_string(place->token.pin_max) + " characters");
     }
   }
   auto key = co_await logins_.ready(*place, batch->owner(), std::move(typed), ports_.now());
@@ -333,12 +366,14 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
   co_return key;
 }
 
-awaitable<base::Result<SigningCertificate>> Batches::Implementation::commit(BatchPointer batch, std::size_t count, std::optional<base::Secret> given) {
+awaitable<base::Result<SigningCertificate>> Batches::Implementation::commit(BatchPointer batch, std::size_t count,
+                                                                            std::optional<base::Secret> given) {
   const auto self = shared_from_this();
   if (batch->busy || (batch->state != BatchState::collecting && batch->state != BatchState::waiting))
     co_return failure(ErrorCode::batch_state, std::string(name(batch->state)));
   if (batch->manifest.size() == 0) co_return failure(ErrorCode::batch_empty, "nothing to sign");
-  if (count != batch->manifest.size()) co_return failure(ErrorCode::parameter_invalid, "items: " + std::to_string(batch->manifest.size()) + " were sent");
+  if (count != batch->manifest.size())
+    co_return failure(ErrorCode::parameter_invalid, "items: " + std::to_string(batch->manifest.size()) + " were sent");
   if (batch->state == BatchState::collecting) {
     batch->manifest_hash = base::hex(batch->manifest.seal().bytes());
     batch->state = BatchState::waiting;
@@ -360,7 +395,8 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
     return std::unexpected(std::move(error));
   };
   // No token is touched and nobody is asked while the journal has no room.
-  if (auto room = ports_.journal.reserve((batch->units() - batch->finished_count) * journal_bytes_per_item); !room) co_return stopped(room.error());
+  if (auto room = ports_.journal.reserve((batch->units() - batch->finished_count) * journal_bytes_per_item); !room)
+    co_return stopped(room.error());
   if (auto held = journal_held(batch); !held) co_return stopped(held.error());
   if (!batch->writer) {
     if (auto prepared = co_await prepare(batch); !prepared) {
@@ -374,7 +410,8 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   if (!key) co_return stopped(key.error());
   if (batch->halt) co_return stopped(*batch->halt);
   if (batch->state == BatchState::waiting) {
-    if (auto recorded = record("consent", *batch, {{"items", std::to_string(batch->manifest.size())}}); !recorded) co_return stopped(recorded.error());
+    if (auto recorded = record("consent", *batch, {{"items", std::to_string(batch->manifest.size())}}); !recorded)
+      co_return stopped(recorded.error());
   }
   batch->state = BatchState::running;
   batch->error.reset();
@@ -400,9 +437,20 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
     co_await sign_with(batch, key);
     if (batch->halt || batch->left() == 0) break;
     if (batch->signed_count > signed_before) restarts = 0;
-    const bool host_ended = batch->error && (batch->error->code == ErrorCode::token_host_died || batch->error->code == ErrorCode::token_host_timeout);
+    // A card that is pulled out may first show as a mere failure: look whether it is still there.
+    if (batch->error && batch->error->code == ErrorCode::token_failed) {
+      boost::asio::steady_timer settling(executor_, card_settles);
+      co_await settling.async_wait(boost::asio::use_awaitable);
+      if (const auto place = co_await logins_.find(batch->certificate->place);
+          !place && place.error().code == ErrorCode::token_removed)
+        batch->error = place.error();
+    }
+    const bool host_ended =
+        batch->error && (batch->error->code == ErrorCode::token_host_died || batch->error->code == ErrorCode::token_host_timeout);
     // A host that ended is not the person's business while the PIN is kept: it was accepted, so it may be presented again.
-    if (batch->error && !(host_ended && restarts++ < most_restarts_without_progress && !logins_.pin_missing(batch->certificate->place, batch->owner()))) break;
+    if (batch->error && !(host_ended && restarts++ < most_restarts_without_progress &&
+                          !logins_.pin_missing(batch->certificate->place, batch->owner())))
+      break;
     if (pin_for_each) co_await logins_.wipe(batch->owner());
     batch->error.reset();
     auto again = co_await unlock(batch, std::nullopt);
@@ -468,7 +516,8 @@ awaitable<void> Batches::Implementation::work(BatchPointer batch, ReadyKey key) 
     std::vector<base::Digest> digests;
     digests.reserve(units.size());
     for (std::uint32_t unit : units) {
-      digests.push_back(batch->with_content(unit, signing_time, [&](const xades::SignatureContent& content) { return batch->writer->to_be_signed(content); }));
+      digests.push_back(batch->with_content(
+          unit, signing_time, [&](const xades::SignatureContent& content) { return batch->writer->to_be_signed(content); }));
     }
     const base::Secret* const context_pin = key.key.always_authenticate ? logins_.pins().find(batch->owner()) : nullptr;
     auto chunk = co_await key.host->sign(key.key, how, std::move(digests), context_pin);
@@ -489,7 +538,8 @@ awaitable<void> Batches::Implementation::work(BatchPointer batch, ReadyKey key) 
 awaitable<std::vector<std::uint32_t>> Batches::Implementation::take(BatchPointer batch) {
   const auto held = [&] { return batch->ready.size() + batch->stamping + batch->in_flight; };
   const auto full = [&] {
-    return held() >= limits_.max_unacknowledged || (batch->request.level != xades::Level::b_b && batch->stamping + batch->in_flight >= limits_.max_time_stamps_pending);
+    return held() >= limits_.max_unacknowledged ||
+           (batch->request.level != xades::Level::b_b && batch->stamping + batch->in_flight >= limits_.max_time_stamps_pending);
   };
   while (!batch->halt && !batch->error && batch->left() > 0 && full()) {
     co_await batch->changed.wait(limits_.wait_for_reader);
@@ -572,14 +622,18 @@ void Batches::Implementation::give_out(const BatchPointer& batch, Signature sign
   }
   ++batch->stamping;
   boost::asio::co_spawn(
-      executor_, [self = shared_from_this(), batch, signature = std::move(signature)]() mutable { return self->stamp(batch, std::move(signature)); },
+      executor_,
+      [self = shared_from_this(), batch, signature = std::move(signature)]() mutable {
+        return self->stamp(batch, std::move(signature));
+      },
       boost::asio::detached);
 }
 
 awaitable<void> Batches::Implementation::stamp(BatchPointer batch, Signature signature) {
-  const base::Digest imprint = batch->with_content(signature.unit, signature.signing_time, [&](const xades::SignatureContent& content) {
-    return batch->writer->time_stamp_imprint(content, signature.value, base::DigestAlgorithm::sha256);
-  });
+  const base::Digest imprint =
+      batch->with_content(signature.unit, signature.signing_time, [&](const xades::SignatureContent& content) {
+        return batch->writer->time_stamp_imprint(content, signature.value, base::DigestAlgorithm::sha256);
+      });
   auto token = co_await ports_.time_stamp(imprint);
   --batch->stamping;
   signature.time_stamp_error.reset();
@@ -599,7 +653,8 @@ void Batches::Implementation::publish(Batch& batch, Signature signature) {
   if (batch.listener.results_ready) batch.listener.results_ready();
 }
 
-base::Result<void> Batches::Implementation::record(std::string_view event, const Batch& batch, std::vector<Journal::Field> fields) {
+base::Result<void> Batches::Implementation::record(std::string_view event, const Batch& batch,
+                                                   std::vector<Journal::Field> fields) {
   std::vector<Journal::Field> all{{"origin", batch.origin.text()},
                                   {"batch", batch.id_prefix.substr(7, 16)},
                                   {"certificate", batch.certificate ? batch.certificate->id() : std::string{}},
@@ -664,7 +719,8 @@ BatchProgress Batches::Implementation::progress(const Batch& batch) const {
   BatchProgress progress{.state = batch.state,
                          .total = batch.units(),
                          .signed_count = batch.signed_count,
-                         .ready = static_cast<std::size_t>(batch.last_sequence),
+                         .ready = batch.finished_count - std::min(batch.finished_count, batch.stamping),
+                         .results = batch.last_sequence,
                          .time_stamps_missing = batch.unstamped.size(),
                          .acknowledged = batch.acknowledged,
                          .remaining = {},
@@ -748,19 +804,23 @@ awaitable<void> Batches::Implementation::keep_house() {
     for (const std::string& handle : over) batches_.erase(handle);
     if (running_ == 0) co_await logins_.wipe_expired(now, std::nullopt);
     std::chrono::seconds pause{30};
-    if (const auto next = logins_.pins().next_expiry()) pause = std::clamp<std::chrono::seconds>(*next - now, std::chrono::seconds{1}, pause);
+    if (const auto next = logins_.pins().next_expiry())
+      pause = std::clamp<std::chrono::seconds>(*next - now, std::chrono::seconds{1}, pause);
     co_await housekeeping_.wait(pause);
   }
   keeping_house_ = false;
 }
 
-Batches::Overview Batches::Implementation::overview() const { return {batches_.size(), running_, logins_.pins().size(), logins_.pins().next_expiry()}; }
+Batches::Overview Batches::Implementation::overview() const {
+  return {batches_.size(), running_, logins_.pins().size(), logins_.pins().next_expiry()};
+}
 
 Batches::Batches(boost::asio::any_io_executor executor, SigningPorts ports, PinPolicy pin_policy, SigningLimits limits)
     : implementation_(std::make_shared<Implementation>(std::move(executor), std::move(ports), pin_policy, limits)) {}
 Batches::~Batches() = default;
 
-awaitable<base::Result<SigningCertificate>> Batches::choose_certificate(Origin origin, bool again, Dialog::WaitingCallback waiting) {
+awaitable<base::Result<SigningCertificate>> Batches::choose_certificate(Origin origin, bool again,
+                                                                        Dialog::WaitingCallback waiting) {
   return implementation_->choose(std::move(origin), again, std::move(waiting));
 }
 
@@ -768,13 +828,15 @@ base::Result<std::string> Batches::begin(const Origin& origin, std::uint32_t use
   return implementation_->begin(origin, user, std::move(request));
 }
 
-base::Result<std::size_t> Batches::add(const Origin& origin, const std::string& handle, std::size_t part, const std::vector<Manifest::Item>& items) {
+base::Result<std::size_t> Batches::add(const Origin& origin, const std::string& handle, std::size_t part,
+                                       const std::vector<Manifest::Item>& items) {
   auto batch = implementation_->find(origin, handle);
   if (!batch) return base::failure_of(batch);
   return implementation_->add(**batch, part, items);
 }
 
-awaitable<base::Result<SigningCertificate>> Batches::commit(Origin origin, std::string handle, std::size_t count, std::optional<base::Secret> given) {
+awaitable<base::Result<SigningCertificate>> Batches::commit(Origin origin, std::string handle, std::size_t count,
+                                                            std::optional<base::Secret> given) {
   auto batch = implementation_->find(origin, handle);
   if (!batch) co_return base::failure_of(batch);
   co_return co_await implementation_->commit(*batch, count, std::move(given));
@@ -799,7 +861,8 @@ base::Result<BatchProgress> Batches::progress(const Origin& origin, const std::s
   return implementation_->progress(**batch);
 }
 
-base::Result<std::vector<ItemResult>> Batches::results(const Origin& origin, const std::string& handle, std::uint64_t after, std::size_t most) const {
+base::Result<std::vector<ItemResult>> Batches::results(const Origin& origin, const std::string& handle, std::uint64_t after,
+                                                       std::size_t most) const {
   auto batch = implementation_->find(origin, handle);
   if (!batch) return base::failure_of(batch);
   return implementation_->results(**batch, after, most);

@@ -38,7 +38,8 @@ std::vector<SigningCertificate> fit_for_signing(std::vector<SigningCertificate> 
   return once;
 }
 
-boost::asio::awaitable<base::Result<std::vector<SigningCertificate>>> list_certificates(pkcs11::Modules& modules, base::Time now) {
+boost::asio::awaitable<base::Result<std::vector<SigningCertificate>>> list_certificates(pkcs11::Modules& modules,
+                                                                                        base::Time now) {
   const std::vector<pkcs11::TokenPlace> places = co_await modules.tokens();
   if (places.empty()) co_return base::failure(base::ErrorCode::no_token, "no token is there");
   std::vector<SigningCertificate> found;

@@ -29,7 +29,8 @@ std::string hash_of(std::string_view before, std::string_view body) {
 }
 
 base::Result<void> failed(const char* what, int error) {
-  return failure(error == ENOSPC || error == EDQUOT ? ErrorCode::disk_full : ErrorCode::file_failed, what, static_cast<std::uint64_t>(error));
+  return failure(error == ENOSPC || error == EDQUOT ? ErrorCode::disk_full : ErrorCode::file_failed, what,
+                 static_cast<std::uint64_t>(error));
 }
 
 struct Chain {
@@ -51,7 +52,8 @@ Chain follow(std::istream& in) {
     chain.whole_size += line.size() + 1;
     ++number;
     const bool long_enough = line.size() > hash_size + 1 && line[line.size() - hash_size - 1] == ' ';
-    const std::string_view body = long_enough ? std::string_view(line).substr(0, line.size() - hash_size - 1) : std::string_view{};
+    const std::string_view body =
+        long_enough ? std::string_view(line).substr(0, line.size() - hash_size - 1) : std::string_view{};
     const bool good = long_enough && line.starts_with(std::to_string(number) + ' ') &&
                       std::string_view(line).substr(line.size() - hash_size) == hash_of(chain.head, body);
     if (!good && chain.first_bad_line == 0) chain.first_bad_line = number;
@@ -84,7 +86,8 @@ base::Result<Journal> Journal::open(const std::filesystem::path& file) {
     return base::failure_of(result);
   };
   std::error_code ignored;
-  if (std::filesystem::create_directories(file.parent_path(), ignored)) std::filesystem::permissions(file.parent_path(), std::filesystem::perms::owner_all, ignored);
+  if (std::filesystem::create_directories(file.parent_path(), ignored))
+    std::filesystem::permissions(file.parent_path(), std::filesystem::perms::owner_all, ignored);
   auto state = std::make_unique<State>();
   state->descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (state->descriptor < 0) return failed_to("open the journal", errno);
@@ -103,7 +106,7 @@ base::Result<Journal> Journal::open(const std::filesystem::path& file) {
 const Journal::Recovery& Journal::recovery() const { return state_->recovery; }
 
 base::Result<void> Journal::reserve(std::size_t bytes) {
-  struct statvfs disk {};
+  struct statvfs disk{};
   if (::fstatvfs(state_->descriptor, &disk) != 0) return failed("look at the disk", errno);
   const auto free = static_cast<std::uintmax_t>(disk.f_bavail) * disk.f_frsize;
   if (free < bytes + kept_free) return failure(ErrorCode::disk_full, "no room for the journal");

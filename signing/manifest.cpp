@@ -10,7 +10,8 @@ using base::ErrorCode;
 using base::failure;
 
 base::Result<void> Manifest::add(const Item& item) {
-  if (rows_.size() >= limits_.max_items) return failure(ErrorCode::batch_too_large, "at most " + std::to_string(limits_.max_items) + " items");
+  if (rows_.size() >= limits_.max_items)
+    return failure(ErrorCode::batch_too_large, "at most " + std::to_string(limits_.max_items) + " items");
   if (item.id.empty() || item.id.size() > limits_.max_id_bytes || !base::is_utf8(item.id) ||
       std::ranges::any_of(item.id, [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
     return failure(ErrorCode::parameter_invalid, "id");
@@ -58,8 +59,8 @@ const base::Digest& Manifest::seal() {
   }
   const base::Digest of_lengths = base::digest(base::DigestAlgorithm::sha256, base::as_bytes(lengths));
   const base::Digest of_texts = base::digest(base::DigestAlgorithm::sha256, base::as_bytes(texts_));
-  hash_ = base::digest(base::DigestAlgorithm::sha256,
-                       base::as_bytes(std::string(base::as_text(of_lengths.bytes())) + std::string(base::as_text(of_texts.bytes()))));
+  hash_ = base::digest(base::DigestAlgorithm::sha256, base::as_bytes(std::string(base::as_text(of_lengths.bytes())) +
+                                                                     std::string(base::as_text(of_texts.bytes()))));
   return hash_;
 }
 

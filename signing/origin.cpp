@@ -9,10 +9,12 @@ namespace {
 bool valid_host(std::string_view host) {
   if (host.empty() || host.size() > 255) return false;
   if (host.front() == '[') {
-    return host.back() == ']' && host.size() > 2 &&
-           std::ranges::all_of(host.substr(1, host.size() - 2), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == ':' || c == '.'; });
+    return host.back() == ']' && host.size() > 2 && std::ranges::all_of(host.substr(1, host.size() - 2), [](char c) {
+             return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == ':' || c == '.';
+           });
   }
-  return std::ranges::all_of(host, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'; });
+  return std::ranges::all_of(
+      host, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'; });
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ awaitable<base::Result<pkcs11::TokenPlace>> TokenLogins::find(pkcs11::TokenPlace
   auto tokens = co_await (*host)->tokens();
   if (!tokens) co_return base::failure_of(tokens);
   for (pkcs11::Token& token : *tokens) {
-    if (token.serial == wanted.token.serial && token.manufacturer == wanted.token.manufacturer && token.label == wanted.token.label)
+    if (token.serial == wanted.token.serial && token.manufacturer == wanted.token.manufacturer &&
+        token.label == wanted.token.label)
       co_return pkcs11::TokenPlace{wanted.module, std::move(token)};
   }
   co_return failure(ErrorCode::token_removed, "the token is not there any more");
@@ -26,7 +27,8 @@ bool TokenLogins::pin_missing(const pkcs11::TokenPlace& place, const PinOwner& o
   return pins_.find(owner) == nullptr;
 }
 
-awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, PinOwner owner, std::optional<base::Secret> typed, base::Time now) {
+awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, PinOwner owner, std::optional<base::Secret> typed,
+                                                     base::Time now) {
   auto host = co_await modules_.host(place.module);
   if (!host) co_return base::failure_of(host);
   if (place.token.login_required) {

@@ -58,8 +58,9 @@ std::string signing_certificate_of(const pki::Certificate& certificate, base::Di
   append_digest(out, base::digest(algorithm, certificate.der()), ds_declaration);
   out += "</xades:CertDigest><xades:IssuerSerialV2>";
   base::append_base64(out, certificate.issuer_serial_der());
-  return out + "</xades:IssuerSerialV2></xades:Cert></xades:SigningCertificateV2></xades:SignedSignatureProperties>"
-               "<xades:SignedDataObjectProperties>";
+  return out +
+         "</xades:IssuerSerialV2></xades:Cert></xades:SigningCertificateV2></xades:SignedSignatureProperties>"
+         "<xades:SignedDataObjectProperties>";
 }
 
 }  // namespace
@@ -155,7 +156,8 @@ base::Digest SignatureWriter::time_stamp_imprint(const SignatureContent& content
   return base::digest(algorithm, base::as_bytes(element));
 }
 
-std::string SignatureWriter::document(const SignatureContent& content, base::BytesView value, base::BytesView time_stamp_token) const {
+std::string SignatureWriter::document(const SignatureContent& content, base::BytesView value,
+                                      base::BytesView time_stamp_token) const {
   std::string out;
   out.reserve(2'600 + key_info_.size() + content.objects.size() * 600 + value.size() * 2 + time_stamp_token.size() * 3 / 2);
   out += "<ds:Signature xmlns:ds=\"" DS "\" Id=\"";
@@ -180,10 +182,13 @@ std::string SignatureWriter::document(const SignatureContent& content, base::Byt
   out += "\">";
   append_signed_properties(out, content);
   if (!time_stamp_token.empty()) {
-    out += "<xades:UnsignedProperties><xades:UnsignedSignatureProperties><xades:SignatureTimeStamp>"
-           "<ds:CanonicalizationMethod Algorithm=\"" EXCLUSIVE_C14N "\"></ds:CanonicalizationMethod><xades:EncapsulatedTimeStamp>";
+    out +=
+        "<xades:UnsignedProperties><xades:UnsignedSignatureProperties><xades:SignatureTimeStamp>"
+        "<ds:CanonicalizationMethod Algorithm=\"" EXCLUSIVE_C14N "\"></ds:CanonicalizationMethod><xades:EncapsulatedTimeStamp>";
     base::append_base64(out, time_stamp_token);
-    out += "</xades:EncapsulatedTimeStamp></xades:SignatureTimeStamp></xades:UnsignedSignatureProperties></xades:UnsignedProperties>";
+    out +=
+        "</xades:EncapsulatedTimeStamp></xades:SignatureTimeStamp></xades:UnsignedSignatureProperties></"
+        "xades:UnsignedProperties>";
   }
   out += "</xades:QualifyingProperties></ds:Object></ds:Signature>";
   return out;

@@ -77,11 +77,16 @@ std::optional<SignatureAlgorithm> signature_algorithm(std::string_view uri) {
 
 std::optional<SignatureAlgorithm> preferred_algorithm(pki::KeyType key) {
   switch (key) {
-    case pki::KeyType::rsa: return SignatureAlgorithm{KeyScheme::rsa_pkcs1, DigestAlgorithm::sha256};
-    case pki::KeyType::ec_p256: return SignatureAlgorithm{KeyScheme::ecdsa, DigestAlgorithm::sha256};
-    case pki::KeyType::ec_p384: return SignatureAlgorithm{KeyScheme::ecdsa, DigestAlgorithm::sha384};
-    case pki::KeyType::ec_p521: return SignatureAlgorithm{KeyScheme::ecdsa, DigestAlgorithm::sha512};
-    case pki::KeyType::other: break;
+    case pki::KeyType::rsa:
+      return SignatureAlgorithm{KeyScheme::rsa_pkcs1, DigestAlgorithm::sha256};
+    case pki::KeyType::ec_p256:
+      return SignatureAlgorithm{KeyScheme::ecdsa, DigestAlgorithm::sha256};
+    case pki::KeyType::ec_p384:
+      return SignatureAlgorithm{KeyScheme::ecdsa, DigestAlgorithm::sha384};
+    case pki::KeyType::ec_p521:
+      return SignatureAlgorithm{KeyScheme::ecdsa, DigestAlgorithm::sha512};
+    case pki::KeyType::other:
+      break;
   }
   return std::nullopt;
 }

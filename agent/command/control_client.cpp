@@ -30,8 +30,10 @@ base::Error error_of(const json::object& from) {
       if (name(static_cast<ErrorCode>(i)) == std::string_view(code->get_string())) error.code = static_cast<ErrorCode>(i);
     }
   }
-  if (const auto* message = from.if_contains("message"); message != nullptr && message->is_string()) error.detail = message->get_string();
-  if (const auto* tries = from.if_contains("tries_left"); tries != nullptr && tries->is_int64()) error.tries_left = static_cast<unsigned>(tries->get_int64());
+  if (const auto* message = from.if_contains("message"); message != nullptr && message->is_string())
+    error.detail = message->get_string();
+  if (const auto* tries = from.if_contains("tries_left"); tries != nullptr && tries->is_int64())
+    error.tries_left = static_cast<unsigned>(tries->get_int64());
   return error;
 }
 
@@ -114,7 +116,8 @@ base::Result<ControlClient> ControlClient::connect(const std::filesystem::path& 
   auto state = std::make_unique<State>();
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.string().size() >= sizeof address.sun_path) return failure(ErrorCode::configuration_invalid, "control_socket: the path is too long");
+  if (path.string().size() >= sizeof address.sun_path)
+    return failure(ErrorCode::configuration_invalid, "control_socket: the path is too long");
   std::strcpy(address.sun_path, path.c_str());
   state->socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (state->socket < 0 || ::connect(state->socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
@@ -150,7 +153,8 @@ base::Result<json::object> ControlClient::call(std::string_view method, json::ob
     }
     boost::system::error_code wrong;
     if (answered->to_number<std::uint64_t>(wrong) != id || wrong) continue;
-    if (const auto* error = message->if_contains("error"); error != nullptr && error->is_object()) return std::unexpected(error_of(error->get_object()));
+    if (const auto* error = message->if_contains("error"); error != nullptr && error->is_object())
+      return std::unexpected(error_of(error->get_object()));
     const auto* const result = message->if_contains("result");
     if (result == nullptr || !result->is_object()) return failure(ErrorCode::message_invalid, "the agent's answer has no result");
     return result->get_object();

@@ -1,7 +1,6 @@
+#include <boost/json.hpp>
 #include <csignal>
 #include <iostream>
-
-#include <boost/json.hpp>
 
 #include "agent/command/command.hpp"
 #include "agent/messages.hpp"
@@ -25,10 +24,14 @@ base::Result<ControlClient> Context::agent() const {
 
 int exit_code_of(const base::Error& error) {
   switch (base::who_acts(error.code)) {
-    case base::WhoActs::person: return 4;
-    case base::WhoActs::caller: return 5;
-    case base::WhoActs::machine: return 6;
-    case base::WhoActs::us: break;
+    case base::WhoActs::person:
+      return 4;
+    case base::WhoActs::caller:
+      return 5;
+    case base::WhoActs::machine:
+      return 6;
+    case base::WhoActs::us:
+      break;
   }
   return 7;
 }
@@ -40,7 +43,9 @@ int report(const Context& context, const base::Error& error) {
     std::cout << boost::json::serialize(boost::json::object{{"error", std::move(row)}}) << '\n';
   } else {
     std::cerr << "signet: " << message_for(error.code);
-    if (error.tries_left) std::cerr << ' ' << filled(tr("%1 try is left.", "%1 tries are left.", *error.tries_left), {std::to_string(*error.tries_left)});
+    if (error.tries_left)
+      std::cerr << ' '
+                << filled(tr("%1 try is left.", "%1 tries are left.", *error.tries_left), {std::to_string(*error.tries_left)});
     if (!error.detail.empty()) std::cerr << "\n        (" << name(error.code) << ": " << error.detail << ')';
     std::cerr << '\n';
   }
@@ -54,14 +59,19 @@ int main(int argc, char** argv) {
   choose_language({});
   std::signal(SIGPIPE, SIG_IGN);
   Context context;
-  CLI::App app{"Signs with cryptographic tokens and verifies signatures (XAdES). Works through signetd, the agent of this session."};
+  CLI::App app{
+      "Signs with cryptographic tokens and verifies signatures (XAdES). Works through signetd, the agent of this session."};
   app.name("signet");
   app.set_version_flag("--version", SIGNET_VERSION);
-  app.add_option("--config", context.configuration_file, "Configuration file (default: signet.toml in ~/.config/signet or /etc/signet)")->check(CLI::ExistingFile);
+  app.add_option("--config", context.configuration_file,
+                 "Configuration file (default: signet.toml in ~/.config/signet or /etc/signet)")
+      ->check(CLI::ExistingFile);
   app.add_flag("--json", context.json, "Print one JSON object");
   app.require_subcommand(1);
   app.fallthrough();
-  app.footer("Exit codes: 0 done, 1 and 2 verdicts of verify, 3 usage, 4 a person must act, 5 the request was wrong, 6 the machine, 7 a defect.");
+  app.footer(
+      "Exit codes: 0 done, 1 and 2 verdicts of verify, 3 usage, 4 a person must act, 5 the request was wrong, 6 the machine, 7 a "
+      "defect.");
   add_status(app, context);
   add_tokens(app, context);
   add_certs(app, context);

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -6,7 +7,6 @@
 #include <csignal>
 #include <fstream>
 #include <iostream>
-#include <openssl/evp.h>
 #include <set>
 
 #include "agent/command/command.hpp"
@@ -46,7 +46,8 @@ base::Result<base::Digest> digest_of_file(const std::filesystem::path& file) {
   EVP_DigestInit_ex2(context.get(), EVP_sha256(), nullptr);
   std::vector<char> buffer(1u << 20);
   ssize_t size = 0;
-  while ((size = ::read(descriptor, buffer.data(), buffer.size())) > 0) EVP_DigestUpdate(context.get(), buffer.data(), static_cast<std::size_t>(size));
+  while ((size = ::read(descriptor, buffer.data(), buffer.size())) > 0)
+    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<std::size_t>(size));
   const auto error = size < 0 ? base::Result<base::Digest>(failed()) : base::Result<base::Digest>(base::Digest{});
   ::close(descriptor);
   if (!error) return error;
@@ -57,7 +58,8 @@ base::Result<base::Digest> digest_of_file(const std::filesystem::path& file) {
 
 // A name becomes a file's name: it must not lead out of the folder.
 base::Result<void> fit_for_file_name(const std::string& name) {
-  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos || name.size() > 240 || !base::is_utf8(name))
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos || name.size() > 240 ||
+      !base::is_utf8(name))
     return base::failure(ErrorCode::parameter_invalid, "the name \"" + base::shown(name, 60) + "\" cannot be a file's name");
   return {};
 }
@@ -80,7 +82,8 @@ base::Result<std::vector<Item>> collect(const Options& options) {
       const std::size_t space = line.find(' ');
       auto value = base::parse_digest(line.substr(0, space));
       if (!value || space == std::string::npos)
-        return base::failure(value ? ErrorCode::parameter_invalid : value.error().code, options.digest_list + ", line " + std::to_string(number) + ": ALG:HEX name is wanted");
+        return base::failure(value ? ErrorCode::parameter_invalid : value.error().code,
+                             options.digest_list + ", line " + std::to_string(number) + ": ALG:HEX name is wanted");
       items.push_back({line.substr(space + 1), *value, options.out});
     }
   }
@@ -92,7 +95,8 @@ base::Result<std::vector<Item>> collect(const Options& options) {
   std::set<std::string> names;
   for (const Item& item : items) {
     if (auto fit = fit_for_file_name(item.name); !fit) return base::failure_of(fit);
-    if (!names.insert(item.name).second) return base::failure(ErrorCode::id_duplicate, "two signatures would be written to " + item.name + ".xades.xml");
+    if (!names.insert(item.name).second)
+      return base::failure(ErrorCode::id_duplicate, "two signatures would be written to " + item.name + ".xades.xml");
   }
   if (items.empty()) return base::failure(ErrorCode::batch_empty, "name files, --digest or --digest-list");
   return items;
@@ -131,7 +135,8 @@ base::Result<std::string> whole_certificate_id(ControlClient& agent, const std::
   std::cerr << tr("Number: ");
   std::string line;
   std::getline(std::cin, line);
-  const std::size_t number = line.size() < 4 && line.find_first_not_of("0123456789") == std::string::npos && !line.empty() ? std::stoul(line) : 0;
+  const std::size_t number =
+      line.size() < 4 && line.find_first_not_of("0123456789") == std::string::npos && !line.empty() ? std::stoul(line) : 0;
   if (number < 1 || number > known.size()) return base::failure(ErrorCode::user_cancelled, "no certificate was chosen");
   return known[number - 1].first;
 }
@@ -146,29 +151,39 @@ struct Outcome {
 base::Error error_in(const json::object& object) {
   base::Error error;
   for (int i = 0; i <= static_cast<int>(ErrorCode::internal); ++i) {
-    if (name(static_cast<ErrorCode>(i)) == std::string_view(object.at("code").as_string())) error.code = static_cast<ErrorCode>(i);
+    if (name(static_cast<ErrorCode>(i)) == std::string_view(object.at("code").as_string()))
+      error.code = static_cast<ErrorCode>(i);
   }
-  if (const auto* message = object.if_contains("message"); message != nullptr && message->is_string()) error.detail = message->get_string();
+  if (const auto* message = object.if_contains("message"); message != nullptr && message->is_string())
+    error.detail = message->get_string();
   return error;
 }
 
 class Signing {
  public:
-  Signing(ControlClient& agent, const Options& options, const std::vector<Item>& items, bool quiet) : agent_(agent), options_(options), items_(items), quiet_(quiet) {}
+  Signing(ControlClient& agent, const Options& options, const std::vector<Item>& items, bool quiet)
+      : agent_(agent), options_(options), items_(items), quiet_(quiet) {}
 
   base::Result<Outcome> run(const std::string& certificate) {
     outcome_.total = options_.together ? 1 : items_.size();
-    auto begun = agent_.call("batch.begin", {{"purpose", options_.purpose.empty() ? tr("Signing by the command line") : options_.purpose}, {"level", options_.level}, {"packaging", options_.packaging}, {"certificate", certificate},
-                                             {"together", options_.together}, {"pss", options_.pss}});
+    auto begun =
+        agent_.call("batch.begin", {{"purpose", options_.purpose.empty() ? tr("Signing by the command line") : options_.purpose},
+                                    {"level", options_.level},
+                                    {"packaging", options_.packaging},
+                                    {"certificate", certificate},
+                                    {"together", options_.together},
+                                    {"pss", options_.pss}});
     if (!begun) return base::failure_of(begun);
     batch_ = begun->at("batch").as_string();
     if (auto sent = send_items(); !sent) return base::failure_of(sent);
     agent_.on_event([this](std::string_view event, const json::object& params) { heard(event, params); });
     json::object commit{{"batch", batch_}, {"items", items_.size()}};
     if (options_.pin_stdin) commit["pin"] = "descriptor";
-    if (auto committed = agent_.call("batch.commit", std::move(commit), options_.pin_stdin ? STDIN_FILENO : -1); !committed) return base::failure_of(committed);
+    if (auto committed = agent_.call("batch.commit", std::move(commit), options_.pin_stdin ? STDIN_FILENO : -1); !committed)
+      return base::failure_of(committed);
     while (!finished()) {
-      if (auto waited = agent_.wait_for_event(); !waited && waited.error().code != ErrorCode::user_cancelled) return base::failure_of(waited);
+      if (auto waited = agent_.wait_for_event(); !waited && waited.error().code != ErrorCode::user_cancelled)
+        return base::failure_of(waited);
       if (interrupted.exchange(false)) (void)agent_.call("batch.cancel", {{"batch", batch_}});
       if (auto acknowledged = acknowledge(); !acknowledged) return base::failure_of(acknowledged);
       if (write_error_) return std::unexpected(*write_error_);
@@ -201,8 +216,9 @@ class Signing {
       for (const json::value& row : params.at("results").as_array()) take(row.as_object());
     } else if (event == "batch.progress") {
       outcome_.state = params.at("state").as_string();
-      total_ready_ = params.at("ready").to_number<std::uint64_t>();
-      if (const auto* error = params.if_contains("error"); error != nullptr && error->is_object()) outcome_.error = error_in(error->get_object());
+      newest_result_ = params.at("results").to_number<std::uint64_t>();
+      if (const auto* error = params.if_contains("error"); error != nullptr && error->is_object())
+        outcome_.error = error_in(error->get_object());
       show_progress(params);
     }
   }
@@ -238,7 +254,7 @@ class Signing {
 
   bool finished() const {
     const bool over = outcome_.state == "complete" || outcome_.state == "cancelled" || outcome_.state == "paused";
-    return over && last_sequence_ >= total_ready_;
+    return over && last_sequence_ >= newest_result_;
   }
 
   void show_progress(const json::object& params) {
@@ -247,7 +263,8 @@ class Signing {
     const auto done = params.at("ready").to_number<std::size_t>();
     const auto total = std::max<std::size_t>(params.at("total").to_number<std::size_t>(), 1);
     const std::size_t filled_cells = std::min(width, done * width / total);
-    std::cerr << "\r[" << std::string(filled_cells, '#') << std::string(width - filled_cells, '.') << "] " << done << '/' << total;
+    std::cerr << "\r[" << std::string(filled_cells, '#') << std::string(width - filled_cells, '.') << "] " << done << '/'
+              << total;
     if (const auto* remaining = params.if_contains("remaining_s"); remaining != nullptr && remaining->is_number())
       std::cerr << "  " << filled(tr("%1 s left"), {std::to_string(remaining->to_number<std::uint64_t>())});
     std::cerr << "   " << std::flush;
@@ -259,7 +276,7 @@ class Signing {
   bool quiet_;
   std::string batch_;
   Outcome outcome_;
-  std::uint64_t last_sequence_ = 0, acknowledged_ = 0, total_ready_ = 0;
+  std::uint64_t last_sequence_ = 0, acknowledged_ = 0, newest_result_ = 0;
   std::optional<base::Error> write_error_;
 };
 
@@ -272,13 +289,17 @@ int sign(const Context& context, const Options& options) {
   if (!agent) return report(context, agent.error());
   auto certificate = whole_certificate_id(*agent, options.certificate);
   if (!certificate) return report(context, certificate.error());
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) { interrupted = true; };
   ::sigaction(SIGINT, &action, nullptr);
   auto outcome = Signing(*agent, options, *items, context.json).run(*certificate);
   if (!outcome) return report(context, outcome.error());
   if (context.json) {
-    json::object row{{"state", outcome->state}, {"total", outcome->total}, {"signed", outcome->written}, {"failed", outcome->failed}, {"without_time_stamp", outcome->without_time_stamp}};
+    json::object row{{"state", outcome->state},
+                     {"total", outcome->total},
+                     {"signed", outcome->written},
+                     {"failed", outcome->failed},
+                     {"without_time_stamp", outcome->without_time_stamp}};
     if (outcome->error) row["error"] = name(outcome->error->code);
     std::cout << json::serialize(row) << '\n';
   } else {
@@ -286,9 +307,11 @@ int sign(const Context& context, const Options& options) {
                         {std::to_string(outcome->written), std::to_string(outcome->total), options.out})
               << '\n';
     if (outcome->without_time_stamp > 0)
-      std::cerr << "signet: " << message_for(ErrorCode::time_stamp_failed) << " (" << outcome->without_time_stamp << "; " << outcome->time_stamp_error->detail << ")\n";
+      std::cerr << "signet: " << message_for(ErrorCode::time_stamp_failed) << " (" << outcome->without_time_stamp << "; "
+                << outcome->time_stamp_error->detail << ")\n";
   }
-  if (outcome->state == "complete" && outcome->failed == 0) return outcome->without_time_stamp > 0 ? exit_code_of({ErrorCode::time_stamp_failed, {}, 0, {}}) : 0;
+  if (outcome->state == "complete" && outcome->failed == 0)
+    return outcome->without_time_stamp > 0 ? exit_code_of({ErrorCode::time_stamp_failed, {}, 0, {}}) : 0;
   return report(context, outcome->error.value_or(base::Error{ErrorCode::token_failed, "some items could not be signed", 0, {}}));
 }
 
@@ -302,13 +325,18 @@ void add_sign(CLI::App& app, Context& context) {
   command->add_option("--name", options.name, "The name that goes with a single --digest");
   command->add_option("--digest-list", options.digest_list, "A file with one `ALG:HEX name` a line");
   command->add_option("--cert", options.certificate, "The certificate: its id, or the start of it, from `signet certs`");
-  command->add_option("--level", options.level, "b (XAdES-B-B) or t (with a time stamp, XAdES-B-T)")->check(CLI::IsMember({"b", "t"}))->capture_default_str();
-  command->add_option("--packaging", options.packaging, "detached or enveloping")->check(CLI::IsMember({"detached", "enveloping"}))->capture_default_str();
+  command->add_option("--level", options.level, "b (XAdES-B-B) or t (with a time stamp, XAdES-B-T)")
+      ->check(CLI::IsMember({"b", "t"}))
+      ->capture_default_str();
+  command->add_option("--packaging", options.packaging, "detached or enveloping")
+      ->check(CLI::IsMember({"detached", "enveloping"}))
+      ->capture_default_str();
   command->add_flag("--together", options.together, "One signature over all, instead of one each");
   command->add_flag("--pss", options.pss, "RSA-PSS instead of PKCS#1 v1.5");
   command->add_option("--purpose", options.purpose, "What it is for: shown in the dialog");
   command->add_option("--out", options.out, "Folder for the signatures")->capture_default_str();
-  command->add_flag("--pin-stdin", options.pin_stdin, "Read the PIN from standard input (the agent reads it itself); no dialog is shown");
+  command->add_flag("--pin-stdin", options.pin_stdin,
+                    "Read the PIN from standard input (the agent reads it itself); no dialog is shown");
   command->callback([&context] { context.exit_code = sign(context, options); });
 }
 

@@ -41,8 +41,10 @@ void query(Context& context, std::string_view method, Show show) {
 std::string validity_text(const json::object& certificate) {
   const std::string validity = shown_member(certificate, "validity");
   if (validity == "expired") return filled(tr("expired on %1"), {shown_member(certificate, "not_after").substr(0, 10)});
-  if (validity == "not_yet_valid") return filled(tr("not valid before %1"), {shown_member(certificate, "not_before").substr(0, 10)});
-  if (validity == "expires_soon") return filled(tr("EXPIRES SOON: on %1"), {shown_member(certificate, "not_after").substr(0, 10)});
+  if (validity == "not_yet_valid")
+    return filled(tr("not valid before %1"), {shown_member(certificate, "not_before").substr(0, 10)});
+  if (validity == "expires_soon")
+    return filled(tr("EXPIRES SOON: on %1"), {shown_member(certificate, "not_after").substr(0, 10)});
   return filled(tr("valid until %1"), {shown_member(certificate, "not_after").substr(0, 10)});
 }
 
@@ -52,21 +54,27 @@ void show_status(const json::object& status) {
   for (const json::value& row : rows(status, "modules")) {
     const json::object& module = row.as_object();
     const std::string error = shown_member(module, "error");
-    std::cout << filled(tr("Module:   %1 (%2)"), {shown_member(module, "name"), shown_member(module, "path")}) << (error.empty() ? "" : "\n          " + error) << '\n';
+    std::cout << filled(tr("Module:   %1 (%2)"), {shown_member(module, "name"), shown_member(module, "path")})
+              << (error.empty() ? "" : "\n          " + error) << '\n';
   }
-  if (rows(status, "modules").empty()) std::cout << tr("Module:   none is configured; add a [[modules]] entry with the path of your token's PKCS#11 module") << '\n';
+  if (rows(status, "modules").empty())
+    std::cout << tr("Module:   none is configured; add a [[modules]] entry with the path of your token's PKCS#11 module") << '\n';
   const std::string why = shown_member(status, "dialog_error");
   std::cout << filled(tr("Dialog:   %1"), {why.empty() ? tr("possible") : why}) << '\n';
   std::cout << filled(tr("PINs:     %1 kept, scope %2"), {shown_member(status, "pins_kept"), shown_member(status, "pin_scope")});
-  if (const std::string until = shown_member(status, "pins_until"); !until.empty()) std::cout << filled(tr(", until %1"), {until});
-  std::cout << '\n' << filled(tr("Batches:  %1, %2 running"), {shown_member(status, "batches"), shown_member(status, "running")}) << '\n';
+  if (const std::string until = shown_member(status, "pins_until"); !until.empty())
+    std::cout << filled(tr(", until %1"), {until});
+  std::cout << '\n'
+            << filled(tr("Batches:  %1, %2 running"), {shown_member(status, "batches"), shown_member(status, "running")}) << '\n';
   std::cout << filled(tr("Journal:  %1"), {shown_member(status, "journal")}) << '\n';
 }
 
 }  // namespace
 
 void add_status(CLI::App& app, Context& context) {
-  app.add_subcommand("status", "Say how the agent is: modules, dialogs, PINs kept, batches")->callback([&] { query(context, "status", show_status); });
+  app.add_subcommand("status", "Say how the agent is: modules, dialogs, PINs kept, batches")->callback([&] {
+    query(context, "status", show_status);
+  });
 }
 
 void add_tokens(CLI::App& app, Context& context) {
@@ -74,10 +82,13 @@ void add_tokens(CLI::App& app, Context& context) {
     query(context, "tokens", [](const json::object& result) {
       for (const json::value& row : rows(result, "tokens")) {
         const json::object& token = row.as_object();
-        std::cout << shown_member(token, "label") << "  " << shown_member(token, "manufacturer") << ' ' << shown_member(token, "model") << ", "
-                  << filled(tr("serial number %1"), {shown_member(token, "serial")}) << ", " << filled(tr("module %1"), {shown_member(token, "module")});
-        if (shown_member(token, "pin_locked") == tr("yes")) std::cout << ", " << tr("PIN LOCKED");
-        else if (shown_member(token, "pin_final_try") == tr("yes")) std::cout << ", " << tr("LAST PIN TRY");
+        std::cout << shown_member(token, "label") << "  " << shown_member(token, "manufacturer") << ' '
+                  << shown_member(token, "model") << ", " << filled(tr("serial number %1"), {shown_member(token, "serial")})
+                  << ", " << filled(tr("module %1"), {shown_member(token, "module")});
+        if (shown_member(token, "pin_locked") == tr("yes"))
+          std::cout << ", " << tr("PIN LOCKED");
+        else if (shown_member(token, "pin_final_try") == tr("yes"))
+          std::cout << ", " << tr("LAST PIN TRY");
         std::cout << '\n';
       }
       if (rows(result, "tokens").empty()) std::cout << tr("No token was found.") << '\n';
@@ -90,8 +101,9 @@ void add_certs(CLI::App& app, Context& context) {
     query(context, "certificates", [](const json::object& result) {
       for (const json::value& row : rows(result, "certificates")) {
         const json::object& certificate = row.as_object();
-        std::cout << shown_member(certificate, "id").substr(0, 16) << "  " << shown_member(certificate, "subject") << "\n                  "
-                  << validity_text(certificate) << ", " << filled(tr("token %1"), {shown_member(certificate, "token")}) << '\n';
+        std::cout << shown_member(certificate, "id").substr(0, 16) << "  " << shown_member(certificate, "subject")
+                  << "\n                  " << validity_text(certificate) << ", "
+                  << filled(tr("token %1"), {shown_member(certificate, "token")}) << '\n';
       }
     });
   });
@@ -108,7 +120,8 @@ void add_origins(CLI::App& app, Context& context) {
 
 void add_lock(CLI::App& app, Context& context) {
   app.add_subcommand("lock", "Forget all PINs and log out of all tokens; running batches pause")->callback([&] {
-    query(context, "lock", [](const json::object&) { std::cout << tr("All PINs are forgotten, all tokens are logged out.") << '\n'; });
+    query(context, "lock",
+          [](const json::object&) { std::cout << tr("All PINs are forgotten, all tokens are logged out.") << '\n'; });
   });
 }
 

@@ -1,3 +1,5 @@
+#include "xades/verify.hpp"
+
 #include <boost/json.hpp>
 #include <chrono>
 #include <fstream>
@@ -7,7 +9,6 @@
 #include "agent/command/command.hpp"
 #include "agent/text.hpp"
 #include "base/text.hpp"
-#include "xades/verify.hpp"
 
 namespace signet::agent {
 
@@ -30,7 +31,9 @@ base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size
   char buffer[65'536];
   while (in.read(buffer, sizeof buffer) || in.gcount() > 0) {
     content.insert(content.end(), buffer, buffer + in.gcount());
-    if (content.size() > most) return base::failure(ErrorCode::message_too_large, file.string() + ": over " + std::to_string(most) + " bytes (--max-size lifts the limit)");
+    if (content.size() > most)
+      return base::failure(ErrorCode::message_too_large,
+                           file.string() + ": over " + std::to_string(most) + " bytes (--max-size lifts the limit)");
   }
   return content;
 }
@@ -51,7 +54,8 @@ base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder)
     const auto content = read_file(file, 64u << 20);
     if (!content) return std::unexpected(content.error());
     if (const auto certificates = pki::certificates_in(*content)) {
-      for (const pki::Certificate& certificate : *certificates) (certificate.subject() == certificate.issuer() ? trust.anchors : trust.intermediates).push_back(certificate);
+      for (const pki::Certificate& certificate : *certificates)
+        (certificate.subject() == certificate.issuer() ? trust.anchors : trust.intermediates).push_back(certificate);
     }
     if (auto lists = pki::crls_in(*content)) trust.crls.insert(trust.crls.end(), lists->begin(), lists->end());
   }
@@ -61,46 +65,70 @@ base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder)
 const char* explanation(const xades::SignatureReport& report) {
   using enum xades::SubIndication;
   switch (report.sub_indication) {
-    case none: return tr("The signature is valid.");
-    case format_failure: return tr("This is not a well-formed XAdES signature.");
-    case hash_failure: return tr("The document was changed after it was signed, or it is not the one that was signed.");
-    case sig_crypto_failure: return tr("The signature itself was changed or is damaged.");
-    case revoked: return tr("The signer's certificate had been revoked when it was used.");
-    case expired: return tr("The signer's certificate had expired when it was used.");
-    case not_yet_valid: return tr("The signer's certificate was not valid yet when it was used.");
-    case revoked_no_poe: return tr("The signer's certificate is revoked, and nothing proves that the signature was made before.");
-    case revoked_ca_no_poe: return tr("The certificate of the issuer is revoked, and nothing proves that the signature was made before.");
+    case none:
+      return tr("The signature is valid.");
+    case format_failure:
+      return tr("This is not a well-formed XAdES signature.");
+    case hash_failure:
+      return tr("The document was changed after it was signed, or it is not the one that was signed.");
+    case sig_crypto_failure:
+      return tr("The signature itself was changed or is damaged.");
+    case revoked:
+      return tr("The signer's certificate had been revoked when it was used.");
+    case expired:
+      return tr("The signer's certificate had expired when it was used.");
+    case not_yet_valid:
+      return tr("The signer's certificate was not valid yet when it was used.");
+    case revoked_no_poe:
+      return tr("The signer's certificate is revoked, and nothing proves that the signature was made before.");
+    case revoked_ca_no_poe:
+      return tr("The certificate of the issuer is revoked, and nothing proves that the signature was made before.");
     case out_of_bounds_no_poe:
-    case out_of_bounds_not_revoked: return tr("The signer's certificate is outside its validity, and nothing proves that the signature was made within it.");
-    case no_certificate_chain_found: return tr("The signer's certificate does not come from a trusted authority (see --trust).");
-    case no_signing_certificate_found: return tr("The signer's certificate is missing or is not the one that was meant.");
-    case try_later: return tr("Whether the certificate was revoked cannot be told: no revocation list in force was given (see --trust).");
-    case signed_data_not_found: return tr("The signed document is needed: give it with --content, or its hash with --digest.");
-    case timestamp_order_failure: return tr("The times in the signature contradict each other.");
-    case crypto_constraints_failure: return tr("An algorithm is too weak to be relied on.");
+    case out_of_bounds_not_revoked:
+      return tr("The signer's certificate is outside its validity, and nothing proves that the signature was made within it.");
+    case no_certificate_chain_found:
+      return tr("The signer's certificate does not come from a trusted authority (see --trust).");
+    case no_signing_certificate_found:
+      return tr("The signer's certificate is missing or is not the one that was meant.");
+    case try_later:
+      return tr("Whether the certificate was revoked cannot be told: no revocation list in force was given (see --trust).");
+    case signed_data_not_found:
+      return tr("The signed document is needed: give it with --content, or its hash with --digest.");
+    case timestamp_order_failure:
+      return tr("The times in the signature contradict each other.");
+    case crypto_constraints_failure:
+      return tr("An algorithm is too weak to be relied on.");
     case chain_constraints_failure:
-    case certificate_chain_general_failure: return tr("The signer's certificate, or one above it, may not be used like this.");
-    case sig_constraints_failure: break;
+    case certificate_chain_general_failure:
+      return tr("The signer's certificate, or one above it, may not be used like this.");
+    case sig_constraints_failure:
+      break;
   }
   return tr("The signature lacks something that it must have.");
 }
 
 json::object row_of(const xades::SignatureReport& report) {
-  json::object row{{"id", report.id},
-                   {"indication", name(report.indication)},
-                   {"sub_indication", name(report.sub_indication)},
-                   {"integrity", name(report.integrity)},
-                   {"level", report.level ? std::string("XAdES-B-") + (*report.level == xades::Level::b_t ? "T" : "B") : std::string{}},
-                   {"signer", report.signer ? report.signer->subject() : std::string{}},
-                   {"claimed_time", report.claimed_time ? base::rfc3339(*report.claimed_time) : std::string{}},
-                   {"proven_time", report.proven_time ? base::rfc3339(*report.proven_time) : std::string{}},
-                   {"explanation", explanation(report)},
-                   {"detail", report.detail}};
+  json::object row{
+      {"id", report.id},
+      {"indication", name(report.indication)},
+      {"sub_indication", name(report.sub_indication)},
+      {"integrity", name(report.integrity)},
+      {"level", report.level ? std::string("XAdES-B-") + (*report.level == xades::Level::b_t ? "T" : "B") : std::string{}},
+      {"signer", report.signer ? report.signer->subject() : std::string{}},
+      {"claimed_time", report.claimed_time ? base::rfc3339(*report.claimed_time) : std::string{}},
+      {"proven_time", report.proven_time ? base::rfc3339(*report.proven_time) : std::string{}},
+      {"explanation", explanation(report)},
+      {"detail", report.detail}};
   json::array references;
-  for (const auto& reference : report.references) references.push_back(json::object{{"uri", reference.uri}, {"valid", reference.status == xades::ReferenceReport::Status::valid}, {"detail", reference.detail}});
+  for (const auto& reference : report.references)
+    references.push_back(json::object{{"uri", reference.uri},
+                                      {"valid", reference.status == xades::ReferenceReport::Status::valid},
+                                      {"detail", reference.detail}});
   row["references"] = std::move(references);
   json::array stamps;
-  for (const auto& stamp : report.time_stamps) stamps.push_back(json::object{{"valid", stamp.status == pki::TimeStampStatus::valid}, {"time", base::rfc3339(stamp.time)}, {"detail", stamp.detail}});
+  for (const auto& stamp : report.time_stamps)
+    stamps.push_back(json::object{
+        {"valid", stamp.status == pki::TimeStampStatus::valid}, {"time", base::rfc3339(stamp.time)}, {"detail", stamp.detail}});
   row["time_stamps"] = std::move(stamps);
   row["warnings"] = json::array(report.warnings.begin(), report.warnings.end());
   return row;
@@ -111,9 +139,12 @@ void print(const std::string& file, const xades::SignatureReport& report) {
   if (report.sub_indication != xades::SubIndication::none) std::cout << " / " << name(report.sub_indication);
   std::cout << "\n  " << explanation(report) << '\n';
   if (report.signer) std::cout << "  " << filled(tr("Signer: %1"), {base::shown(report.signer->subject(), 200)}) << '\n';
-  if (report.level) std::cout << "  " << filled(tr("Level: XAdES-B-%1"), {*report.level == xades::Level::b_t ? "T" : "B"}) << '\n';
-  if (report.proven_time) std::cout << "  " << filled(tr("Signed before %1 (time stamp)"), {base::rfc3339(*report.proven_time)}) << '\n';
-  else if (report.claimed_time) std::cout << "  " << filled(tr("Signed at %1 (the signer's own word)"), {base::rfc3339(*report.claimed_time)}) << '\n';
+  if (report.level)
+    std::cout << "  " << filled(tr("Level: XAdES-B-%1"), {*report.level == xades::Level::b_t ? "T" : "B"}) << '\n';
+  if (report.proven_time)
+    std::cout << "  " << filled(tr("Signed before %1 (time stamp)"), {base::rfc3339(*report.proven_time)}) << '\n';
+  else if (report.claimed_time)
+    std::cout << "  " << filled(tr("Signed at %1 (the signer's own word)"), {base::rfc3339(*report.claimed_time)}) << '\n';
   if (!report.detail.empty()) std::cout << "  (" << report.detail << ")\n";
   for (const std::string& warning : report.warnings) std::cout << "  ! " << warning << '\n';
 }
@@ -156,8 +187,10 @@ int verify(const Context& context, const Options& options) {
   json::array rows;
   for (const std::string& file : options.signatures) {
     const auto document = read_file(file, how.limits.max_bytes);
-    const auto reports = document ? xades::verify(*document, how) : base::Result<std::vector<xades::SignatureReport>>(std::unexpected(document.error()));
-    if (!reports) return report(context, {reports.error().code, file + ": " + reports.error().detail, reports.error().origin, {}});
+    const auto reports = document ? xades::verify(*document, how)
+                                  : base::Result<std::vector<xades::SignatureReport>>(std::unexpected(document.error()));
+    if (!reports)
+      return report(context, {reports.error().code, file + ": " + reports.error().detail, reports.error().origin, {}});
     for (const auto& one : *reports) {
       if (one.indication == xades::Indication::total_failed) worst = 1;
       if (one.indication == xades::Indication::indeterminate && worst == 0) worst = 2;
@@ -178,11 +211,13 @@ int verify(const Context& context, const Options& options) {
 
 void add_verify(CLI::App& app, Context& context) {
   static Options options;
-  CLI::App* const command = app.add_subcommand("verify", "Verify XAdES signatures (EN 319 102-1); exit code 0 only when all are TOTAL-PASSED");
+  CLI::App* const command =
+      app.add_subcommand("verify", "Verify XAdES signatures (EN 319 102-1); exit code 0 only when all are TOTAL-PASSED");
   command->add_option("SIGNATURE", options.signatures, "Signature files")->required();
   command->add_option("--digest", options.digests, "The hash of a signed document: ALG:HEX");
   command->add_option("--content", options.contents, "A signed document");
-  command->add_option("--trust", options.trust, "Folder with trusted CA certificates and revocation lists (PEM or DER)")->check(CLI::ExistingPath);
+  command->add_option("--trust", options.trust, "Folder with trusted CA certificates and revocation lists (PEM or DER)")
+      ->check(CLI::ExistingPath);
   command->add_option("--at", options.at, "The time of the verification (default: now)");
   command->add_option("--policy", options.policy, "What is accepted")->check(CLI::IsMember({"strict"}))->capture_default_str();
   command->add_flag("--offline", options.offline, "Ask nobody over the network (always so in this version)");

@@ -40,7 +40,8 @@ struct BatchProgress {
   BatchState state = BatchState::collecting;
   std::size_t total = 0;         // signatures to be made
   std::size_t signed_count = 0;
-  std::size_t ready = 0;         // deliverable, so with their time stamps or without for good reason
+  std::size_t ready = 0;         // signed or given up, and with their time stamps or without for good reason
+  std::uint64_t results = 0;     // the newest result's sequence number; more than `ready` where time stamps came later
   std::size_t time_stamps_missing = 0;
   std::uint64_t acknowledged = 0;  // all results up to this sequence number
   std::optional<std::chrono::seconds> remaining;

@@ -1,4 +1,4 @@
-#include <catch2/catch.hpp>
+#include "signing/batch.hpp"
 
 #include <signal.h>
 #include <unistd.h>
@@ -6,13 +6,13 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <catch2/catch.hpp>
 #include <fstream>
-#include <sstream>
 #include <set>
+#include <sstream>
 
 #include "demo/tsa.hpp"
 #include "run.hpp"
-#include "signing/batch.hpp"
 #include "softhsm.hpp"
 #include "xades/verify.hpp"
 
@@ -69,7 +69,9 @@ struct Bench {
   SoftHsm hsm = SoftHsm::make();
   demo::Authority authority{"Test CA", clock_now()};
   demo::Identity rsa = authority.issue({.common_name = "nobody"}), ec = rsa;
-  demo::TimeStampResponder tsa{authority.issue({.common_name = "TSA", .serial_number = {}, .usage = demo::Subject::Usage::time_stamping}), {authority.root().certificate}};
+  demo::TimeStampResponder tsa{
+      authority.issue({.common_name = "TSA", .serial_number = {}, .usage = demo::Subject::Usage::time_stamping}),
+      {authority.root().certificate}};
   bool tsa_down = false;
   unsigned stamps_asked = 0;
   Person person;
@@ -108,7 +110,8 @@ struct Bench {
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < items; ++i) texts.push_back(std::to_string(i));
     std::vector<Manifest::Item> part;
-    for (const std::string& text : texts) part.push_back({text, text, base::digest(base::DigestAlgorithm::sha256, base::as_bytes("content " + text))});
+    for (const std::string& text : texts)
+      part.push_back({text, text, base::digest(base::DigestAlgorithm::sha256, base::as_bytes("content " + text))});
     REQUIRE(batches->add(origin, handle, 0, part));
     return handle;
   }
@@ -173,7 +176,8 @@ TEST_CASE("a batch is consented to once, the PIN is asked once, and every signat
   const auto packaging = GENERATE(xades::Packaging::detached, xades::Packaging::enveloping);
   const bool ec = GENERATE(false, true);
   const std::string certificate = base::hex((ec ? bench.ec : bench.rsa).certificate.fingerprint().bytes());
-  const std::string handle = bench.begin(30, {.purpose = "test", .certificate_id = certificate, .level = level, .packaging = packaging});
+  const std::string handle =
+      bench.begin(30, {.purpose = "test", .certificate_id = certificate, .level = level, .packaging = packaging});
   REQUIRE(bench.commit(handle, 30));
   REQUIRE(bench.collect_until(handle, BatchState::complete));
   REQUIRE(bench.person.asked.size() == 1);
@@ -200,10 +204,14 @@ TEST_CASE("several hashes in one signature") {
   xades::VerifyOptions how;
   how.trust = {{bench.authority.root().certificate}, {}, {bench.authority.crl()}};
   how.at = clock_now();
-  for (int i = 0; i < 5; ++i) how.data.push_back({std::to_string(i), base::digest(base::DigestAlgorithm::sha256, base::as_bytes("content " + std::to_string(i)))});
-  CHECK(xades::verify(base::as_bytes(bench.collected.begin()->second.document), how)->front().indication == xades::Indication::total_passed);
+  for (int i = 0; i < 5; ++i)
+    how.data.push_back(
+        {std::to_string(i), base::digest(base::DigestAlgorithm::sha256, base::as_bytes("content " + std::to_string(i)))});
+  CHECK(xades::verify(base::as_bytes(bench.collected.begin()->second.document), how)->front().indication ==
+        xades::Indication::total_passed);
   how.data[3].content = base::digest(base::DigestAlgorithm::sha256, base::as_bytes("another"));
-  CHECK(xades::verify(base::as_bytes(bench.collected.begin()->second.document), how)->front().indication != xades::Indication::total_passed);
+  CHECK(xades::verify(base::as_bytes(bench.collected.begin()->second.document), how)->front().indication !=
+        xades::Indication::total_passed);
 }
 
 TEST_CASE("a wrong PIN spends one try, is told, and is not tried again by itself") {
@@ -260,7 +268,9 @@ TEST_CASE("the list is closed once the person was asked") {
   Bench bench;
   const std::string handle = bench.begin(2);
   REQUIRE(bench.commit(handle, 2));
-  CHECK(bench.batches->add(page, handle, 1, {{"x", "x", base::digest(base::DigestAlgorithm::sha256, base::as_bytes("x"))}}).error().code == ErrorCode::batch_state);
+  CHECK(bench.batches->add(page, handle, 1, {{"x", "x", base::digest(base::DigestAlgorithm::sha256, base::as_bytes("x"))}})
+            .error()
+            .code == ErrorCode::batch_state);
   CHECK(bench.commit(handle, 2).error().code == ErrorCode::batch_state);
 }
 
@@ -446,7 +456,8 @@ TEST_CASE("an expired certificate does not sign, and nobody is asked for its PIN
 TEST_CASE("a command's own PIN signs without a dialog") {
   Bench bench;
   const std::string handle = bench.begin(2);
-  REQUIRE(run(bench.io, bench.batches->commit(page, handle, 2, base::Secret::copy_of(base::as_bytes(SoftHsm::default_pin)).value())));
+  REQUIRE(
+      run(bench.io, bench.batches->commit(page, handle, 2, base::Secret::copy_of(base::as_bytes(SoftHsm::default_pin)).value())));
   REQUIRE(bench.collect_until(handle, BatchState::complete));
   CHECK(bench.person.asked.empty());
 }

@@ -1,12 +1,17 @@
-#include <catch2/catch.hpp>
-
 #include "base/bytes.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace signet::base;
 
 TEST_CASE("base64 gives the vectors of RFC 4648 section 10, both ways") {
-  const auto [plain, encoded] = GENERATE(table<std::string, std::string>(
-      {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}}));
+  const auto [plain, encoded] = GENERATE(table<std::string, std::string>({{"", ""},
+                                                                          {"f", "Zg=="},
+                                                                          {"fo", "Zm8="},
+                                                                          {"foo", "Zm9v"},
+                                                                          {"foob", "Zm9vYg=="},
+                                                                          {"fooba", "Zm9vYmE="},
+                                                                          {"foobar", "Zm9vYmFy"}}));
   CHECK(base64(as_bytes(plain)) == encoded);
   CHECK(as_text(from_base64(encoded).value()) == plain);
 }

@@ -1,6 +1,6 @@
-#include <catch2/catch.hpp>
-
 #include "base/digest.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace signet::base;
 
@@ -9,9 +9,11 @@ TEST_CASE("digests of \"abc\" are those of FIPS 180-4's examples") {
       {{DigestAlgorithm::sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"},
        {DigestAlgorithm::sha224, "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7"},
        {DigestAlgorithm::sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-       {DigestAlgorithm::sha384, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7"},
+       {DigestAlgorithm::sha384,
+        "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7"},
        {DigestAlgorithm::sha512,
-        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"}}));
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94f"
+        "a54ca49f"}}));
   CHECK(hex(digest(algorithm, as_bytes("abc")).bytes()) == expected);
 }
 

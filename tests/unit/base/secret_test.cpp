@@ -1,13 +1,12 @@
-#include <catch2/catch.hpp>
+#include "base/secret.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <fstream>
 #include <sstream>
-
-#include "base/secret.hpp"
 
 using namespace signet::base;
 

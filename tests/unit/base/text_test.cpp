@@ -1,18 +1,25 @@
-#include <catch2/catch.hpp>
-
 #include "base/text.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace signet::base;
 
 TEST_CASE("UTF-8 is told from what only looks like it") {
   CHECK(is_utf8("Ștefan, договор, 契約, \xF0\x9F\x96\x8B"));
-  const auto bad = GENERATE("\x80", "\xC3", "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "a\xFF");
+  const auto bad =
+      GENERATE("\x80", "\xC3", "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "a\xFF");
   CHECK_FALSE(is_utf8(bad));
 }
 
 TEST_CASE("text that is shown has no control and no bidirectional characters") {
-  CHECK(shown("invoice\xE2\x80\xAE" "fdp.exe", 100) == "invoice\xEF\xBF\xBD" "fdp.exe");
-  CHECK(shown("a\nb\x1B[2Jc", 100) == "a\xEF\xBF\xBD" "b\xEF\xBF\xBD[2Jc");
+  CHECK(shown("invoice\xE2\x80\xAE"
+              "fdp.exe",
+              100) ==
+        "invoice\xEF\xBF\xBD"
+        "fdp.exe");
+  CHECK(shown("a\nb\x1B[2Jc", 100) ==
+        "a\xEF\xBF\xBD"
+        "b\xEF\xBF\xBD[2Jc");
   CHECK(shown("\xE2\x80\x8B\xEF\xBB\xBF", 100) == "\xEF\xBF\xBD\xEF\xBF\xBD");
   CHECK(shown("bad\xFF", 100) == "bad\xEF\xBF\xBD");
 }

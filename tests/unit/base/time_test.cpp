@@ -1,6 +1,6 @@
-#include <catch2/catch.hpp>
-
 #include "base/time.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace signet::base;
 using namespace std::chrono;
@@ -13,7 +13,7 @@ TEST_CASE("times are written in UTC and read with any offset") {
 }
 
 TEST_CASE("what is no time is refused") {
-  const auto text = GENERATE("", "2026-02-30T00:00:00Z", "2026-02-28T23:30:05", "2026-02-28", "2026-02-28T23:30:05+2", "2026-02-28T23:30:05Zx",
-                             "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z");
+  const auto text = GENERATE("", "2026-02-30T00:00:00Z", "2026-02-28T23:30:05", "2026-02-28", "2026-02-28T23:30:05+2",
+                             "2026-02-28T23:30:05Zx", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z");
   CHECK_FALSE(from_rfc3339(text));
 }

@@ -1,7 +1,8 @@
+#include "signing/certificates.hpp"
+
 #include <catch2/catch.hpp>
 
 #include "demo/pki.hpp"
-#include "signing/certificates.hpp"
 
 using namespace signet;
 using namespace signet::signing;
@@ -19,7 +20,11 @@ SigningCertificate on_token(const demo::Identity& identity) { return {identity.c
 TEST_CASE("only certificates for signing are offered, what has expired last") {
   demo::Authority authority("CA", now);
   const auto make = [&](std::string name, Subject::Usage usage, std::chrono::seconds ends) {
-    return on_token(authority.issue({.common_name = std::move(name), .serial_number = {}, .key_type = pki::KeyType::ec_p256, .usage = usage, .ends_after_now = ends}));
+    return on_token(authority.issue({.common_name = std::move(name),
+                                     .serial_number = {},
+                                     .key_type = pki::KeyType::ec_p256,
+                                     .usage = usage,
+                                     .ends_after_now = ends}));
   };
   const auto expired = make("expired", Subject::Usage::signing, -1h);
   const auto good = make("good", Subject::Usage::signing, 24h * 100);
@@ -41,7 +46,11 @@ TEST_CASE("only certificates for signing are offered, what has expired last") {
 TEST_CASE("the border of thirty days is where the warning begins") {
   demo::Authority authority("CA", now);
   const auto validity = [&](std::chrono::seconds ends) {
-    return fit_for_signing({on_token(authority.issue({.common_name = "x", .serial_number = {}, .key_type = pki::KeyType::ec_p256, .ends_after_now = ends}))}, now)[0].validity;
+    return fit_for_signing(
+               {on_token(authority.issue(
+                   {.common_name = "x", .serial_number = {}, .key_type = pki::KeyType::ec_p256, .ends_after_now = ends}))},
+               now)[0]
+        .validity;
   };
   CHECK(validity(24h * 30 + 5s) == SigningCertificate::Validity::valid);
   CHECK(validity(24h * 30 - 5s) == SigningCertificate::Validity::expires_soon);

@@ -1,11 +1,10 @@
-#include <catch2/catch.hpp>
+#include "signing/journal.hpp"
 
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <fstream>
 #include <sstream>
-
-#include "signing/journal.hpp"
 
 using namespace signet;
 using namespace signet::signing;
@@ -30,11 +29,14 @@ std::string text_of(const std::filesystem::path& file) {
   return out.str();
 }
 
-void put(const std::filesystem::path& file, const std::string& text) { std::ofstream(file, std::ios::binary | std::ios::trunc) << text; }
+void put(const std::filesystem::path& file, const std::string& text) {
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << text;
+}
 
 void write_three(const Folder& folder) {
   Journal journal = Journal::open(folder.file()).value();
-  for (int i = 0; i < 3; ++i) REQUIRE(journal.append(now, "signed", {{"origin", "https://sign.example"}, {"items", "sha256:" + std::to_string(i)}}));
+  for (int i = 0; i < 3; ++i)
+    REQUIRE(journal.append(now, "signed", {{"origin", "https://sign.example"}, {"items", "sha256:" + std::to_string(i)}}));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-#include <catch2/catch.hpp>
-
 #include "signing/manifest.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace signet;
 using base::ErrorCode;

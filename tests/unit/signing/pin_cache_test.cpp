@@ -1,6 +1,6 @@
-#include <catch2/catch.hpp>
-
 #include "signing/pin_cache.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace signet;
 using namespace signet::signing;

@@ -1,12 +1,14 @@
-#include <catch2/catch.hpp>
+#include "xades/build.hpp"
+
 #include <libxml/c14n.h>
 #include <libxml/parser.h>
 #include <libxml/xpath.h>
 #include <libxml/xpathInternals.h>
 
+#include <catch2/catch.hpp>
+
 #include "base/owned.hpp"
 #include "demo/pki.hpp"
-#include "xades/build.hpp"
 
 using namespace signet;
 using namespace signet::xades;
@@ -17,7 +19,8 @@ const base::Time now = base::from_rfc3339("2026-11-22T10:00:00Z").value();
 
 struct Signer {
   demo::Authority authority{"Test CA", now};
-  demo::Identity identity = authority.issue({.common_name = "Ana & <Ion>", .serial_number = "2000000000001", .key_type = pki::KeyType::ec_p256});
+  demo::Identity identity =
+      authority.issue({.common_name = "Ana & <Ion>", .serial_number = "2000000000001", .key_type = pki::KeyType::ec_p256});
 };
 
 const Signer& signer() {
@@ -26,7 +29,10 @@ const Signer& signer() {
 }
 
 SignatureParameters parameters(Packaging packaging = Packaging::detached) {
-  return {signer().identity.certificate, {signer().authority.root().certificate}, {KeyScheme::ecdsa, base::DigestAlgorithm::sha256}, packaging};
+  return {signer().identity.certificate,
+          {signer().authority.root().certificate},
+          {KeyScheme::ecdsa, base::DigestAlgorithm::sha256},
+          packaging};
 }
 
 using Document = base::Owned<xmlDoc, xmlFreeDoc>;
@@ -99,7 +105,8 @@ TEST_CASE("a detached reference's digest is the hash that was given, under its n
   const Document document = parsed(SignatureWriter(parameters()).document({"s-1", now, objects}, value));
   CHECK(text_of(document, "//ds:Reference[@Id='s-1-reference-0']/ds:DigestValue") == base::base64(objects[0].digest.bytes()));
   CHECK(text_of(document, "//ds:Reference[@Id='s-1-reference-0']/@URI") == "a%20b%2Fc%23%3F.pdf");
-  CHECK(text_of(document, "//ds:Reference[@Id='s-1-reference-0']/ds:DigestMethod/@Algorithm") == "http://www.w3.org/2001/04/xmldsig-more#sha384");
+  CHECK(text_of(document, "//ds:Reference[@Id='s-1-reference-0']/ds:DigestMethod/@Algorithm") ==
+        "http://www.w3.org/2001/04/xmldsig-more#sha384");
 }
 
 TEST_CASE("an enveloping signature carries the hash and signs its bytes") {
@@ -118,7 +125,8 @@ TEST_CASE("the baseline properties of EN 319 132-1 clause 6.3 are there") {
   CHECK(text_of(document, "//xades:DataObjectFormat/@ObjectReference") == "#s-1-reference-0");
   CHECK(text_of(document, "//xades:DataObjectFormat/xades:MimeType") == "application/octet-stream");
   const auto& certificate = signer().identity.certificate;
-  CHECK(text_of(document, "//xades:SigningCertificateV2/xades:Cert/xades:CertDigest/ds:DigestValue") == base::base64(certificate.fingerprint().bytes()));
+  CHECK(text_of(document, "//xades:SigningCertificateV2/xades:Cert/xades:CertDigest/ds:DigestValue") ==
+        base::base64(certificate.fingerprint().bytes()));
   CHECK(text_of(document, "//xades:IssuerSerialV2") == base::base64(certificate.issuer_serial_der()));
   CHECK(text_of(document, "(//ds:X509Certificate)[1]") == base::base64(certificate.der()));
 }

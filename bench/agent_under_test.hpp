@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace signet::bench {
+
+struct AgentOptions {
+  std::filesystem::path programs;   // where signetd and signet are
+  std::filesystem::path demo;       // demo/ of the source tree: its pinentry
+  std::filesystem::path folder;     // its own, empty
+  std::string module;
+  std::string pin;
+  std::filesystem::path pki;        // made by `signet demo pki`; with it there is a TSA
+  unsigned tsa_delay_ms = 0;
+};
+
+// A signetd with everything it needs, ended with the object. Throws when something does not start.
+class AgentUnderTest {
+ public:
+  explicit AgentUnderTest(const AgentOptions& options);
+  ~AgentUnderTest();
+  AgentUnderTest(const AgentUnderTest&) = delete;  // owns processes
+  AgentUnderTest& operator=(const AgentUnderTest&) = delete;
+
+  static constexpr const char* origin = "https://bench.example";
+  std::uint16_t port() const { return port_; }
+  // The first certificate whose common name holds this text.
+  std::string certificate(const std::string& common_name) const;
+  long rss_kib() const;
+  // Of the agent and its running hosts, from smaps_rollup (wants root, as the agent is not dumpable).
+  long pss_kib() const;
+  pid_t process() const { return agent_; }
+
+ private:
+  std::string ask(const std::string& words) const;
+  AgentOptions options_;
+  pid_t agent_ = -1, tsa_ = -1;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace signet::bench
