@@ -140,10 +140,9 @@ PinentryDialog::~PinentryDialog() {
 template <class T>
 awaitable<base::Result<T>> PinentryDialog::ask(signing::Origin origin, signing::Waiting::For what, WaitingCallback waiting,
                                                std::function<base::Result<T>(const Screen&)> dialog) {
-  const std::size_t closed_before = static_cast<std::size_t>(std::ranges::count(closed_, origin.text()));
+  const unsigned closed_before = closes_[origin.text()];
   const signing::Turns::Turn turn = co_await turns_->take();
-  if (static_cast<std::size_t>(std::ranges::count(closed_, origin.text())) != closed_before)
-    co_return failure(ErrorCode::user_cancelled, "who asked is gone");
+  if (closes_[origin.text()] != closed_before) co_return failure(ErrorCode::user_cancelled, "who asked is gone");
   open_for_ = origin.text();
   if (waiting) waiting({what, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) + options_.timeout});
   auto answer = co_await on_worker(thread_, [dialog = std::move(dialog), this]() -> base::Result<T> {
@@ -152,7 +151,6 @@ awaitable<base::Result<T>> PinentryDialog::ask(signing::Origin origin, signing::
     return dialog(screen);
   });
   open_for_.clear();
-  if (open_for_.empty() && closed_.size() > 1000) closed_.clear();
   co_return answer;
 }
 
@@ -239,7 +237,7 @@ awaitable<base::Result<std::size_t>> PinentryDialog::choose(signing::Origin orig
 }
 
 void PinentryDialog::close(const signing::Origin& origin) {
-  closed_.push_back(origin.text());
+  ++closes_[origin.text()];
   if (const int process = process_.load(); open_for_ == origin.text() && process > 0) ::kill(process, SIGTERM);
 }
 

@@ -3,6 +3,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
+#include <map>
 #include <memory>
 
 #include "agent/configuration.hpp"
@@ -33,7 +34,7 @@ class PinentryDialog : public signing::Dialog {
   std::shared_ptr<signing::Turns> turns_;
   boost::asio::thread_pool thread_{1};
   std::string open_for_;                  // whose dialog is open
-  std::vector<std::string> closed_;       // whose waiting dialogs are not to be opened any more
+  std::map<std::string, unsigned> closes_;  // by origin: a dialog that waited meanwhile is not opened any more
   std::atomic<int> process_{0};           // of the open dialog, to close it
 };
 

@@ -88,6 +88,7 @@ struct Batch {
   bool consented = false;
   std::optional<base::Error> error;  // why it is paused or cancelled
   std::optional<base::Error> halt;   // asks the running work to stop
+  bool cancelling = false;           // it stops for good
   std::optional<base::ErrorCode> last_refusal;
 
   std::optional<SigningCertificate> certificate;
@@ -389,9 +390,10 @@ awaitable<base::Result<SigningCertificate>> Batches::Implementation::commit(Batc
 // From a batch that waits or is paused to one that runs; on an error it is as before.
 awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch, std::optional<base::Secret> given) {
   batch->busy = true;
-  batch->halt.reset();
+  if (!batch->cancelling) batch->halt.reset();
   const auto stopped = [&](base::Error error) {
     batch->busy = false;
+    if (batch->cancelling) batch->state = BatchState::cancelled;
     return std::unexpected(std::move(error));
   };
   // No token is touched and nobody is asked while the journal has no room.
@@ -477,8 +479,9 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
 
 // What state a batch is in once nothing of it runs any more.
 void Batches::Implementation::settle(Batch& batch) {
-  if (batch.state == BatchState::cancelled) {
-    // As the person or the page said.
+  if (batch.cancelling) {
+    // As the person or the page said; what was in flight is among the results.
+    batch.state = BatchState::cancelled;
   } else if (batch.all_signed() && batch.unjournaled.empty()) {
     batch.state = BatchState::complete;
     batch.error.reset();
@@ -680,10 +683,11 @@ awaitable<base::Result<std::size_t>> Batches::Implementation::retry_time_stamps(
   const auto self = shared_from_this();
   if (batch->busy) co_return failure(ErrorCode::batch_state, "still running");
   batch->busy = true;
-  auto missing = std::exchange(batch->unstamped, {});
-  for (auto& [unit, signature] : missing) {
+  // Each stays in the list until its time stamp has come: a batch that misses time stamps is not over.
+  const auto missing = batch->unstamped;
+  for (const auto& [unit, signature] : missing) {
     while (batch->stamping >= limits_.max_time_stamps_pending) co_await batch->changed.wait(std::chrono::hours{1});
-    give_out(batch, std::move(signature));
+    give_out(batch, signature);
   }
   while (batch->stamping > 0) co_await batch->changed.wait(std::chrono::hours{1});
   batch->busy = false;
@@ -695,7 +699,9 @@ void Batches::Implementation::cancel(Batch& batch) {
   if (batch.state == BatchState::complete || batch.state == BatchState::cancelled) return;
   const base::Error reason{ErrorCode::user_cancelled, "the page cancelled the batch", 0, {}};
   batch.halt = batch.error = reason;
-  batch.state = BatchState::cancelled;
+  batch.cancelling = true;
+  // While a dialog is open or signatures are in flight it is not over yet: settle() says when.
+  if (!batch.busy) batch.state = BatchState::cancelled;
   ports_.dialog.close(batch.origin);
   batch.changed.notify();
   batch.tell_progress();

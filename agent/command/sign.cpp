@@ -164,6 +164,14 @@ class Signing {
   Signing(ControlClient& agent, const Options& options, const std::vector<Item>& items, bool quiet)
       : agent_(agent), options_(options), items_(items), quiet_(quiet) {}
 
+  // Whatever the end was, nothing of it stays open: no dialog, no unfinished batch that counts.
+  ~Signing() {
+    agent_.on_event({});
+    if (!batch_.empty()) (void)agent_.call("batch.close", {{"batch", batch_}});
+  }
+  Signing(const Signing&) = delete;  // closes its batch
+  Signing& operator=(const Signing&) = delete;
+
   base::Result<Outcome> run(const std::string& certificate) {
     outcome_.total = options_.together ? 1 : items_.size();
     auto begun =

@@ -59,6 +59,8 @@ int main(int argc, char** argv) {
   if (!channel->send({.kind = wire::Kind::load, .host_ends = !module}, payload) || !module) _exit(1);
   host::watch_slots((*module)->functions(), *channel);
   host::serve(**module, *channel);
-  // No C_Finalize and no exit handlers: they are vendor code that may hang while another host waits to be started.
+  // Only C_Finalize makes some modules let go of the card, and with it of its login (OpenSC with disconnect_action = reset). It
+  // is vendor code and may hang: the agent ends us for good after a moment. No exit handlers for the same reason.
+  (*module)->functions().C_Finalize(nullptr);
   _exit(0);
 }

@@ -6,10 +6,11 @@ root=$(cd "$here/../.." && pwd)
 
 usage() {
   cat <<'TEXT'
-usage: tests/browser/run.sh [--screenshots FOLDER] [FILE.test.mjs...]
+usage: tests/browser/run.sh [--screenshots FOLDER] [--only NAME] [FILE.test.mjs...]
 
 Builds web-bridge/pages and tests it in Chromium against a scripted agent.
   --screenshots FOLDER   also writes a picture of every state, language and size
+  --only NAME            only the tests whose names fit this regular expression
 Against a real agent: SIGNET_TEST_AGENT_PORTS="18580 …" and SIGNET_TEST_PAGE_PORT=8443 (the origin is
 https://sign.example:8443); tests that need a misbehaving agent are then skipped.
 SIGNET_TEST_CHROMIUM names another browser than /usr/bin/chromium.
@@ -23,16 +24,22 @@ skip() {
 }
 
 files=()
+select=()
 while [ $# -gt 0 ]; do
   case $1 in
     -h|--help) usage; exit 0 ;;
     --screenshots) mkdir -p "$2"; SIGNET_SCREENSHOTS=$(cd "$2" && pwd); export SIGNET_SCREENSHOTS; shift ;;
+    --only) select=(--test-name-pattern "$2"); shift ;;
     *.test.mjs) files+=("$here/$(basename "$1")") ;;
     *) usage >&2; exit 2 ;;
   esac
   shift
 done
-[ ${#files[@]} -gt 0 ] || files=("$here"/*.test.mjs)
+if [ ${#files[@]} -eq 0 ]; then
+  for file in "$here"/*.test.mjs; do
+    [ "$(basename "$file")" = real_agent.test.mjs ] || files+=("$file") # which real_agent.sh starts
+  done
+fi
 
 command -v node >/dev/null || skip "no node"
 command -v openssl >/dev/null || skip "no openssl"
@@ -53,6 +60,6 @@ export SIGNET_TEST_CERTIFICATE=$scratch/certificate.pem SIGNET_TEST_KEY=$scratch
 status=0
 for file in "${files[@]}"; do
   echo "tests/browser: $(basename "$file")"
-  node --test "$file" || status=1
+  node --test "${select[@]}" "$file" || status=1
 done
 exit $status

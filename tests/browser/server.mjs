@@ -1,4 +1,4 @@
-// Serves web-bridge/pages/dist over https, as a site of its own name. The page lists the agent's five ports; a test's agent has
+// Serves web-bridge/pages/dist and the sdk over https, as a site of its own name. The page lists the agent's five ports; a test's agent has
 // another one, so the list in the page and in its policy is replaced.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 
 const DIST = join(dirname(fileURLToPath(import.meta.url)), "../../web-bridge/pages/dist");
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
-const FILES = new Set(["index.html", "page.js", "page.css", "favicon.svg"]);
+const FILES = new Map(["index.html", "page.js", "page.css", "favicon.svg"].map((name) => [name, join(DIST, name)]))
+  .set("signet-sdk.js", join(DIST, "../../sdk/dist/signet-sdk.js"));
 
 export class PageServer {
   constructor({ certificate, key }) {
@@ -18,7 +19,7 @@ export class PageServer {
       this.requests.push(request.url);
       const name = request.url.split("?")[0].slice(1) || "index.html";
       if (!FILES.has(name)) return response.writeHead(404).end();
-      let body = readFileSync(join(DIST, name));
+      let body = readFileSync(FILES.get(name));
       if (name === "index.html") body = this.#withPorts(body.toString());
       response.writeHead(200, { "content-type": TYPES[extname(name)], "x-content-type-options": "nosniff", "cache-control": "no-store" }).end(body);
     });

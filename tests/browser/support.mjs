@@ -13,7 +13,7 @@ import { PageServer } from "./server.mjs";
 export const REAL_PORTS = process.env.SIGNET_TEST_AGENT_PORTS?.split(/\s+/).map(Number);
 const CHROMIUM = process.env.SIGNET_TEST_CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  "--host-resolver-rules=MAP sign.example 127.0.0.1"];
+  "--host-resolver-rules=MAP *.example 127.0.0.1"];
 
 export const LANGUAGES = ["ro", "ru", "en"];
 export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 }, kiosk: { width: 1080, height: 1920 } };
@@ -55,7 +55,7 @@ export async function freePort() {
 }
 
 /** The page in a fresh browser profile; whatever it complains of in the console fails the test. */
-export async function openPage(t, bench, { size = "desktop", language = "en", complaints = [], ...context_options } = {}) {
+export async function openPage(t, bench, { size = "desktop", language = "en", complaints = [], origin = bench.server.origin, ...context_options } = {}) {
   const context = await bench.browser.newContext({ ignoreHTTPSErrors: true, locale: { ro: "ro-RO", ru: "ru-RU", en: "en-GB" }[language] ?? language,
     viewport: SIZES[size], acceptDownloads: true, ...context_options });
   const page = await context.newPage();
@@ -69,9 +69,9 @@ export async function openPage(t, bench, { size = "desktop", language = "en", co
   t.after(async () => {
     await context.close();
     assert.deepEqual(heard, [], "the page complained");
-    for (const host of hosts) assert.ok(["sign.example", "127.0.0.1", "localhost", ""].includes(host.split(":")[0]), `the page asked ${host}`);
+    for (const host of hosts) assert.ok([new URL(origin).hostname, "127.0.0.1", "localhost", ""].includes(host.split(":")[0]), `the page asked ${host}`);
   });
-  await page.goto(bench.server.origin);
+  await page.goto(origin);
   return page;
 }
 

@@ -30,7 +30,9 @@ std::string mapping_flags(const void* address) {
 TEST_CASE("a secret's memory is locked, left out of core dumps and emptied by fork") {
   const Secret secret = Secret::copy_of(as_bytes("unit-pin-4711")).value();
   const std::string flags = mapping_flags(secret.bytes().data());
+#if !__has_feature(address_sanitizer)  // it makes mlock do nothing
   CHECK(flags.find(" lo") != std::string::npos);
+#endif
   CHECK(flags.find(" dd") != std::string::npos);
   CHECK(flags.find(" wf") != std::string::npos);
   const pid_t child = fork();

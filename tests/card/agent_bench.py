@@ -1,0 +1,322 @@
+"""What agent_test.py stands on: the control socket of the card, a display, dialogs, a signetd, memory of processes."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import time
+
+PIN = "58203917"  # long, so that a run of five of its digits is not found by chance
+WRONG_PIN = "13572468"  # well formed: the card counts it
+SHORTEST_RUN = 5
+
+POLL_S = 0.02
+WITHIN_S = 15  # for what takes milliseconds on an idle machine
+
+
+def until(condition, what, within_s=WITHIN_S):
+    """The first true value of condition(); an AssertionError that names `what` if there is none in time."""
+    deadline = time.monotonic() + within_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what}")
+        time.sleep(POLL_S)
+    return value
+
+
+class Card:
+    """The emulator's control socket."""
+
+    def tell(self, line):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(os.environ["SIGNET_CARD_CTL"])
+            connection.sendall(line.encode() + b"\n")
+            with connection.makefile() as answers:
+                answer = json.loads(answers.readline())
+        if not answer["ok"]:
+            raise AssertionError(f"{line}: {answer}")
+        return answer
+
+    def pull(self):
+        """Out of the reader, and until pcscd has seen it. Nothing shall ask the agent before: OpenSC 0.23 hangs in
+        C_GetTokenInfo (sc_unlock keeps its mutex) when asked twice about a card that is gone unseen."""
+        self.tell("remove")
+        self.wait_until_pulled()
+
+    def wait_until_pulled(self):
+        def readers():
+            command = ["opensc-tool", "--list-readers"]
+            return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN_S).stdout
+
+        until(lambda: not re.search(r"^\d+ +Yes ", readers(), re.M), "pcscd sees that the card is gone")
+
+    def make_new(self):
+        for line in ("insert", "delay 0", "fail-after 0", "reset"):
+            self.tell(line)
+        self._before = self.tell("status")
+
+    @property
+    def tries(self):
+        return self.tell("status")["tries"]
+
+    @property
+    def counted(self):
+        """What it was asked since make_new: signatures made with 9C, PINs presented, and those that were wrong."""
+        now = self.tell("status")
+        return {
+            "signatures": now["sign"]["9C"] - self._before["sign"]["9C"],
+            "verify": now["verify"] - self._before["verify"],
+            "verify_failed": now["verify_failed"] - self._before["verify_failed"],
+        }
+
+
+class Display:
+    """An X server without window manager. -noreset: else it starts anew when a dialog was its last client, and refuses
+    who comes meanwhile."""
+
+    def __init__(self):
+        read, write = os.pipe()
+        self._server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp", "-noreset"],
+            pass_fds=[write], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        os.close(write)
+        with os.fdopen(read) as number:
+            self.name = ":" + number.readline().strip()
+
+    def stop(self):
+        self._server.terminate()
+        self._server.wait()
+
+    def xdotool(self, *words, text=None):
+        return subprocess.run(
+            ["xdotool", *words], input=text, env={**os.environ, "DISPLAY": self.name},
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=WITHIN_S,
+        ).stdout
+
+    def dialogs(self):
+        return self.xdotool("search", "--onlyvisible", "--name", "^Signet$").split()
+
+    def dialog(self, signing):
+        """The dialog of a `signet sign`, there or soon to come."""
+        until(lambda: self.dialogs() or signing.ended(), "a dialog on the display")
+        window = self.dialogs()
+        assert window, f"no dialog: {signing.exit_code()} {signing.said}"
+        assert len(window) == 1, f"one dialog at a time, not {window}"
+        return Dialog(self, window[0])
+
+    def picture(self, name):
+        """For people to look at: SIGNET_SCREENSHOTS=FOLDER."""
+        if folder := os.environ.get("SIGNET_SCREENSHOTS"):
+            file = pathlib.Path(folder) / f"{name}.png"
+            command = ["import", "-display", self.name, "-window", "root", str(file)]
+            subprocess.run(command, check=True, timeout=WITHIN_S)
+
+
+class Dialog:
+    def __init__(self, display, window):
+        self._display = display
+        self._window = window
+        # Without a window manager nobody else gives it the keyboard.
+        display.xdotool("windowfocus", "--sync", window)
+        self.process = int(display.xdotool("getwindowpid", window))
+
+    def type_pin(self, pin, then="Return"):
+        # On standard input: other processes can read arguments.
+        self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=pin)
+        self.press(then)
+
+    def press(self, *keys):
+        self._display.xdotool("key", *keys)
+        self.gone()
+
+    def gone(self, within_s=WITHIN_S):
+        until(lambda: self._window not in self._display.dialogs(), "the dialog is gone", within_s)
+
+
+class Agent:
+    """A signetd with folders of its own. `told` is what it says to its dialogs, where `recorded` asks for that."""
+
+    def __init__(
+        self,
+        bin_folder,
+        folder,
+        *,
+        display=None,
+        pinentry="/usr/bin/pinentry-gtk-2",
+        recorded=False,
+        tsa=None,
+        scope="batch",
+        timeout_s=60,
+        opensc_conf=None,
+    ):
+        self._bin = pathlib.Path(bin_folder)
+        self.folder = pathlib.Path(folder)
+        self.log, self.journal, self._told = self.folder / "log", self.folder / "journal", self.folder / "told"
+        for name in ("run", "home"):
+            (self.folder / name).mkdir(mode=0o700)
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder / "home"),
+            "XDG_RUNTIME_DIR": str(self.folder / "run"),
+            "OPENSC_CONF": str(opensc_conf or os.environ["OPENSC_CONF"]),
+            "LANG": "C.UTF-8",
+        }
+        if display is not None:
+            self._environment["DISPLAY"] = display.name
+        if recorded:
+            pinentry = self._recorder(pinentry)
+        self._configuration = self.folder / "signet.toml"
+        self._configuration.write_text(
+            f"""language = "en"
+journal = "{self.journal}"
+log_level = "debug"
+[[modules]]
+name = "opensc"
+path = "{os.environ['SIGNET_CARD_MODULE']}"
+[pin_cache]
+scope = "{scope}"
+[dialog]
+pinentry = "{pinentry}"
+timeout_s = {timeout_s}
+"""
+            + (f'[time_stamping]\nurls = ["{tsa}"]\n' if tsa else ""),
+            encoding="utf-8",
+        )
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [self._bin / "signetd", "--config", self._configuration],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        until(lambda: self.status() is not None or self._process.poll() is not None, "signetd answers")
+        until(lambda: self.query("tokens").get("tokens"), "signetd sees the card")
+
+    def _recorder(self, pinentry):
+        """A program that becomes the pinentry and keeps a copy of what it is told; not of what it answers."""
+        program = self.folder / "recorder"
+        copy = f"tee -a {shlex.quote(str(self._told))}"
+        program.write_text(f"#!/bin/bash\nexec {shlex.quote(pinentry)} < <({copy})\n", encoding="utf-8")
+        program.chmod(0o700)
+        return str(program)
+
+    @property
+    def told(self):
+        return re.sub(r"%([0-9A-F]{2})", lambda escape: chr(int(escape[1], 16)), self._told.read_text(encoding="utf-8"))
+
+    @property
+    def process(self):
+        return self._process.pid
+
+    def hosts(self):
+        """The token hosts that it has now."""
+        children = pathlib.Path(f"/proc/{self.process}/task").glob("*/children")
+        found = []
+        for number in " ".join(file.read_text() for file in children).split():
+            with contextlib.suppress(OSError):
+                if pathlib.Path(f"/proc/{number}/comm").read_text().startswith("signet-token-ho"):
+                    found.append(int(number))
+        return found
+
+    def command(self, *words):
+        return [str(self._bin / "signet"), "--config", str(self._configuration), *map(str, words)]
+
+    def query(self, *words):
+        done = subprocess.run(
+            self.command("--json", *words),
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=WITHIN_S,
+        )
+        return json.loads(done.stdout) if done.stdout else {}
+
+    def status(self):
+        status = self.query("status")
+        return None if "error" in status else status
+
+    def sign(self, *words, **streams):
+        return Signing(self.command("sign", *words), self._environment, **streams)
+
+    def stop(self):
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(WITHIN_S)
+
+
+class Signing:
+    """A `signet sign` that runs."""
+
+    def __init__(self, command, environment, stderr=subprocess.PIPE):
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
+        self.said = ""
+
+    def interrupt(self):
+        self._process.send_signal(signal.SIGINT)
+
+    def ended(self):
+        return self._process.poll() is not None
+
+    def exit_code(self, within_s=WITHIN_S):
+        try:
+            out, err = self._process.communicate(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            out, err = self._process.communicate()
+            raise AssertionError(f"`signet sign` did not end within {within_s} s: {out} {err}") from None
+        self.said = out + (err or "")
+        return self._process.returncode
+
+
+# Digits in a hexadecimal or decimal number (digests, handles) are that number's, and may be any.
+LONG_NUMBER = re.compile(rb"[0-9a-fA-F]{24,}")
+
+
+def runs_of(pin):
+    octets = pin.encode()
+    return [octets[i : i + SHORTEST_RUN] for i in range(len(octets) - SHORTEST_RUN + 1)]
+
+
+def traces(pin, octets):
+    """Where in the octets a run of the PIN's characters stands."""
+    numbers = None
+    found = []
+    for run in runs_of(pin):
+        at = octets.find(run)
+        while at >= 0:
+            if numbers is None:
+                numbers = [number.span() for number in LONG_NUMBER.finditer(octets)]
+            if not any(begin <= at < end for begin, end in numbers):
+                found.append(at)
+            at = octets.find(run, at + 1)
+    return sorted(found)
+
+
+def memory_traces(process, pin):
+    """(address, locked) of each run of the PIN's characters in memory of a process that is no file's."""
+    found = []
+    with open(f"/proc/{process}/smaps", encoding="utf-8") as smaps, open(f"/proc/{process}/mem", "rb", 0) as memory:
+        for begin, end, locked in anonymous_mappings(smaps):
+            with contextlib.suppress(OSError, OverflowError):  # [vvar] and its like cannot be read
+                memory.seek(begin)
+                found += [(begin + at, locked) for at in traces(pin, memory.read(end - begin))]
+    return found
+
+
+def anonymous_mappings(smaps):
+    begin = None
+    for line in smaps:
+        if header := re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ (\d+)", line):
+            begin, end = int(header[1], 16), int(header[2], 16)
+            wanted = header[3].startswith("r") and header[4] == "0" and "[v" not in line
+        elif line.startswith("VmFlags:") and begin is not None and wanted:
+            yield begin, end, " lo" in line
