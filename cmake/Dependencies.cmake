@@ -14,7 +14,7 @@ pkg_check_modules(libassuan REQUIRED IMPORTED_TARGET libassuan)
 pkg_check_modules(gpgerror REQUIRED IMPORTED_TARGET gpg-error)
 pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
 
-# Asio and Beast are headers; what of them can be compiled once is compiled once, in net/boost.cpp.
+# Asio and Beast are headers: Beast stays in few sources, as each costs half a minute to compile.
 add_library(signet_asio INTERFACE)
 target_link_libraries(signet_asio INTERFACE Boost::headers Threads::Threads)
 target_compile_definitions(signet_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_VISIBILITY BOOST_BEAST_USE_STD_STRING_VIEW)

@@ -73,6 +73,7 @@ void append_progress(JsonObject& object, const signing::BatchProgress& progress)
       .number("total", progress.total)
       .number("signed", progress.signed_count)
       .number("ready", progress.ready)
+      .number("results", progress.results)
       .number("time_stamps_missing", progress.time_stamps_missing)
       .number("acknowledged", static_cast<std::size_t>(progress.acknowledged));
   if (progress.remaining) object.number("remaining_s", static_cast<std::int64_t>(progress.remaining->count()));

@@ -52,6 +52,8 @@ void BatchFeed::release() {
 void BatchFeed::rewind() {
   if (const auto progress = face_->batches.progress(origin_, handle_)) after_ = std::min(after_, progress->acknowledged);
   results_left_ = true;
+  progress_changed_ = true;
+  told_state_.reset();
   wake();
 }
 
@@ -78,7 +80,7 @@ void BatchFeed::detach() {
 
 bool BatchFeed::over(const signing::BatchProgress& progress) const {
   // Not so for a cancelled one: the signature in flight may still come.
-  return progress.state == BatchState::complete && told_state_ == progress.state && progress.acknowledged >= progress.ready &&
+  return progress.state == BatchState::complete && told_state_ == progress.state && progress.acknowledged >= progress.results &&
          progress.time_stamps_missing == 0;
 }
 
@@ -92,7 +94,7 @@ awaitable<void> BatchFeed::run() {
     auto next = Clock::time_point::max();
     if (holds_ == 0) {
       if (results_left_) {
-        const bool all_at_once = progress->state != BatchState::running || progress->ready >= after_ + limits.results_per_message;
+        const bool all_at_once = progress->state != BatchState::running || progress->results >= after_ + limits.results_per_message;
         if (all_at_once || now >= results_sent_ + limits.results_interval) {
           if (!co_await send_results(*progress)) break;
           continue;
@@ -129,7 +131,7 @@ awaitable<bool> BatchFeed::send_results(const signing::BatchProgress& progress) 
     results_left_ = false;
     co_return true;
   }
-  results_left_ = results->back().sequence < progress.ready || results->size() == most;
+  results_left_ = results->back().sequence < progress.results || results->size() == most;
   after_ = results->back().sequence;
   results_sent_ = Clock::now();
   std::size_t largest = 1;

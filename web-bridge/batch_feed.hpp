@@ -18,7 +18,7 @@ class BatchFeed : public std::enable_shared_from_this<BatchFeed> {
   // Nothing is sent while it is held: the answer to a commit comes before the first result.
   void hold() { ++holds_; }
   void release();
-  // Sends what is not acknowledged again.
+  // Sends what is not acknowledged again, and the progress after it.
   void rewind();
   // Looks again whether there is something to do: after an acknowledgement.
   void wake();

@@ -243,9 +243,10 @@ class ControlServer::Implementation : public std::enable_shared_from_this<Implem
     std::optional<base::Error> error;
     if (!user || *user != ::geteuid()) {
       error = base::Error{ErrorCode::other_user, "this agent serves another user", 0, {}};
-    } else if (self->channels_.size() >= self->face_.limits().control_connections) {
-      error = base::Error{ErrorCode::too_many, "connections", 0, {}};
     }
+    const auto origin = signing::Origin::command_line();
+    auto place = self->face_.admit(origin);
+    if (!error && !place) error = place.error();
     if (error) {
       self->face_.event("refused", {{"code", std::string(name(error->code))}, {"origin", "command-line"}});
       co_await channel->write(refused_event(*error));
@@ -264,7 +265,7 @@ class ControlServer::Implementation : public std::enable_shared_from_this<Implem
         server.ended_.cancel();
       }
     } const listed(*self, channel);
-    co_await self->face_.serve(channel, Caller{signing::Origin::command_line(), *user});
+    co_await self->face_.serve(channel, Caller{origin, *user}, std::move(*place));
   }
 
   asio::any_io_executor executor_;

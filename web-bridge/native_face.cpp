@@ -9,13 +9,22 @@ NativeFace::NativeFace(boost::asio::any_io_executor executor, signing::Batches& 
     : state_(std::make_shared<State>(std::move(executor), batches, std::move(control), std::move(options))) {}
 NativeFace::~NativeFace() = default;
 
-awaitable<void> NativeFace::serve(std::shared_ptr<Channel> channel, Caller caller) {
-  const auto state = state_;
+base::Result<NativeFace::Place> NativeFace::admit(const signing::Origin& origin) {
+  std::map<signing::Origin, std::size_t>& all = state_->connections;
+  const std::size_t of_origin = all.contains(origin) ? all.at(origin) : 0;
+  if (origin.is_command_line()) {
+    if (of_origin >= limits().control_connections) return base::failure(base::ErrorCode::too_many, "commands");
+  } else {
+    std::size_t pages = 0;
+    for (const auto& [one, count] : all) pages += one.is_command_line() ? 0 : count;
+    if (pages >= limits().connections || of_origin >= limits().connections_per_origin)
+      return base::failure(base::ErrorCode::too_many, "connections");
+  }
   struct Counted {
     std::shared_ptr<State> state;
     signing::Origin origin;
-    Counted(std::shared_ptr<State> the_state, signing::Origin the_origin)
-        : state(std::move(the_state)), origin(std::move(the_origin)) {
+    Counted(std::shared_ptr<State> the_state, const signing::Origin& the_origin)
+        : state(std::move(the_state)), origin(the_origin) {
       ++state->connections[origin];
     }
     Counted(const Counted&) = delete;
@@ -23,9 +32,15 @@ awaitable<void> NativeFace::serve(std::shared_ptr<Channel> channel, Caller calle
     ~Counted() {
       if (--state->connections.at(origin) == 0) state->connections.erase(origin);
     }
-  } const counted(state, caller.origin);
+  };
+  return std::make_shared<const Counted>(state_, origin);
+}
+
+awaitable<void> NativeFace::serve(std::shared_ptr<Channel> channel, Caller caller, Place place) {
+  const auto state = state_;
   state->event("connected", {{"origin", caller.origin.text()}});
   co_await std::make_shared<Session>(state, std::move(channel), caller)->run();
+  place.reset();
   state->event("disconnected", {{"origin", caller.origin.text()}});
 }
 
@@ -35,11 +50,6 @@ std::size_t NativeFace::connections() const {
   std::size_t all = 0;
   for (const auto& [origin, count] : state_->connections) all += count;
   return all;
-}
-
-std::size_t NativeFace::connections_of(const signing::Origin& origin) const {
-  const auto row = state_->connections.find(origin);
-  return row == state_->connections.end() ? 0 : row->second;
 }
 
 void NativeFace::event(std::string_view name, const EventFields& fields) const { state_->event(name, fields); }

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "answers.hpp"
+#include "base/text.hpp"
 #include "net/peer_user.hpp"
 #include "web_bridge/json.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::string_view subprotocol = "signet.v1";
 constexpr std::string_view path = "/v1";
+constexpr std::size_t shown_bytes = 200;  // of what a stranger sent
 
 std::uint16_t close_code_of(ErrorCode code) {
   switch (code) {
@@ -64,8 +66,9 @@ bool offers_subprotocol(const net::HttpRequest& request) {
 
 class WebSocketChannel : public Channel {
  public:
-  WebSocketChannel(std::shared_ptr<net::WebSocket> socket, net::Endpoint local, net::Endpoint remote, const OriginPolicy& policy)
-      : socket_(std::move(socket)), local_(std::move(local)), remote_(std::move(remote)), policy_(policy) {}
+  WebSocketChannel(std::shared_ptr<net::WebSocket> socket, net::Endpoint local, net::Endpoint remote,
+                   std::shared_ptr<const OriginPolicy> policy)
+      : socket_(std::move(socket)), local_(std::move(local)), remote_(std::move(remote)), policy_(std::move(policy)) {}
 
   awaitable<base::Result<std::string>> read() override { return socket_->read(); }
   awaitable<base::Result<void>> write(std::string text) override { return socket_->write(std::move(text)); }
@@ -76,14 +79,14 @@ class WebSocketChannel : public Channel {
   base::Result<void> still_served() override {
     const auto user = net::peer_user(local_, remote_);
     if (!user) return std::unexpected(base::Error{ErrorCode::other_user, user.error().detail, user.error().origin, {}});
-    if (!policy_.serves(*user)) return base::failure(ErrorCode::other_user, "this agent serves another user");
+    if (!policy_->serves(*user)) return base::failure(ErrorCode::other_user, "this agent serves another user");
     return {};
   }
 
  private:
   std::shared_ptr<net::WebSocket> socket_;
   net::Endpoint local_, remote_;
-  const OriginPolicy& policy_;
+  std::shared_ptr<const OriginPolicy> policy_;
 };
 
 }  // namespace
@@ -93,6 +96,7 @@ class NativeServer::Implementation {
   Implementation(boost::asio::any_io_executor executor, NativeFace& face, NativeServerOptions options)
       : face_(face),
         options_(std::move(options)),
+        policy_(std::make_shared<const OriginPolicy>(std::move(options_.policy))),
         server_(std::move(executor),
                 net::HttpHandlers{[this](net::HttpRequest request) { return answer(std::move(request)); },
                                   [this](net::HttpRequest request) { return upgrade(std::move(request)); },
@@ -115,19 +119,20 @@ class NativeServer::Implementation {
 
   NativeFace& face_;
   NativeServerOptions options_;
+  std::shared_ptr<const OriginPolicy> policy_;
   net::HttpServer server_;
 };
 
 base::Result<uid_t> NativeServer::Implementation::user_of(const net::HttpRequest& request) const {
   const auto user = net::peer_user(request.local, request.remote);
   if (!user) return base::failure(ErrorCode::other_user, user.error().detail, user.error().origin);
-  if (!options_.policy.serves(*user)) return base::failure(ErrorCode::other_user, "this agent serves another user", *user);
+  if (!policy_->serves(*user)) return base::failure(ErrorCode::other_user, "this agent serves another user", *user);
   return user;
 }
 
 void NativeServer::Implementation::refused(const base::Error& error, const net::HttpRequest& request) const {
-  EventFields fields{{"code", std::string(name(error.code))}, {"detail", error.detail}};
-  for (const auto origin : request.all("origin")) fields.emplace_back("origin", origin);
+  EventFields fields{{"code", std::string(name(error.code))}, {"detail", base::shown(error.detail, shown_bytes)}};
+  for (const auto origin : request.all("origin")) fields.emplace_back("origin", base::shown(origin, shown_bytes));
   face_.event("refused", fields);
 }
 
@@ -140,7 +145,7 @@ awaitable<net::HttpResponse> NativeServer::Implementation::answer(net::HttpReque
   const auto origin = origin_of(request);
   if (!origin) co_return refuse(origin.error());
   if (const auto user = user_of(request); !user) co_return refuse(user.error());
-  if (!options_.policy.allows(*origin)) co_return refuse({ErrorCode::origin_refused, "this origin is not allowed", 0, {}});
+  if (!policy_->allows(*origin)) co_return refuse({ErrorCode::origin_refused, "this origin is not allowed", 0, {}});
   if (request.method != "GET" || request.target != "/health") co_return json_response(404, "{}");
   auto response = json_response(200, R"({"agent":"signet","protocol":1})");
   response.headers.emplace_back("Access-Control-Allow-Origin", origin->text());
@@ -160,13 +165,15 @@ awaitable<NativeServer::Implementation::Decision> NativeServer::Implementation::
 
   const auto user = user_of(request);
   std::optional<base::Error> error;
+  NativeFace::Place place;
   if (!user) {
     error = user.error();
-  } else if (!options_.policy.allows(*origin)) {
+  } else if (!policy_->allows(*origin)) {
     error = base::Error{ErrorCode::origin_refused, "this origin is not allowed", 0, {}};
-  } else if (face_.connections() >= face_.limits().connections ||
-             face_.connections_of(*origin) >= face_.limits().connections_per_origin) {
-    error = base::Error{ErrorCode::too_many, "connections", 0, {}};
+  } else if (auto admitted = face_.admit(*origin); !admitted) {
+    error = admitted.error();
+  } else {
+    place = std::move(*admitted);
   }
   const bool offered = offers_subprotocol(request);
   net::Upgrade allowed;
@@ -183,9 +190,9 @@ awaitable<NativeServer::Implementation::Decision> NativeServer::Implementation::
   }
   if (!offered) co_return refusal(400, ErrorCode::version_unsupported);
   allowed.max_message_bytes = face_.limits().message_bytes;
-  allowed.session = [this, caller = Caller{*origin, *user}, local = request.local,
+  allowed.session = [this, caller = Caller{*origin, *user}, place, local = request.local,
                      remote = request.remote](std::shared_ptr<net::WebSocket> socket) {
-    return face_.serve(std::make_shared<WebSocketChannel>(std::move(socket), local, remote, options_.policy), caller);
+    return face_.serve(std::make_shared<WebSocketChannel>(std::move(socket), local, remote, policy_), caller, place);
   };
   co_return allowed;
 }

@@ -128,7 +128,7 @@ class Bench {
     NativeServerOptions server;
     server.policy = {{signing::Origin::parse(allowed_origin).value(), signing::Origin::parse("http://localhost:8080").value()},
                      options.users};
-    server.ports = {0};
+    server.ports.assign(20, 0);  // a port that is free on one address may be in use on the other
     server.http.close_timeout = std::chrono::milliseconds(500);
     page_server.emplace(io.get_executor(), *face, std::move(server));
     port = page_server->start().value();

@@ -435,7 +435,7 @@ TEST_CASE("a port that is taken on either address is passed over") {
   const auto busy = bench.port;
   NativeServerOptions options;
   options.policy = {{}, {::getuid()}};
-  options.ports = {busy, 0};
+  options.ports = {busy, 0, 0, 0, 0, 0};
   NativeServer second(context.io().get_executor(), *bench.face, std::move(options));
   const auto port = second.start();
   REQUIRE(port);

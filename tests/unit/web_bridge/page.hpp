@@ -78,7 +78,8 @@ class Messages {
     }
     for (;;) {
       json::object message = next();
-      if (const auto* its = message.if_contains("event"); its != nullptr && its->as_string() == name) return message.at("params").as_object();
+      if (const auto* its = message.if_contains("event"); its != nullptr && its->as_string() == name)
+        return message.at("params").as_object();
       others_.push_back(std::move(message));
     }
   }

@@ -12,7 +12,7 @@ struct ControlServerOptions {
 };
 
 // The control socket: the same protocol, one JSON object a line, for processes of the agent's own user (SO_PEERCRED). One thread;
-// `face` must outlive it.
+// `face` must outlive it. Stop it before destroying it.
 class ControlServer {
  public:
   ControlServer(boost::asio::any_io_executor executor, NativeFace& face, ControlServerOptions options);

@@ -37,12 +37,14 @@ class NativeFace {
   NativeFace(const NativeFace&) = delete;  // connections refer to it
   NativeFace& operator=(const NativeFace&) = delete;
 
+  // A place for one more connection, held until the last copy goes; too_many. Pages do not use up the command line's.
+  using Place = std::shared_ptr<const void>;
+  base::Result<Place> admit(const signing::Origin& origin);
   // Serves one connection until it ends. Requests that wait for a person go on without it; their batches are kept.
-  boost::asio::awaitable<void> serve(std::shared_ptr<Channel> channel, Caller caller);
+  boost::asio::awaitable<void> serve(std::shared_ptr<Channel> channel, Caller caller, Place place);
 
   const NativeLimits& limits() const;
-  std::size_t connections() const;
-  std::size_t connections_of(const signing::Origin& origin) const;
+  std::size_t connections() const;  // of pages and of the command line
   void event(std::string_view name, const EventFields& fields) const;
 
   struct State;

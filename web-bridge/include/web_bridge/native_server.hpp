@@ -15,7 +15,7 @@ struct NativeServerOptions {
 };
 
 // The native protocol's WebSocket on the loopback, and GET /health. Checks Host, Origin, user, limits and subprotocol before
-// anything is done, as docs/PROTOCOL.md's table has them. One thread; `face` must outlive it.
+// anything is done, as docs/PROTOCOL.md's table has them. One thread; `face` must outlive it. Stop it before destroying it.
 class NativeServer {
  public:
   NativeServer(boost::asio::any_io_executor executor, NativeFace& face, NativeServerOptions options);
