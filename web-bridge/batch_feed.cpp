@@ -94,7 +94,8 @@ awaitable<void> BatchFeed::run() {
     auto next = Clock::time_point::max();
     if (holds_ == 0) {
       if (results_left_) {
-        const bool all_at_once = progress->state != BatchState::running || progress->results >= after_ + limits.results_per_message;
+        const bool all_at_once =
+            progress->state != BatchState::running || progress->results >= after_ + limits.results_per_message;
         if (all_at_once || now >= results_sent_ + limits.results_interval) {
           if (!co_await send_results(*progress)) break;
           continue;
