@@ -255,6 +255,8 @@ class Signing {
   base::Result<void> acknowledge() {
     if (write_error_ || last_sequence_ == acknowledged_) return {};
     auto done = agent_.call("batch.acknowledge", {{"batch", batch_}, {"through", last_sequence_}});
+    // Ctrl-C while waiting for the answer: the batch is cancelled by the loop, its last results still come.
+    if (!done && done.error().code == ErrorCode::user_cancelled) return {};
     if (!done) return base::failure_of(done);
     acknowledged_ = last_sequence_;
     return {};
