@@ -33,6 +33,15 @@ const EVP_MD* message_digest(DigestAlgorithm algorithm) {
   return fetched.at(static_cast<std::size_t>(algorithm)).get();
 }
 
+EVP_MD_CTX* context_of_thread() {
+  thread_local const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context{EVP_MD_CTX_new()};
+  return context.get();
+}
+
+[[noreturn]] void cannot_compute(DigestAlgorithm algorithm) {
+  throw std::runtime_error("OpenSSL cannot compute " + std::string(name(algorithm)));
+}
+
 }  // namespace
 
 std::string_view name(DigestAlgorithm algorithm) { return row(algorithm).name; }
@@ -65,14 +74,30 @@ bool Digest::operator==(const Digest& other) const {
 }
 
 Digest digest(DigestAlgorithm algorithm, BytesView data) {
-  thread_local const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context{EVP_MD_CTX_new()};
+  EVP_MD_CTX* const context = context_of_thread();
   Digest out;
   out.algorithm_ = algorithm;
-  if (EVP_DigestInit_ex2(context.get(), message_digest(algorithm), nullptr) != 1 ||
-      EVP_DigestUpdate(context.get(), data.data(), data.size()) != 1 ||
-      EVP_DigestFinal_ex(context.get(), out.value_.data(), nullptr) != 1) {
-    throw std::runtime_error("OpenSSL cannot compute " + std::string(name(algorithm)));
-  }
+  if (EVP_DigestInit_ex2(context, message_digest(algorithm), nullptr) != 1 ||
+      EVP_DigestUpdate(context, data.data(), data.size()) != 1 || EVP_DigestFinal_ex(context, out.value_.data(), nullptr) != 1)
+    cannot_compute(algorithm);
+  return out;
+}
+
+void DigestPrefix::Free::operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+
+DigestPrefix::DigestPrefix(DigestAlgorithm algorithm, BytesView beginning) : algorithm_(algorithm), context_(EVP_MD_CTX_new()) {
+  if (EVP_DigestInit_ex2(context_.get(), message_digest(algorithm), nullptr) != 1 ||
+      EVP_DigestUpdate(context_.get(), beginning.data(), beginning.size()) != 1)
+    cannot_compute(algorithm);
+}
+
+Digest DigestPrefix::with(BytesView rest) const {
+  EVP_MD_CTX* const context = context_of_thread();
+  Digest out;
+  out.algorithm_ = algorithm_;
+  if (EVP_MD_CTX_copy_ex(context, context_.get()) != 1 || EVP_DigestUpdate(context, rest.data(), rest.size()) != 1 ||
+      EVP_DigestFinal_ex(context, out.value_.data(), nullptr) != 1)
+    cannot_compute(algorithm_);
   return out;
 }
 

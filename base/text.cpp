@@ -120,9 +120,8 @@ void append_xml_attribute(std::string& out, std::string_view value) {
   }
 }
 
-std::string percent_encoded(std::string_view text, std::string_view keep) {
+void append_percent_encoded(std::string& out, std::string_view text, std::string_view keep) {
   constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string out;
   for (char c : text) {
     if (unreserved(c) || keep.find(c) != std::string_view::npos) {
       out += c;
@@ -132,6 +131,11 @@ std::string percent_encoded(std::string_view text, std::string_view keep) {
       out += digits[static_cast<std::uint8_t>(c) & 15];
     }
   }
+}
+
+std::string percent_encoded(std::string_view text, std::string_view keep) {
+  std::string out;
+  append_percent_encoded(out, text, keep);
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -122,10 +123,20 @@ long AgentUnderTest::rss_kib() const { return kib_in("/proc/" + std::to_string(a
 
 long AgentUnderTest::pss_kib() const {
   long sum = kib_in("/proc/" + std::to_string(agent_) + "/smaps_rollup", "Pss:");
-  const auto task = "/proc/" + std::to_string(agent_) + "/task/" + std::to_string(agent_) + "/children";
-  std::ifstream children(task);
+  std::ifstream children("/proc/" + std::to_string(agent_) + "/task/" + std::to_string(agent_) + "/children");
   for (pid_t child = 0; children >> child;) sum += kib_in("/proc/" + std::to_string(child) + "/smaps_rollup", "Pss:");
   return sum;
+}
+
+std::chrono::duration<double> AgentUnderTest::cpu() const {
+  // utime and stime of proc(5): fields 14 and 15, counted from the state, which follows the name in brackets.
+  const std::string stat = read("/proc/" + std::to_string(agent_) + "/stat");
+  std::istringstream rest(stat.substr(stat.rfind(')') + 1));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) rest >> skipped;
+  double user = 0, system = 0;
+  rest >> user >> system;
+  return std::chrono::duration<double>((user + system) / static_cast<double>(sysconf(_SC_CLK_TCK)));
 }
 
 }  // namespace signet::bench

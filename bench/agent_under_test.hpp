@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -33,6 +34,8 @@ class AgentUnderTest {
   long rss_kib() const;
   // Of the agent and its running hosts, from smaps_rollup (wants root, as the agent is not dumpable).
   long pss_kib() const;
+  // CPU time of the agent alone so far, in ticks of 10 ms.
+  std::chrono::duration<double> cpu() const;
   pid_t process() const { return agent_; }
 
  private:

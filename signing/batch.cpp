@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <deque>
 #include <set>
 
 #include "signing/turns.hpp"
@@ -30,6 +31,8 @@ constexpr std::size_t most_in_chunk = 64;
 constexpr unsigned most_restarts_without_progress = 3;
 constexpr std::size_t journal_bytes_per_item = 400;
 constexpr std::size_t shown_names = 5;
+// Signing goes on at one time while documents of an earlier one are read.
+constexpr std::size_t kept_writers = 4;
 // pcscd looks every 400 ms whether a card is still in its reader.
 constexpr auto card_settles = std::chrono::milliseconds{700};
 
@@ -92,8 +95,9 @@ struct Batch {
   std::optional<base::ErrorCode> last_refusal;
 
   std::optional<SigningCertificate> certificate;
-  std::optional<xades::SignatureWriter> writer;
-  std::string id_prefix;
+  std::optional<xades::SignatureParameters> parameters;  // but for the time
+  std::deque<xades::SignatureWriter> writers;            // of the latest signing times asked for
+  std::string id;                                        // "signet-" and 24 hexadecimal digits; says nothing of the handle
 
   std::uint32_t next_unit = 0;
   std::set<std::uint32_t> put_back;  // taken, but not signed
@@ -127,19 +131,31 @@ struct Batch {
     if (listener.progress_changed) listener.progress_changed();
   }
 
+  // Good until the next call.
+  const xades::SignatureWriter& writer(base::Time signing_time) {
+    const auto known = std::ranges::find(writers, signing_time, &xades::SignatureWriter::signing_time);
+    if (known != writers.end()) return *known;
+    if (writers.size() == kept_writers) writers.pop_front();
+    parameters->signing_time = signing_time;
+    return writers.emplace_back(*parameters);
+  }
+
   // Calls `use` with the content of one signature; what it views lives until `use` returns.
   template <class Use>
-  auto with_content(std::uint32_t unit, base::Time signing_time, Use use) const {
+  auto with_content(std::uint32_t unit, Use use) const {
+    const std::string signature_id = id + '-' + std::to_string(unit);
+    if (!request.together) {
+      const Manifest::Item item = manifest[unit];
+      const xades::DataObject object{item.name, item.digest};
+      return use(xades::SignatureContent{signature_id, {&object, 1}});
+    }
     std::vector<xades::DataObject> objects;
-    const std::size_t first = request.together ? 0 : unit;
-    const std::size_t count = request.together ? manifest.size() : 1;
-    objects.reserve(count);
-    for (std::size_t i = first; i < first + count; ++i) {
+    objects.reserve(manifest.size());
+    for (std::size_t i = 0; i < manifest.size(); ++i) {
       const Manifest::Item item = manifest[i];
       objects.push_back({item.name, item.digest});
     }
-    const std::string id = id_prefix + std::to_string(unit);
-    return use(xades::SignatureContent{id, signing_time, objects});
+    return use(xades::SignatureContent{signature_id, objects});
   }
 };
 
@@ -193,7 +209,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   void acknowledge(Batch& batch, std::uint64_t through);
   void listen(Batch& batch, BatchListener listener);
   BatchProgress progress(const Batch& batch) const;
-  std::vector<ItemResult> results(const Batch& batch, std::uint64_t after, std::size_t most) const;
+  std::vector<ItemResult> results(Batch& batch, std::uint64_t after, std::size_t most) const;
   void forget(const std::string& handle);
   awaitable<void> lock(base::Error reason);
   awaitable<void> stop();
@@ -241,8 +257,7 @@ base::Result<std::string> Batches::Implementation::begin(const Origin& origin, s
     return failure(ErrorCode::too_many, "unfinished batches");
   std::string handle = random_base64url(32);
   auto batch = std::make_shared<Batch>(executor_, handle, origin, user, std::move(request), limits_.manifest);
-  batch->id_prefix =
-      "signet-" + base::hex(base::digest(base::DigestAlgorithm::sha256, base::as_bytes(handle)).bytes().first(12)) + "-";
+  batch->id = "signet-" + base::hex(base::digest(base::DigestAlgorithm::sha256, base::as_bytes(handle)).bytes().first(12));
   batch->detached_at = ports_.now();
   batches_.emplace(handle, std::move(batch));
   if (!keeping_house_) {
@@ -302,8 +317,13 @@ awaitable<base::Result<void>> Batches::Implementation::prepare(BatchPointer batc
     if (algorithm->scheme == xades::KeyScheme::ecdsa) co_return failure(ErrorCode::mechanism_unsupported, "PSS is for RSA keys");
     algorithm->scheme = xades::KeyScheme::rsa_pss;
   }
-  batch->writer.emplace(xades::SignatureParameters{batch->certificate->certificate, batch->certificate->chain, *algorithm,
-                                                   batch->request.packaging});
+  batch->parameters.emplace(xades::SignatureParameters{.signing_certificate = batch->certificate->certificate,
+                                                       .chain = batch->certificate->chain,
+                                                       .algorithm = *algorithm,
+                                                       .packaging = batch->request.packaging,
+                                                       .shared_id = batch->id,
+                                                       .signing_time = {},
+                                                       .objects = batch->request.together ? batch->manifest.size() : 1});
   co_return base::Result<void>{};
 }
 
@@ -362,7 +382,7 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
     co_return key;
   }
   batch->last_refusal.reset();
-  if (batch->writer->algorithm().scheme == xades::KeyScheme::rsa_pss && !key->key.pss_offered)
+  if (batch->parameters->algorithm.scheme == xades::KeyScheme::rsa_pss && !key->key.pss_offered)
     co_return failure(ErrorCode::mechanism_unsupported, "the token does not offer CKM_RSA_PKCS_PSS");
   co_return key;
 }
@@ -400,9 +420,9 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   if (auto room = ports_.journal.reserve((batch->units() - batch->finished_count) * journal_bytes_per_item); !room)
     co_return stopped(room.error());
   if (auto held = journal_held(batch); !held) co_return stopped(held.error());
-  if (!batch->writer) {
+  if (!batch->parameters) {
     if (auto prepared = co_await prepare(batch); !prepared) {
-      batch->writer.reset();
+      batch->parameters.reset();
       co_return stopped(prepared.error());
     }
   }
@@ -511,16 +531,17 @@ awaitable<void> Batches::Implementation::sign_with(BatchPointer batch, ReadyKey 
 awaitable<void> Batches::Implementation::work(BatchPointer batch, ReadyKey key) {
   const auto self = shared_from_this();
   const bool pin_for_each = logins_.pins().policy().scope == PinScope::off;
-  const pkcs11::Mechanism how = mechanism(batch->writer->algorithm().scheme);
+  const pkcs11::Mechanism how = mechanism(batch->parameters->algorithm.scheme);
   while (!batch->halt && !batch->error) {
     const std::vector<std::uint32_t> units = co_await take(batch);
     if (units.empty()) break;
     const base::Time signing_time = ports_.now();
     std::vector<base::Digest> digests;
     digests.reserve(units.size());
+    const xades::SignatureWriter& writer = batch->writer(signing_time);
     for (std::uint32_t unit : units) {
-      digests.push_back(batch->with_content(
-          unit, signing_time, [&](const xades::SignatureContent& content) { return batch->writer->to_be_signed(content); }));
+      digests.push_back(
+          batch->with_content(unit, [&](const xades::SignatureContent& content) { return writer.to_be_signed(content); }));
     }
     const base::Secret* const context_pin = key.key.always_authenticate ? logins_.pins().find(batch->owner()) : nullptr;
     auto chunk = co_await key.host->sign(key.key, how, std::move(digests), context_pin);
@@ -633,10 +654,9 @@ void Batches::Implementation::give_out(const BatchPointer& batch, Signature sign
 }
 
 awaitable<void> Batches::Implementation::stamp(BatchPointer batch, Signature signature) {
-  const base::Digest imprint =
-      batch->with_content(signature.unit, signature.signing_time, [&](const xades::SignatureContent& content) {
-        return batch->writer->time_stamp_imprint(content, signature.value, base::DigestAlgorithm::sha256);
-      });
+  const base::Digest imprint = batch->with_content(signature.unit, [&](const xades::SignatureContent& content) {
+    return batch->writer(signature.signing_time).time_stamp_imprint(content, signature.value, base::DigestAlgorithm::sha256);
+  });
   auto token = co_await ports_.time_stamp(imprint);
   --batch->stamping;
   signature.time_stamp_error.reset();
@@ -659,7 +679,7 @@ void Batches::Implementation::publish(Batch& batch, Signature signature) {
 base::Result<void> Batches::Implementation::record(std::string_view event, const Batch& batch,
                                                    std::vector<Journal::Field> fields) {
   std::vector<Journal::Field> all{{"origin", batch.origin.text()},
-                                  {"batch", batch.id_prefix.substr(7, 16)},
+                                  {"batch", batch.id.substr(7, 16)},
                                   {"certificate", batch.certificate ? batch.certificate->id() : std::string{}},
                                   {"manifest", batch.manifest_hash}};
   std::ranges::move(fields, std::back_inserter(all));
@@ -739,7 +759,7 @@ BatchProgress Batches::Implementation::progress(const Batch& batch) const {
   return progress;
 }
 
-std::vector<ItemResult> Batches::Implementation::results(const Batch& batch, std::uint64_t after, std::size_t most) const {
+std::vector<ItemResult> Batches::Implementation::results(Batch& batch, std::uint64_t after, std::size_t most) const {
   std::vector<ItemResult> results;
   for (auto row = batch.ready.upper_bound(after); row != batch.ready.end() && results.size() < most; ++row) {
     const Signature& signature = row->second;
@@ -750,8 +770,8 @@ std::vector<ItemResult> Batches::Implementation::results(const Batch& batch, std
                       .error = signature.error,
                       .time_stamp_error = signature.time_stamp_error};
     if (!signature.error) {
-      result.document = batch.with_content(signature.unit, signature.signing_time, [&](const xades::SignatureContent& content) {
-        return batch.writer->document(content, signature.value, signature.time_stamp_token);
+      result.document = batch.with_content(signature.unit, [&](const xades::SignatureContent& content) {
+        return batch.writer(signature.signing_time).document(content, signature.value, signature.time_stamp_token);
       });
     }
     results.push_back(std::move(result));

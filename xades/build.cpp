@@ -16,7 +16,8 @@ namespace {
 constexpr std::string_view ds_declaration = " xmlns:ds=\"" DS "\"";
 constexpr std::string_view signed_properties_type = "http://uri.etsi.org/01903#SignedProperties";
 
-// XAdES data of several kinds have ids of their own, all built from the signature's.
+// Each kind of element has an Id of its own: those inside of what is signed begin with the shared id, the others with the
+// signature's.
 constexpr std::string_view value_suffix = "-value";
 constexpr std::string_view properties_suffix = "-properties";
 constexpr std::string_view reference_suffix = "-reference-";
@@ -52,15 +53,43 @@ std::string key_info_of(const SignatureParameters& parameters) {
   return out + "</ds:X509Data></ds:KeyInfo>";
 }
 
-// SigningCertificateV2 (EN 319 132-1 clause 5.2.2), the signer's certificate alone.
-std::string signing_certificate_of(const pki::Certificate& certificate, base::DigestAlgorithm algorithm) {
-  std::string out = "<xades:SigningCertificateV2><xades:Cert><xades:CertDigest>";
-  append_digest(out, base::digest(algorithm, certificate.der()), ds_declaration);
+// SigningCertificateV2 (EN 319 132-1 clause 5.2.2) holds the signer's certificate alone.
+std::string signed_properties_of(const SignatureParameters& parameters) {
+  const pki::Certificate& certificate = parameters.signing_certificate;
+  std::string out = "<xades:SignedProperties xmlns:xades=\"" XADES "\" Id=\"";
+  out += parameters.shared_id;
+  out += properties_suffix;
+  out += "\"><xades:SignedSignatureProperties><xades:SigningTime>";
+  out += base::rfc3339(parameters.signing_time);
+  out += "</xades:SigningTime><xades:SigningCertificateV2><xades:Cert><xades:CertDigest>";
+  append_digest(out, base::digest(parameters.algorithm.digest, certificate.der()), ds_declaration);
   out += "</xades:CertDigest><xades:IssuerSerialV2>";
   base::append_base64(out, certificate.issuer_serial_der());
-  return out +
-         "</xades:IssuerSerialV2></xades:Cert></xades:SigningCertificateV2></xades:SignedSignatureProperties>"
-         "<xades:SignedDataObjectProperties>";
+  out +=
+      "</xades:IssuerSerialV2></xades:Cert></xades:SigningCertificateV2></xades:SignedSignatureProperties>"
+      "<xades:SignedDataObjectProperties>";
+  for (std::size_t i = 0; i < parameters.objects; ++i) {
+    out += "<xades:DataObjectFormat ObjectReference=\"#";
+    out += parameters.shared_id;
+    out += reference_suffix;
+    append_number(out, i);
+    out += "\"><xades:MimeType>application/octet-stream</xades:MimeType></xades:DataObjectFormat>";
+  }
+  return out + "</xades:SignedDataObjectProperties></xades:SignedProperties>";
+}
+
+std::string signed_info_start_of(const SignatureParameters& parameters, std::string_view signed_properties) {
+  std::string out = "<ds:SignedInfo xmlns:ds=\"" DS "\"><ds:CanonicalizationMethod Algorithm=\"" EXCLUSIVE_C14N
+                    "\"></ds:CanonicalizationMethod><ds:SignatureMethod Algorithm=\"";
+  out += uri(parameters.algorithm);
+  out += "\"></ds:SignatureMethod><ds:Reference Type=\"";
+  out += signed_properties_type;
+  out += "\" URI=\"#";
+  out += parameters.shared_id;
+  out += properties_suffix;
+  out += "\"><ds:Transforms><ds:Transform Algorithm=\"" EXCLUSIVE_C14N "\"></ds:Transform></ds:Transforms>";
+  append_digest(out, base::digest(parameters.algorithm.digest, base::as_bytes(signed_properties)), {});
+  return out + "</ds:Reference>";
 }
 
 }  // namespace
@@ -68,43 +97,24 @@ std::string signing_certificate_of(const pki::Certificate& certificate, base::Di
 SignatureWriter::SignatureWriter(const SignatureParameters& parameters)
     : algorithm_(parameters.algorithm),
       packaging_(parameters.packaging),
-      signing_certificate_(signing_certificate_of(parameters.signing_certificate, parameters.algorithm.digest)),
-      key_info_(key_info_of(parameters)) {
-  signed_info_start_ = "<ds:SignedInfo xmlns:ds=\"" DS "\"><ds:CanonicalizationMethod Algorithm=\"" EXCLUSIVE_C14N
-                       "\"></ds:CanonicalizationMethod><ds:SignatureMethod Algorithm=\"";
-  signed_info_start_ += uri(algorithm_);
-  signed_info_start_ += "\"></ds:SignatureMethod>";
-}
+      signing_time_(parameters.signing_time),
+      shared_id_(parameters.shared_id),
+      signed_properties_(signed_properties_of(parameters)),
+      signed_info_start_(signed_info_start_of(parameters, signed_properties_)),
+      signed_info_digest_(algorithm_.digest, base::as_bytes(signed_info_start_)),
+      key_info_(key_info_of(parameters)) {}
 
-void SignatureWriter::append_signed_properties(std::string& out, const SignatureContent& content) const {
-  out += "<xades:SignedProperties xmlns:xades=\"" XADES "\" Id=\"";
-  out += content.id;
-  out += properties_suffix;
-  out += "\"><xades:SignedSignatureProperties><xades:SigningTime>";
-  out += base::rfc3339(content.signing_time);
-  out += "</xades:SigningTime>";
-  out += signing_certificate_;
-  for (std::size_t i = 0; i < content.objects.size(); ++i) {
-    out += "<xades:DataObjectFormat ObjectReference=\"#";
-    out += content.id;
-    out += reference_suffix;
-    append_number(out, i);
-    out += "\"><xades:MimeType>application/octet-stream</xades:MimeType></xades:DataObjectFormat>";
-  }
-  out += "</xades:SignedDataObjectProperties></xades:SignedProperties>";
-}
-
-void SignatureWriter::append_signed_info(std::string& out, const SignatureContent& content) const {
-  out += signed_info_start_;
+// The rest of SignedInfo, after what the signatures share.
+void SignatureWriter::append_references(std::string& out, const SignatureContent& content) const {
   for (std::size_t i = 0; i < content.objects.size(); ++i) {
     const DataObject& object = content.objects[i];
     out += "<ds:Reference Id=\"";
-    out += content.id;
+    out += shared_id_;
     out += reference_suffix;
     append_number(out, i);
     out += "\" URI=\"";
     if (packaging_ == Packaging::detached) {
-      out += base::percent_encoded(object.name);
+      base::append_percent_encoded(out, object.name);
       out += "\">";
       append_digest(out, object.digest, {});
     } else {
@@ -117,17 +127,7 @@ void SignatureWriter::append_signed_info(std::string& out, const SignatureConten
     }
     out += "</ds:Reference>";
   }
-  out += "<ds:Reference Type=\"";
-  out += signed_properties_type;
-  out += "\" URI=\"#";
-  out += content.id;
-  out += properties_suffix;
-  out += "\"><ds:Transforms><ds:Transform Algorithm=\"" EXCLUSIVE_C14N "\"></ds:Transform></ds:Transforms>";
-  thread_local std::string properties;
-  properties.clear();
-  append_signed_properties(properties, content);
-  append_digest(out, base::digest(algorithm_.digest, base::as_bytes(properties)), {});
-  out += "</ds:Reference></ds:SignedInfo>";
+  out += "</ds:SignedInfo>";
 }
 
 void SignatureWriter::append_signature_value(std::string& out, const SignatureContent& content, base::BytesView value,
@@ -143,10 +143,10 @@ void SignatureWriter::append_signature_value(std::string& out, const SignatureCo
 }
 
 base::Digest SignatureWriter::to_be_signed(const SignatureContent& content) const {
-  thread_local std::string signed_info;
-  signed_info.clear();
-  append_signed_info(signed_info, content);
-  return base::digest(algorithm_.digest, base::as_bytes(signed_info));
+  thread_local std::string references;
+  references.clear();
+  append_references(references, content);
+  return signed_info_digest_.with(base::as_bytes(references));
 }
 
 base::Digest SignatureWriter::time_stamp_imprint(const SignatureContent& content, base::BytesView value,
@@ -159,11 +159,13 @@ base::Digest SignatureWriter::time_stamp_imprint(const SignatureContent& content
 std::string SignatureWriter::document(const SignatureContent& content, base::BytesView value,
                                       base::BytesView time_stamp_token) const {
   std::string out;
-  out.reserve(2'600 + key_info_.size() + content.objects.size() * 600 + value.size() * 2 + time_stamp_token.size() * 3 / 2);
+  out.reserve(1'400 + key_info_.size() + signed_properties_.size() + signed_info_start_.size() + content.objects.size() * 600 +
+              value.size() * 2 + time_stamp_token.size() * 3 / 2);
   out += "<ds:Signature xmlns:ds=\"" DS "\" Id=\"";
   out += content.id;
   out += "\">";
-  append_signed_info(out, content);
+  out += signed_info_start_;
+  append_references(out, content);
   append_signature_value(out, content, value, {});
   out += key_info_;
   if (packaging_ == Packaging::enveloping) {
@@ -180,7 +182,7 @@ std::string SignatureWriter::document(const SignatureContent& content, base::Byt
   out += "<ds:Object><xades:QualifyingProperties xmlns:xades=\"" XADES "\" Target=\"#";
   out += content.id;
   out += "\">";
-  append_signed_properties(out, content);
+  out += signed_properties_;
   if (!time_stamp_token.empty()) {
     out +=
         "<xades:UnsignedProperties><xades:UnsignedSignatureProperties><xades:SignatureTimeStamp>"

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 
 #include "base/bytes.hpp"
+
+struct evp_md_ctx_st;
 
 namespace signet::base {
 
@@ -28,11 +31,27 @@ class Digest {
 
  private:
   friend Digest digest(DigestAlgorithm, BytesView);
+  friend class DigestPrefix;
   DigestAlgorithm algorithm_ = DigestAlgorithm::sha256;
   std::array<std::uint8_t, 64> value_{};
 };
 
 Digest digest(DigestAlgorithm algorithm, BytesView data);
+
+// The beginning that many messages have in common, hashed once. Immutable; any thread.
+class DigestPrefix {
+ public:
+  DigestPrefix(DigestAlgorithm algorithm, BytesView beginning);
+  // The digest of the beginning and `rest` together.
+  Digest with(BytesView rest) const;
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  DigestAlgorithm algorithm_;
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
 
 // "sha256:<hex>", the form of the command line.
 Result<Digest> parse_digest(std::string_view text);

@@ -17,6 +17,7 @@ void append_xml_attribute(std::string& out, std::string_view value);
 
 // RFC 3986: everything but unreserved characters and those in `keep` becomes %XX.
 std::string percent_encoded(std::string_view text, std::string_view keep = {});
+void append_percent_encoded(std::string& out, std::string_view text, std::string_view keep = {});
 std::string percent_decoded(std::string_view text);
 
 }  // namespace signet::base

@@ -39,3 +39,12 @@ TEST_CASE("digests are equal when algorithm and value are") {
   CHECK_FALSE(a == digest(DigestAlgorithm::sha256, as_bytes("b")));
   CHECK_FALSE(a == digest(DigestAlgorithm::sha512, as_bytes("a")));
 }
+
+TEST_CASE("a prefix gives the digest of the whole, any number of times") {
+  for (const auto algorithm : {DigestAlgorithm::sha256, DigestAlgorithm::sha384, DigestAlgorithm::sha512}) {
+    const DigestPrefix prefix(algorithm, as_bytes("what many have in common, "));
+    CHECK(prefix.with(as_bytes("one")) == digest(algorithm, as_bytes("what many have in common, one")));
+    CHECK(prefix.with({}) == digest(algorithm, as_bytes("what many have in common, ")));
+    CHECK(prefix.with(as_bytes("two")) == digest(algorithm, as_bytes("what many have in common, two")));
+  }
+}

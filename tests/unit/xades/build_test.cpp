@@ -28,11 +28,14 @@ const Signer& signer() {
   return made;
 }
 
-SignatureParameters parameters(Packaging packaging = Packaging::detached) {
-  return {signer().identity.certificate,
-          {signer().authority.root().certificate},
-          {KeyScheme::ecdsa, base::DigestAlgorithm::sha256},
-          packaging};
+SignatureParameters parameters(Packaging packaging = Packaging::detached, std::size_t objects = 1) {
+  return {.signing_certificate = signer().identity.certificate,
+          .chain = {signer().authority.root().certificate},
+          .algorithm = {KeyScheme::ecdsa, base::DigestAlgorithm::sha256},
+          .packaging = packaging,
+          .shared_id = "s",
+          .signing_time = now,
+          .objects = objects};
 }
 
 using Document = base::Owned<xmlDoc, xmlFreeDoc>;
@@ -84,8 +87,8 @@ TEST_CASE("what is hashed is what libxml2 canonicalizes out of the document") {
   const auto packaging = GENERATE(Packaging::detached, Packaging::enveloping);
   const std::vector<DataObject> objects{{"factură 1.pdf", base::digest(base::DigestAlgorithm::sha256, base::as_bytes("1"))},
                                         {"b&<\">.txt", base::digest(base::DigestAlgorithm::sha512, base::as_bytes("2"))}};
-  const SignatureWriter writer(parameters(packaging));
-  const SignatureContent content{"s-1", now, objects};
+  const SignatureWriter writer(parameters(packaging, objects.size()));
+  const SignatureContent content{"s-1", objects};
   const Document document = parsed(writer.document(content, value));
 
   const std::string signed_info = canonical(document, "//ds:SignedInfo");
@@ -102,16 +105,16 @@ TEST_CASE("what is hashed is what libxml2 canonicalizes out of the document") {
 
 TEST_CASE("a detached reference's digest is the hash that was given, under its name") {
   const std::vector<DataObject> objects{{"a b/c#?.pdf", base::digest(base::DigestAlgorithm::sha384, base::as_bytes("x"))}};
-  const Document document = parsed(SignatureWriter(parameters()).document({"s-1", now, objects}, value));
-  CHECK(text_of(document, "//ds:Reference[@Id='s-1-reference-0']/ds:DigestValue") == base::base64(objects[0].digest.bytes()));
-  CHECK(text_of(document, "//ds:Reference[@Id='s-1-reference-0']/@URI") == "a%20b%2Fc%23%3F.pdf");
-  CHECK(text_of(document, "//ds:Reference[@Id='s-1-reference-0']/ds:DigestMethod/@Algorithm") ==
+  const Document document = parsed(SignatureWriter(parameters()).document({"s-1", objects}, value));
+  CHECK(text_of(document, "//ds:Reference[@Id='s-reference-0']/ds:DigestValue") == base::base64(objects[0].digest.bytes()));
+  CHECK(text_of(document, "//ds:Reference[@Id='s-reference-0']/@URI") == "a%20b%2Fc%23%3F.pdf");
+  CHECK(text_of(document, "//ds:Reference[@Id='s-reference-0']/ds:DigestMethod/@Algorithm") ==
         "http://www.w3.org/2001/04/xmldsig-more#sha384");
 }
 
 TEST_CASE("an enveloping signature carries the hash and signs its bytes") {
   const std::vector<DataObject> objects{{"x", base::digest(base::DigestAlgorithm::sha256, base::as_bytes("x"))}};
-  const Document document = parsed(SignatureWriter(parameters(Packaging::enveloping)).document({"s-1", now, objects}, value));
+  const Document document = parsed(SignatureWriter(parameters(Packaging::enveloping)).document({"s-1", objects}, value));
   CHECK(text_of(document, "//ds:Object[@Id='s-1-object-0']") == base::base64(objects[0].digest.bytes()));
   CHECK(text_of(document, "//ds:Reference[@URI='#s-1-object-0']/ds:DigestValue") ==
         base::base64(base::digest(base::DigestAlgorithm::sha256, objects[0].digest.bytes()).bytes()));
@@ -119,10 +122,10 @@ TEST_CASE("an enveloping signature carries the hash and signs its bytes") {
 
 TEST_CASE("the baseline properties of EN 319 132-1 clause 6.3 are there") {
   const std::vector<DataObject> objects{{"x", base::digest(base::DigestAlgorithm::sha256, base::as_bytes("x"))}};
-  const Document document = parsed(SignatureWriter(parameters()).document({"s-1", now, objects}, value));
+  const Document document = parsed(SignatureWriter(parameters()).document({"s-1", objects}, value));
   CHECK(text_of(document, "//xades:SigningTime") == "2026-11-22T10:00:00Z");
   CHECK(text_of(document, "//xades:QualifyingProperties/@Target") == "#s-1");
-  CHECK(text_of(document, "//xades:DataObjectFormat/@ObjectReference") == "#s-1-reference-0");
+  CHECK(text_of(document, "//xades:DataObjectFormat/@ObjectReference") == "#s-reference-0");
   CHECK(text_of(document, "//xades:DataObjectFormat/xades:MimeType") == "application/octet-stream");
   const auto& certificate = signer().identity.certificate;
   CHECK(text_of(document, "//xades:SigningCertificateV2/xades:Cert/xades:CertDigest/ds:DigestValue") ==
@@ -131,10 +134,24 @@ TEST_CASE("the baseline properties of EN 319 132-1 clause 6.3 are there") {
   CHECK(text_of(document, "(//ds:X509Certificate)[1]") == base::base64(certificate.der()));
 }
 
+TEST_CASE("the signatures of one writer share SignedProperties, and no other Id") {
+  const std::vector<DataObject> first{{"x", base::digest(base::DigestAlgorithm::sha256, base::as_bytes("x"))}};
+  const std::vector<DataObject> second{{"y", base::digest(base::DigestAlgorithm::sha256, base::as_bytes("y"))}};
+  const SignatureWriter writer(parameters());
+  CHECK_FALSE(writer.to_be_signed({"s-1", first}) == writer.to_be_signed({"s-2", second}));
+  const Document a = parsed(writer.document({"s-1", first}, value));
+  const Document b = parsed(writer.document({"s-2", second}, value));
+  CHECK(canonical(a, "//xades:SignedProperties") == canonical(b, "//xades:SignedProperties"));
+  CHECK(text_of(a, "/ds:Signature/@Id") == "s-1");
+  CHECK(text_of(b, "/ds:Signature/@Id") == "s-2");
+  CHECK(text_of(b, "//xades:QualifyingProperties/@Target") == "#s-2");
+  CHECK(text_of(b, "//ds:SignatureValue/@Id") == "s-2-value");
+}
+
 TEST_CASE("the same content gives the same bytes, and a time stamp adds to them without changing what was signed") {
   const std::vector<DataObject> objects{{"x", base::digest(base::DigestAlgorithm::sha256, base::as_bytes("x"))}};
   const SignatureWriter writer(parameters());
-  const SignatureContent content{"s-1", now, objects};
+  const SignatureContent content{"s-1", objects};
   const std::string plain = writer.document(content, value);
   CHECK(plain == writer.document(content, value));
   const Document stamped = parsed(writer.document(content, value, base::as_bytes("token")));

@@ -85,13 +85,19 @@ inline base::Bytes token_over(const base::Digest& imprint, const SigningPlan& pl
 
 inline std::string signed_document(const demo::Identity& identity, const SigningPlan& plan = {}, Pki& pki = pki_of_tests(),
                                    std::string_view id = "S") {
-  const SignatureWriter writer({identity.certificate, {pki.issuer.root().certificate}, plan.algorithm, plan.packaging});
+  const SignatureWriter writer({identity.certificate,
+                                {pki.issuer.root().certificate},
+                                plan.algorithm,
+                                plan.packaging,
+                                std::string(id),
+                                now,
+                                plan.contents.size()});
   std::vector<std::string> names;
   for (std::size_t i = 0; i < plan.contents.size(); ++i) names.push_back(name_of(i));
   std::vector<DataObject> objects;
   for (std::size_t i = 0; i < plan.contents.size(); ++i)
     objects.push_back({names[i], base::digest(plan.algorithm.digest, base::as_bytes(plan.contents[i]))});
-  const SignatureContent content{id, now, objects};
+  const SignatureContent content{id, objects};
   const auto value = demo::sign_digest(identity.key, soft(plan.algorithm.scheme), writer.to_be_signed(content));
   if (plan.level == Level::b_b) return writer.document(content, value);
   return writer.document(content, value,

@@ -16,29 +16,33 @@ struct DataObject {
   base::Digest digest;
 };
 
-// What all signatures of a batch share.
+// What the signatures of one batch made at the same time share.
 struct SignatureParameters {
   pki::Certificate signing_certificate;
   std::vector<pki::Certificate> chain;  // further certificates for KeyInfo
   SignatureAlgorithm algorithm;
   Packaging packaging = Packaging::detached;
+  std::string shared_id;  // NCName; begins the Ids inside of what is signed, which these signatures have in common
+  base::Time signing_time{};
+  std::size_t objects = 1;  // in each signature
 };
 
 // What one signature holds. Views: the caller keeps what they point to. `id` is an NCName, unique among documents.
 struct SignatureContent {
   std::string_view id;
-  base::Time signing_time;
-  std::span<const DataObject> objects;  // one or more
+  std::span<const DataObject> objects;  // as many as the parameters say
 };
 
 // Writes XAdES baseline signatures (EN 319 132-1 clause 6.3) directly in exclusive canonical form, so that what is hashed
-// is what is sent. The same content gives the same bytes every time: a batch keeps signature values, not documents.
-// Immutable; any thread.
+// is what is sent. SignedProperties and the beginning of SignedInfo are the same in all signatures of one writer: they are
+// written and hashed once (docs/decisions/0004). The same content gives the same bytes every time: a batch keeps signature
+// values, not documents. Immutable; any thread.
 class SignatureWriter {
  public:
   explicit SignatureWriter(const SignatureParameters& parameters);
 
   const SignatureAlgorithm& algorithm() const { return algorithm_; }
+  base::Time signing_time() const { return signing_time_; }
 
   // The digest of the canonical SignedInfo: what the key signs.
   base::Digest to_be_signed(const SignatureContent& content) const;
@@ -50,15 +54,17 @@ class SignatureWriter {
   std::string document(const SignatureContent& content, base::BytesView value, base::BytesView time_stamp_token = {}) const;
 
  private:
-  void append_signed_info(std::string& out, const SignatureContent& content) const;
-  void append_signed_properties(std::string& out, const SignatureContent& content) const;
-  void append_signature_value(std::string& out, const SignatureContent& content, base::BytesView value, std::string_view namespace_declaration) const;
+  void append_references(std::string& out, const SignatureContent& content) const;
+  void append_signature_value(std::string& out, const SignatureContent& content, base::BytesView value,
+                              std::string_view namespace_declaration) const;
 
   SignatureAlgorithm algorithm_;
   Packaging packaging_;
-  // Constant text between the parts that differ from one signature to the next.
-  std::string signed_info_start_;
-  std::string signing_certificate_;
+  base::Time signing_time_;
+  std::string shared_id_;
+  std::string signed_properties_;
+  std::string signed_info_start_;  // to the end of the Reference to SignedProperties
+  base::DigestPrefix signed_info_digest_;
   std::string key_info_;
 };
 
