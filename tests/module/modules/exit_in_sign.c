@@ -2,14 +2,6 @@
 
 #include "fake_token.h"
 
-static CK_RV sign(CK_SESSION_HANDLE session, unsigned char* data, CK_ULONG size, unsigned char* signature,
-                  CK_ULONG* signature_size) {
-  (void)session;
-  (void)data;
-  (void)size;
-  (void)signature;
-  (void)signature_size;
-  exit(0);
-}
+static CK_RV sign(CK_SESSION_HANDLE, unsigned char*, CK_ULONG, unsigned char*, CK_ULONG*) { exit(0); }
 
 void misbehave(CK_FUNCTION_LIST* list) { list->C_Sign = sign; }

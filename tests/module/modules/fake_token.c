@@ -33,14 +33,8 @@ static void fill(unsigned char* field, size_t size, const char* text) {
   memcpy(field, text, strlen(text));
 }
 
-static CK_RV initialize(void* arguments) {
-  (void)arguments;
-  return CKR_OK;
-}
-static CK_RV finalize(void* reserved) {
-  (void)reserved;
-  return CKR_OK;
-}
+static CK_RV initialize(void*) { return CKR_OK; }
+static CK_RV finalize(void*) { return CKR_OK; }
 static CK_RV get_info(CK_INFO* info) {
   memset(info, 0, sizeof *info);
   info->cryptokiVersion.major = 2;
@@ -49,8 +43,7 @@ static CK_RV get_info(CK_INFO* info) {
   fill(info->libraryDescription, sizeof info->libraryDescription, "Fake");
   return CKR_OK;
 }
-static CK_RV get_slot_list(unsigned char token_present, CK_SLOT_ID* slots, CK_ULONG* count) {
-  (void)token_present;
+static CK_RV get_slot_list(unsigned char, CK_SLOT_ID* slots, CK_ULONG* count) {
   if (slots != NULL && *count >= 1) slots[0] = 7;
   *count = 1;
   return CKR_OK;
@@ -78,38 +71,24 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO* info) {
   info->ulMaxPinLen = 8;
   return CKR_OK;
 }
-static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO* info) {
-  (void)slot;
-  (void)type;
-  (void)info;
-  return CKR_MECHANISM_INVALID;
-}
-static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void* application, CK_NOTIFY notify, CK_SESSION_HANDLE* session) {
-  (void)flags;
-  (void)application;
-  (void)notify;
+static CK_RV get_mechanism_info(CK_SLOT_ID, CK_MECHANISM_TYPE, CK_MECHANISM_INFO*) { return CKR_MECHANISM_INVALID; }
+static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS, void*, CK_NOTIFY, CK_SESSION_HANDLE* session) {
   if (slot != 7) return CKR_SLOT_ID_INVALID;
   *session = 70;
   return CKR_OK;
 }
-static CK_RV close_session(CK_SESSION_HANDLE session) {
-  (void)session;
-  return CKR_OK;
-}
-static CK_RV close_all_sessions(CK_SLOT_ID slot) {
-  (void)slot;
+static CK_RV close_session(CK_SESSION_HANDLE) { return CKR_OK; }
+static CK_RV close_all_sessions(CK_SLOT_ID) {
   logged_in = 0;
   return CKR_OK;
 }
-static CK_RV get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO* info) {
-  (void)session;
+static CK_RV get_session_info(CK_SESSION_HANDLE, CK_SESSION_INFO* info) {
   memset(info, 0, sizeof *info);
   info->slotID = 7;
   info->state = logged_in ? CKS_RO_USER_FUNCTIONS : CKS_RO_PUBLIC_SESSION;
   return CKR_OK;
 }
-static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char* pin, CK_ULONG size) {
-  (void)session;
+static CK_RV login(CK_SESSION_HANDLE, CK_USER_TYPE user, unsigned char* pin, CK_ULONG size) {
   if (user == CKU_USER && logged_in) return CKR_USER_ALREADY_LOGGED_IN;
   note_presentation(user);
   if (size < 4 || size > 8) return CKR_PIN_LEN_RANGE;
@@ -119,14 +98,12 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char* 
   if (user == CKU_USER) logged_in = 1;
   return CKR_OK;
 }
-static CK_RV logout(CK_SESSION_HANDLE session) {
-  (void)session;
+static CK_RV logout(CK_SESSION_HANDLE) {
   if (!logged_in) return CKR_USER_NOT_LOGGED_IN;
   logged_in = 0;
   return CKR_OK;
 }
-static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE* wanted, CK_ULONG count) {
-  (void)session;
+static CK_RV find_objects_init(CK_SESSION_HANDLE, CK_ATTRIBUTE* wanted, CK_ULONG count) {
   CK_OBJECT_CLASS class = 0;
   found = 0;
   for (CK_ULONG i = 0; i < count; ++i) {
@@ -136,17 +113,13 @@ static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE* wanted, 
   if (class != CKO_PRIVATE_KEY || found > 2 || !logged_in) found = 0;
   return CKR_OK;
 }
-static CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE* objects, CK_ULONG max, CK_ULONG* count) {
-  (void)session;
+static CK_RV find_objects(CK_SESSION_HANDLE, CK_OBJECT_HANDLE* objects, CK_ULONG max, CK_ULONG* count) {
   *count = found != 0 && max > 0 ? 1 : 0;
   if (*count == 1) objects[0] = found;
   found = 0;
   return CKR_OK;
 }
-static CK_RV find_objects_final(CK_SESSION_HANDLE session) {
-  (void)session;
-  return CKR_OK;
-}
+static CK_RV find_objects_final(CK_SESSION_HANDLE) { return CKR_OK; }
 static CK_RV answer(CK_ATTRIBUTE* attribute, const void* value, CK_ULONG size) {
   if (attribute->pValue == NULL) {
     attribute->ulValueLen = size;
@@ -157,8 +130,7 @@ static CK_RV answer(CK_ATTRIBUTE* attribute, const void* value, CK_ULONG size) {
   attribute->ulValueLen = size;
   return CKR_OK;
 }
-static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE* attributes, CK_ULONG count) {
-  (void)session;
+static CK_RV get_attribute_value(CK_SESSION_HANDLE, CK_OBJECT_HANDLE object, CK_ATTRIBUTE* attributes, CK_ULONG count) {
   const CK_KEY_TYPE type = CKK_RSA;
   const unsigned char always = object == 2;
   unsigned char modulus[256];
@@ -182,30 +154,20 @@ static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE obj
   }
   return CKR_OK;
 }
-static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_OBJECT_HANDLE key) {
-  (void)session;
+static CK_RV sign_init(CK_SESSION_HANDLE, CK_MECHANISM* mechanism, CK_OBJECT_HANDLE key) {
   if (!logged_in) return CKR_USER_NOT_LOGGED_IN;
   if (mechanism->mechanism != CKM_RSA_PKCS) return CKR_MECHANISM_INVALID;
   signing_with = key;
   return CKR_OK;
 }
-static CK_RV sign(CK_SESSION_HANDLE session, unsigned char* data, CK_ULONG size, unsigned char* signature,
-                  CK_ULONG* signature_size) {
-  (void)session;
-  (void)data;
-  (void)size;
+static CK_RV sign(CK_SESSION_HANDLE, unsigned char*, CK_ULONG, unsigned char* signature, CK_ULONG* signature_size) {
   if (signing_with == 0) return CKR_OPERATION_NOT_INITIALIZED;
   signing_with = 0;
   memset(signature, 0x5A, 256);
   *signature_size = 256;
   return CKR_OK;
 }
-static CK_RV wait_for_slot_event(CK_FLAGS flags, CK_SLOT_ID* slot, void* reserved) {
-  (void)flags;
-  (void)slot;
-  (void)reserved;
-  return CKR_FUNCTION_NOT_SUPPORTED;
-}
+static CK_RV wait_for_slot_event(CK_FLAGS, CK_SLOT_ID*, void*) { return CKR_FUNCTION_NOT_SUPPORTED; }
 
 const CK_FUNCTION_LIST fake_functions = {
     .version = {2, 40},

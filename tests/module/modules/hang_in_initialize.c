@@ -1,7 +1,6 @@
 #include "fake_token.h"
 
-static CK_RV initialize(void* arguments) {
-  (void)arguments;
+static CK_RV initialize(void*) {
   hang();
   return CKR_OK;
 }

@@ -1,10 +1,6 @@
 #include "fake_token.h"
 
-static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char* pin, CK_ULONG size) {
-  (void)session;
-  (void)user;
-  (void)pin;
-  (void)size;
+static CK_RV login(CK_SESSION_HANDLE, CK_USER_TYPE, unsigned char*, CK_ULONG) {
   hang();
   return CKR_OK;
 }

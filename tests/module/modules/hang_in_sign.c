@@ -1,12 +1,6 @@
 #include "fake_token.h"
 
-static CK_RV sign(CK_SESSION_HANDLE session, unsigned char* data, CK_ULONG size, unsigned char* signature,
-                  CK_ULONG* signature_size) {
-  (void)session;
-  (void)data;
-  (void)size;
-  (void)signature;
-  (void)signature_size;
+static CK_RV sign(CK_SESSION_HANDLE, unsigned char*, CK_ULONG, unsigned char*, CK_ULONG*) {
   hang();
   return CKR_OK;
 }

@@ -1,8 +1,5 @@
 #include "fake_token.h"
 
-static CK_RV initialize(void* arguments) {
-  (void)arguments;
-  return CKR_GENERAL_ERROR;
-}
+static CK_RV initialize(void*) { return CKR_GENERAL_ERROR; }
 
 void misbehave(CK_FUNCTION_LIST* list) { list->C_Initialize = initialize; }

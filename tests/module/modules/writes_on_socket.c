@@ -4,13 +4,7 @@
 #include "fake_token.h"
 
 // Memory gone wrong: what should be a frame begins with 0xFF bytes, a length of four gigabytes.
-static CK_RV sign(CK_SESSION_HANDLE session, unsigned char* data, CK_ULONG size, unsigned char* signature,
-                  CK_ULONG* signature_size) {
-  (void)session;
-  (void)data;
-  (void)size;
-  (void)signature;
-  (void)signature_size;
+static CK_RV sign(CK_SESSION_HANDLE, unsigned char*, CK_ULONG, unsigned char*, CK_ULONG*) {
   char rubbish[64];
   memset(rubbish, 0xFF, sizeof rubbish);
   if (write(3, rubbish, sizeof rubbish) < 0) return CKR_GENERAL_ERROR;
