@@ -1,13 +1,12 @@
 #include "web_bridge/control_server.hpp"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
 #include <catch2/catch.hpp>
 
+#include "another_user.hpp"
 #include "bench.hpp"
 
 using namespace signet;
@@ -170,32 +169,15 @@ TEST_CASE("the control socket is for its own user alone") {
 
 TEST_CASE("another user who gets at the control socket is refused") {
   if (::getuid() != 0) return;  // only root can be somebody else
-  int go[2];
-  int told[2];
-  REQUIRE(::pipe(go) == 0);
-  REQUIRE(::pipe(told) == 0);
-  const pid_t child = ::fork();  // before there are threads
-  if (child == 0) {
-    char path[108] = "";
-    if (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0 || ::read(go[0], path, sizeof path - 1) <= 0)
-      ::_exit(1);
+  AnotherUser nobody([](const std::string& path) {
     Command command(path);
-    const std::string code(command.event("refused").at("code").as_string());
-    (void)!::write(told[1], code.data(), code.size());
-    ::_exit(0);
-  }
+    return std::string(command.event("refused").at("code").as_string());
+  });
   Bench bench;
   ::chmod(bench.folder.c_str(), 0755);
   ::chmod(bench.control_path.parent_path().c_str(), 0755);  // as if somebody had been careless
   ::chmod(bench.control_path.c_str(), 0666);
-  REQUIRE(::write(go[1], bench.control_path.c_str(), bench.control_path.native().size()) > 0);
-  char code[100] = "";
-  CHECK(::read(told[0], code, sizeof code - 1) > 0);
-  CHECK(std::string(code) == "other_user");
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  CHECK(status == 0);
-  for (int end : {go[0], go[1], told[0], told[1]}) ::close(end);
+  CHECK(nobody.visit(bench.control_path) == "other_user");
 }
 
 TEST_CASE("a second agent does not take the control socket, a left-behind one is replaced") {

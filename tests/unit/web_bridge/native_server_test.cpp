@@ -1,10 +1,8 @@
 #include "web_bridge/native_server.hpp"
 
-#include <grp.h>
-#include <sys/wait.h>
-
 #include <catch2/catch.hpp>
 
+#include "another_user.hpp"
 #include "bench.hpp"
 
 using namespace signet;
@@ -127,31 +125,13 @@ TEST_CASE("a user who is not served is told so before the origin is looked at") 
 
 TEST_CASE("another user of this machine is refused") {
   if (::getuid() != 0) return;  // only root can be somebody else
-  int go[2];
-  int told[2];
-  REQUIRE(::pipe(go) == 0);
-  REQUIRE(::pipe(told) == 0);
-  const pid_t child = ::fork();  // before there are threads
-  if (child == 0) {
-    std::uint16_t port = 0;
-    if (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0 ||
-        ::read(go[0], &port, sizeof port) != sizeof port)
-      ::_exit(1);
-    Page page(port);
+  AnotherUser nobody([](const std::string& port) {
+    Page page(static_cast<std::uint16_t>(std::stoul(port)));
     const std::string code(page.event("refused").at("code").as_string());
-    const std::string line = code + ' ' + std::to_string(page.closed());
-    (void)!::write(told[1], line.data(), line.size());
-    ::_exit(0);
-  }
+    return code + ' ' + std::to_string(page.closed());
+  });
   Bench bench;
-  REQUIRE(::write(go[1], &bench.port, sizeof bench.port) == sizeof bench.port);
-  char line[100] = "";
-  CHECK(::read(told[0], line, sizeof line - 1) > 0);
-  CHECK(std::string(line) == "other_user 4409");
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  CHECK(status == 0);
-  for (int end : {go[0], go[1], told[0], told[1]}) ::close(end);
+  CHECK(nobody.visit(std::to_string(bench.port)) == "other_user 4409");
 }
 
 TEST_CASE("what a peer sent before it closed is not acted on") {
