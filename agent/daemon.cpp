@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "agent/event_log.hpp"
 #include "agent/pinentry_dialog.hpp"
 #include "agent/remembered_certificates.hpp"
 #include "agent/screen.hpp"
@@ -134,6 +135,7 @@ class Daemon {
       if (!error) asio::co_spawn(io_, stop(), [this](std::exception_ptr) { io_.stop(); });
     });
     io_.run();
+    event_log_.tell_left_out(EventLog::Clock::time_point::max());
     spdlog::info("stopped");
     return 0;
   }
@@ -192,16 +194,26 @@ class Daemon {
     options.version = SIGNET_VERSION;
     options.time_stamps = time_stamps_.configured() ? web_bridge::NativeOptions::TimeStamps::configured
                                                     : web_bridge::NativeOptions::TimeStamps::none;
-    options.on_event = [](std::string_view event, const web_bridge::EventFields& fields) {
-      std::string line(event);
-      for (const auto& [key, value] : fields) line += " " + std::string(key) + "=\"" + base::shown(value, 200) + "\"";
-      if (event == "refused" || event.ends_with("failed")) {
-        spdlog::warn("{}", line);
-      } else {
-        spdlog::debug("{}", line);
-      }
+    options.on_event = [this](std::string_view event, const web_bridge::EventFields& fields) {
+      event_log_.event(event, fields, EventLog::Clock::now());
+      if (!telling_left_out_) tell_left_out();
     };
     return options;
+  }
+
+  static void write_event(EventLog::Severity severity, const std::string& line) {
+    spdlog::log(severity == EventLog::Severity::warning ? spdlog::level::warn : spdlog::level::debug, "{}", line);
+  }
+
+  // Nobody may come any more: what was left out is told when its period is over.
+  void tell_left_out() {
+    const auto next = event_log_.tell_left_out(EventLog::Clock::now());
+    telling_left_out_ = next.has_value();
+    if (!next) return;
+    left_out_.expires_at(*next);
+    left_out_.async_wait([this](boost::system::error_code error) {
+      if (!error) tell_left_out();
+    });
   }
 
   web_bridge::ControlPorts control_ports() {
@@ -283,6 +295,9 @@ class Daemon {
   std::filesystem::path journal_path_;
   asio::io_context io_{1};
   asio::steady_timer watchdog_{io_};
+  EventLog event_log_{write_event, {}};
+  asio::steady_timer left_out_{io_};
+  bool telling_left_out_ = false;
   signing::Journal journal_;
   RememberedCertificates remembered_;
   mutable std::mutex screen_mutex_;  // the dialog thread reads it
