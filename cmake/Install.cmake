@@ -1,0 +1,14 @@
+# What `cmake --install` lays out below its prefix. signetd finds its host and the translations relative to itself, so that the
+# tree may stand anywhere; user units in share/ are found by systemd for /usr, /usr/local and ~/.local alike.
+install(TARGETS signetd signet DESTINATION bin)
+install(TARGETS signet-token-host DESTINATION libexec/signet)
+install(DIRECTORY ${PROJECT_BINARY_DIR}/locale DESTINATION share)
+install(FILES docs/man/signet.1 docs/man/signetd.1 DESTINATION share/man/man1)
+install(FILES docs/man/signet.toml.5 DESTINATION share/man/man5)
+
+# The prefix may be named as late as by `cmake --install --prefix`.
+install(CODE "
+  cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_PREFIX NORMALIZE OUTPUT_VARIABLE prefix)
+  set(SIGNETD \"\${prefix}/bin/signetd\")
+  configure_file(\"${PROJECT_SOURCE_DIR}/systemd/signetd.service.in\" \"${PROJECT_BINARY_DIR}/signetd.service\" @ONLY)")
+install(FILES ${PROJECT_BINARY_DIR}/signetd.service systemd/signetd.socket systemd/signetd-web.socket DESTINATION share/systemd/user)
