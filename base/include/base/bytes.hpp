@@ -11,6 +11,7 @@
 
 namespace signet::base {
 
+// A view owns nothing: what it points to stays its caller's. All functions here: any thread.
 using Bytes = std::vector<std::uint8_t>;
 using BytesView = std::span<const std::uint8_t>;
 

@@ -20,6 +20,7 @@ std::vector<std::string> signers_in(const std::filesystem::path& folder);
 // A list that says that `certificate` is revoked since `since`, signed by the folder's CA, replaces `demo-ca.crl.pem`.
 void revoke_in(const std::filesystem::path& folder, const pki::Certificate& certificate, base::Time since, base::Time now);
 
+// From a PEM certificate and its unencrypted key. Throws std::runtime_error.
 Identity read_identity(const std::filesystem::path& certificate, const std::filesystem::path& key);
 
 }  // namespace signet::demo

@@ -49,7 +49,7 @@ class Certificate {
   std::shared_ptr<const Content> content_;
 };
 
-// All certificates in a PEM text or the one in a DER file.
+// All certificates in a PEM text or the one in a DER file; parameter_invalid if there is none or one of them is no good. Any thread.
 base::Result<std::vector<Certificate>> certificates_in(base::BytesView file);
 
 // What stands between a certificate and its (self-signed) root, found among `candidates` by issuer name and signature,

@@ -10,12 +10,12 @@
 
 namespace signet::pki {
 
-// A certificate revocation list (RFC 5280 clause 5), decoded once; copies share it. Nothing is verified until a path is.
+// A certificate revocation list (RFC 5280 clause 5), decoded once; copies share it. Nothing is verified until a path is. Any thread.
 class Crl {
  public:
   static base::Result<Crl> from_der(base::BytesView der);  // parameter_invalid; at most 64 MiB
   base::BytesView der() const;
-  X509_CRL* native() const;
+  X509_CRL* native() const;  // owned by this object and its copies; not to be changed
 
  private:
   struct Content;
@@ -23,7 +23,7 @@ class Crl {
   std::shared_ptr<const Content> content_;
 };
 
-// All lists in a PEM text or the one in a DER file.
+// All lists in a PEM text or the one in a DER file; parameter_invalid if there is none or one of them is no good.
 base::Result<std::vector<Crl>> crls_in(base::BytesView file);
 
 }  // namespace signet::pki

@@ -5,7 +5,7 @@
 
 namespace signet::pki {
 
-// RFC 3161: the messages and their checks. Who carries them to a TSA and back is the caller's business.
+// RFC 3161: the messages and their checks. Who carries them to a TSA and back is the caller's business. Any thread.
 
 struct TimeStampRequest {
   base::Bytes der;
@@ -29,7 +29,7 @@ struct TimeStampToken {
 // time_stamp_failed with the TSA's reason; hostile input gives an error, never more.
 base::Result<TimeStampToken> read_time_stamp_response(base::BytesView response, const TimeStampRequest& request);
 
-// A token as found in a signature: parsed, not verified.
+// A token as found in a signature: parsed, not verified. parameter_invalid.
 base::Result<TimeStampToken> parse_time_stamp_token(base::BytesView der);
 
 enum class TimeStampStatus : std::uint8_t { valid, imprint_differs, signature_invalid, untrusted };

@@ -54,7 +54,7 @@ struct RequestMessage {
 };
 
 // Reads `{"id":N,"method":"…","params":{…}}`; message_invalid for all else: no JSON, invalid UTF-8, a member that stands twice,
-// too deep, a wrong type of these three. Unknown members are passed over.
+// too deep, a wrong type of these three. Unknown members are passed over. Any thread.
 base::Result<RequestMessage> read_message(std::string_view text, const NativeLimits& limits);
 
 }  // namespace signet::web_bridge
