@@ -146,22 +146,7 @@ bool Certificate::operator==(const Certificate& other) const {
 }
 
 base::Result<std::vector<Certificate>> certificates_in(base::BytesView file) {
-  std::vector<Certificate> certificates;
-  if (!looks_like_pem(file)) {
-    auto one = Certificate::from_der(file);
-    if (!one) return base::failure_of(one);
-    certificates.push_back(std::move(*one));
-    return certificates;
-  }
-  auto blocks = pem_blocks(file, PEM_STRING_X509);
-  if (!blocks) return base::failure_of(blocks);
-  for (const base::Bytes& block : *blocks) {
-    auto one = Certificate::from_der(block);
-    if (!one) return base::failure_of(one);
-    certificates.push_back(std::move(*one));
-  }
-  if (certificates.empty()) return base::failure(base::ErrorCode::parameter_invalid, "no certificate in the file");
-  return certificates;
+  return all_in<Certificate>(file, PEM_STRING_X509);
 }
 
 std::vector<Certificate> intermediates_of(const Certificate& certificate, const std::vector<Certificate>& candidates) {

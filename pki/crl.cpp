@@ -24,23 +24,6 @@ base::Result<Crl> Crl::from_der(base::BytesView der) {
 base::BytesView Crl::der() const { return content_->der; }
 X509_CRL* Crl::native() const { return content_->crl.get(); }
 
-base::Result<std::vector<Crl>> crls_in(base::BytesView file) {
-  std::vector<Crl> crls;
-  if (!looks_like_pem(file)) {
-    auto one = Crl::from_der(file);
-    if (!one) return base::failure_of(one);
-    crls.push_back(std::move(*one));
-    return crls;
-  }
-  auto blocks = pem_blocks(file, PEM_STRING_X509_CRL);
-  if (!blocks) return base::failure_of(blocks);
-  for (const base::Bytes& block : *blocks) {
-    auto one = Crl::from_der(block);
-    if (!one) return base::failure_of(one);
-    crls.push_back(std::move(*one));
-  }
-  if (crls.empty()) return base::failure(base::ErrorCode::parameter_invalid, "no revocation list in the file");
-  return crls;
-}
+base::Result<std::vector<Crl>> crls_in(base::BytesView file) { return all_in<Crl>(file, PEM_STRING_X509_CRL); }
 
 }  // namespace signet::pki

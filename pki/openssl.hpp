@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 
 #include <optional>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/owned.hpp"
@@ -57,6 +58,26 @@ void append_tlv(base::Bytes& out, int tag, int tag_class, base::BytesView conten
 // The blocks of one kind ("CERTIFICATE") in a PEM text; other kinds are passed over. parameter_invalid if one is damaged.
 base::Result<std::vector<base::Bytes>> pem_blocks(base::BytesView text, const char* kind);
 bool looks_like_pem(base::BytesView file);
+
+// All objects of that kind in a PEM text, or the one in a DER file. parameter_invalid if there is none or one is no good.
+template <class T>
+base::Result<std::vector<T>> all_in(base::BytesView file, const char* kind) {
+  if (!looks_like_pem(file)) {
+    auto one = T::from_der(file);
+    if (!one) return base::failure_of(one);
+    return std::vector{std::move(*one)};
+  }
+  const auto blocks = pem_blocks(file, kind);
+  if (!blocks) return std::unexpected(blocks.error());
+  std::vector<T> all;
+  for (const base::Bytes& der : *blocks) {
+    auto one = T::from_der(der);
+    if (!one) return base::failure_of(one);
+    all.push_back(std::move(*one));
+  }
+  if (all.empty()) return base::failure(base::ErrorCode::parameter_invalid, std::string("no PEM block of ") + kind);
+  return all;
+}
 
 // The most a file of certificates or lists may have: the largest public lists are of some tens of megabytes.
 constexpr std::size_t max_file_size = std::size_t{64} << 20;
