@@ -1,7 +1,5 @@
 #include "base/bytes.hpp"
 
-#include <openssl/crypto.h>
-
 #include <array>
 
 namespace signet::base {
@@ -112,10 +110,6 @@ Result<Bytes> from_base64(std::string_view text) {
     out.push_back(static_cast<std::uint8_t>(group >> 2));
   }
   return out;
-}
-
-bool equal_in_constant_time(BytesView a, BytesView b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace signet::base

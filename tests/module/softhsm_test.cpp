@@ -433,9 +433,10 @@ TEST_CASE("the client keeps no copy of a PIN outside the caller's Secret") {
   REQUIRE(here);
   CHECK(*here == 0);
   const base::Bytes planted(needle.begin(), needle.end());
-  CHECK(base::equal_in_constant_time(planted, needle));        // read before and after, or the optimiser leaves it out
+  CHECK(CRYPTO_memcmp(planted.data(), needle.data(), needle.size()) ==
+        0);                                                    // read before and after, or the optimiser leaves it out
   CHECK(copies_in_memory(getpid(), needle).value_or(0) == 1);  // the scan does find a copy where there is one
-  CHECK(base::equal_in_constant_time(planted, needle));
+  CHECK(CRYPTO_memcmp(planted.data(), needle.data(), needle.size()) == 0);
   const auto there = copies_in_memory(host->process_id(), needle);
   if (there) WARN("copies of the PIN in a host with SoftHSM after login and context logins: " << *there);
   run(io, host->end());

@@ -32,6 +32,4 @@ void append_base64(std::string& out, BytesView bytes);
 // White space between the characters is skipped; anything else outside the alphabet is parameter_invalid.
 Result<Bytes> from_base64(std::string_view text);
 
-bool equal_in_constant_time(BytesView a, BytesView b);
-
 }  // namespace signet::base

@@ -12,7 +12,6 @@ namespace signet::net {
 
 // RFC 6455 7.4.1, those that we send ourselves.
 namespace close_code {
-inline constexpr std::uint16_t normal = 1000;
 inline constexpr std::uint16_t going_away = 1001;
 inline constexpr std::uint16_t unsupported_data = 1003;
 }  // namespace close_code
