@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", SIGNET_VERSION);
   app.add_option("--config", file, "Configuration file (default: signet.toml in ~/.config/signet or /etc/signet)");
   app.add_flag("--check", check_only, "Only read the configuration and say whether it is right");
-  app.footer("Every key of the configuration is described in docs/configuration.md. `signet status` says how the agent is.");
+  app.footer("Every key of the configuration is described in signet.toml(5). `signet status` says how the agent is.");
   CLI11_PARSE(app, argc, argv);
 
   signet::base::Result<Configuration> configuration = Configuration{};
