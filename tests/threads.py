@@ -20,9 +20,8 @@ SOFTHSM = pathlib.Path("/usr/lib/softhsm/libsofthsm2.so")
 PIN = "threads-1"
 
 
-def sign_with_all_threads(binaries, folder, reports):
+def sign_with_all_threads(binaries, folder, reports, processes):
     environment = dict(os.environ, TSAN_OPTIONS=f"log_path={reports}/tsan", HOME=str(folder), XDG_STATE_HOME=str(folder / "state"))
-    processes = []
 
     def signet(*words):
         command = [str(binaries / "signet"), "--config", str(config), *map(str, words)]
@@ -103,17 +102,18 @@ def sign_with_all_threads(binaries, folder, reports):
     ended(last, None)
     if agent.wait(60) != 0:
         raise RuntimeError(f"signetd: exit {agent.returncode}: {(folder / 'signetd.log').read_text()}")
-    for process in processes:
-        process.terminate()
-        process.wait(60)
 
 
 def main(binaries, folder):
     reports = folder / "reports"
     reports.mkdir()
+    processes = []
     try:
-        sign_with_all_threads(binaries, folder, reports)
+        sign_with_all_threads(binaries, folder, reports, processes)
     finally:
+        for process in processes:
+            process.terminate()
+            process.wait(60)
         for report in sorted(reports.iterdir()):
             print(report.read_text(), file=sys.stderr)
     return 1 if any(reports.iterdir()) else 0
