@@ -29,7 +29,7 @@ TEST_CASE("a hash by another algorithm says nothing of the object") {
   const auto sha512 = base::digest(base::DigestAlgorithm::sha512, base::as_bytes("the contract"));
   const auto report = verified_one(signed_document(signer()), given({{"", sha512}}));
   CHECK(said(report) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
-  CHECK(report.references[0].status == Status::not_found);
+  CHECK(report.references.at(1).status == Status::not_found);
 }
 
 TEST_CASE("a detached object that is not given leaves the question open, unless the value itself is wrong") {
@@ -46,11 +46,11 @@ TEST_CASE("several objects are matched by digest, then by name") {
   const auto differs =
       verified_one(document, given({{name_of(0), sha256("a")}, {name_of(1), sha256("x")}, {name_of(2), sha256("c")}}));
   CHECK(said(differs) == "TOTAL-FAILED/HASH_FAILURE, invalid");
-  CHECK(differs.references[1].status == Status::digest_differs);
+  CHECK(differs.references.at(2).status == Status::digest_differs);
   const auto missing = verified_one(document, given({{name_of(0), sha256("a")}, {name_of(2), sha256("c")}}));
   CHECK(said(missing) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
-  CHECK(missing.references[1].status == Status::not_found);
-  CHECK(missing.references[1].uri == "contract%201.pdf");
+  CHECK(missing.references.at(2).status == Status::not_found);
+  CHECK(missing.references.at(2).uri == "contract%201.pdf");
 }
 
 TEST_CASE("what is given beyond what is signed is not passed") {

@@ -31,17 +31,20 @@ TEST_CASE("what the writer makes is passed, for every algorithm, packaging, leve
   CHECK(report.claimed_time == now);
   CHECK(report.proven_time.has_value() == (level == Level::b_t));
   REQUIRE(report.references.size() == contents.size() + 1);
-  CHECK(report.references.back().signed_properties);
+  CHECK(report.references.front().signed_properties);
 }
 
 TEST_CASE("one flipped bit is found, wherever it is") {
   const std::string document = signed_document(signer());
   const std::string certificate_digest = part(document, "<xades:CertDigest>", "</xades:CertDigest>");
+  const std::size_t object = document.find("<ds:Reference Id");
   struct Row {
     std::string what, changed, expected;
   };
   for (const Row& row : {
-           Row{"the digest of the object", flipped(document, "<ds:DigestValue>"), "TOTAL-FAILED/HASH_FAILURE, invalid"},
+           Row{"the digest of SignedProperties", flipped(document, "<ds:DigestValue>"), "TOTAL-FAILED/HASH_FAILURE, invalid"},
+           Row{"the digest of the object", document.substr(0, object) + flipped(document.substr(object), "<ds:DigestValue>"),
+               "TOTAL-FAILED/HASH_FAILURE, invalid"},
            Row{"SignatureValue", flipped(document, "-value\">"), "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid"},
            Row{"SignatureMethod", replaced(document, "ecdsa-sha256", "ecdsa-sha384"), "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid"},
            Row{"a reference's name", replaced(document, "contract%200", "contract%201"),

@@ -73,7 +73,7 @@ TEST_CASE("an Id that several elements have is no one's") {
           verified_one(where == "<all>" ? "<all>" + extra + document + "</all>" : "<all>" + document + extra + "</all>");
       check_not_passed(report);
       CHECK(said(report) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
-      CHECK(report.references.back().status == ReferenceReport::Status::refused);
+      CHECK(report.references.front().status == ReferenceReport::Status::refused);
     }
   }
 }
