@@ -192,6 +192,14 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
 
   using BatchPointer = std::shared_ptr<Batch>;
 
+  void watch() {
+    ports_.modules.on_change([weak = weak_from_this()](std::size_t module) {
+      const auto self = weak.lock();
+      if (!self) return;
+      boost::asio::co_spawn(self->executor_, [self, module] { return self->module_changed(module); }, boost::asio::detached);
+    });
+  }
+
   base::Result<BatchPointer> find(const Origin& origin, const std::string& handle) const {
     const auto row = batches_.find(handle);
     if (row == batches_.end() || row->second->origin != origin)
@@ -233,6 +241,9 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   void settle(Batch& batch);
   void pause(Batch& batch, base::Error error);
   awaitable<void> keep_house();
+  awaitable<void> wipe_expired(const Batch* over);
+  awaitable<void> give_up(BatchPointer batch);
+  awaitable<void> module_changed(std::size_t module);
 
   boost::asio::any_io_executor executor_;
   SigningPorts ports_;
@@ -329,7 +340,7 @@ awaitable<base::Result<void>> Batches::Implementation::prepare(BatchPointer batc
 
 // Consent and PIN as far as they are missing, then the login. On return the token may be used for this batch.
 awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer batch, std::optional<base::Secret> given) {
-  co_await logins_.wipe_expired(ports_.now(), std::nullopt);
+  co_await wipe_expired(nullptr);
   auto place = co_await logins_.find(batch->certificate->place);
   if (!place) co_return base::failure_of(place);
   const bool missing = logins_.pin_missing(*place, batch->owner());
@@ -338,6 +349,7 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
   const bool on_reader = missing && place->token.protected_authentication_path;
   std::optional<base::Secret> typed;
   if (given) {
+    batch->consented = true;  // who runs the command has said so by running it
     if (missing && !on_reader) typed = std::move(*given);
   } else if (!batch->consented || missing) {
     ConsentRequest request{.origin = batch->origin,
@@ -365,6 +377,7 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
     place = co_await logins_.find(*place);
     if (!place) co_return base::failure_of(place);
   }
+  if (batch->halt) co_return std::unexpected(*batch->halt);
   if (typed) {
     const std::size_t length = typed->bytes().size();
     if (length < place->token.pin_min || (place->token.pin_max != 0 && length > place->token.pin_max)) {
@@ -429,11 +442,14 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   Turns::Turn turn = co_await turns_.at(batch->certificate->place.module)->take();
   if (batch->halt) co_return stopped(*batch->halt);
   auto key = co_await unlock(batch, std::move(given));
-  if (!key) co_return stopped(key.error());
-  if (batch->halt) co_return stopped(*batch->halt);
-  if (batch->state == BatchState::waiting) {
+  if (key && batch->halt) key = std::unexpected(*batch->halt);
+  if (key && batch->state == BatchState::waiting) {
     if (auto recorded = record("consent", *batch, {{"items", std::to_string(batch->manifest.size())}}); !recorded)
-      co_return stopped(recorded.error());
+      key = base::failure_of(recorded);
+  }
+  if (!key) {
+    co_await give_up(batch);
+    co_return stopped(key.error());
   }
   batch->state = BatchState::running;
   batch->error.reset();
@@ -490,7 +506,7 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
     co_await logins_.wipe(batch->owner());
   }
   turn = Turns::Turn{};
-  co_await logins_.wipe_expired(ports_.now(), std::nullopt);
+  co_await wipe_expired(batch.get());
   while (batch->stamping > 0) co_await batch->changed.wait(std::chrono::hours{1});
   if (--running_ == 0 && ports_.running_changed) ports_.running_changed(false);
   batch->busy = false;
@@ -688,7 +704,8 @@ base::Result<void> Batches::Implementation::record(std::string_view event, const
 
 awaitable<base::Result<BatchProgress>> Batches::Implementation::resume(BatchPointer batch) {
   const auto self = shared_from_this();
-  if (batch->state == BatchState::paused && !batch->busy) {
+  if (batch->state == BatchState::paused) {
+    if (batch->busy) co_return failure(ErrorCode::batch_state, "time stamps are being fetched, or it is being resumed already");
     if (batch->all_signed()) {
       if (auto held = journal_held(batch); !held) co_return base::failure_of(held);
       settle(*batch);
@@ -794,6 +811,7 @@ awaitable<void> Batches::Implementation::lock(base::Error reason) {
   for (const auto& [handle, batch] : batches_) {
     if (!batch->busy) continue;
     batch->halt = reason;
+    ports_.dialog.close(batch->origin);
     batch->changed.notify();
   }
   co_await logins_.wipe_all();
@@ -828,7 +846,7 @@ awaitable<void> Batches::Implementation::keep_house() {
       if (nothing_left || now - batch->detached_at >= keep) over.push_back(handle);
     }
     for (const std::string& handle : over) batches_.erase(handle);
-    if (running_ == 0) co_await logins_.wipe_expired(now, std::nullopt);
+    co_await wipe_expired(nullptr);
     std::chrono::seconds pause{30};
     if (const auto next = logins_.pins().next_expiry())
       pause = std::clamp<std::chrono::seconds>(*next - now, std::chrono::seconds{1}, pause);
@@ -837,12 +855,38 @@ awaitable<void> Batches::Implementation::keep_house() {
   keeping_house_ = false;
 }
 
+// Wipes what has expired, but for the PINs that running batches use; `over` is one that has just ended.
+awaitable<void> Batches::Implementation::wipe_expired(const Batch* over) {
+  std::set<PinOwner> in_use;
+  for (const auto& [handle, batch] : batches_) {
+    if (batch->state == BatchState::running && batch.get() != over) in_use.insert(batch->owner());
+  }
+  co_await logins_.wipe_expired(ports_.now(), std::move(in_use));
+}
+
+// A start that led to nothing keeps no PIN, except one that belongs to the session; after a lock not even that.
+awaitable<void> Batches::Implementation::give_up(BatchPointer batch) {
+  const bool locked = batch->halt && !batch->cancelling;
+  if (locked || logins_.pins().policy().scope != PinScope::session) co_await logins_.wipe(batch->owner());
+}
+
+// A running batch finds out by itself, and then wipes.
+awaitable<void> Batches::Implementation::module_changed(std::size_t module) {
+  const auto self = shared_from_this();
+  for (const auto& [handle, batch] : batches_) {
+    if (batch->busy && batch->certificate && batch->certificate->place.module == module) co_return;
+  }
+  co_await logins_.look_after(module);
+}
+
 Batches::Overview Batches::Implementation::overview() const {
   return {batches_.size(), running_, logins_.pins().size(), logins_.pins().next_expiry()};
 }
 
 Batches::Batches(boost::asio::any_io_executor executor, SigningPorts ports, PinPolicy pin_policy, SigningLimits limits)
-    : implementation_(std::make_shared<Implementation>(std::move(executor), std::move(ports), pin_policy, limits)) {}
+    : implementation_(std::make_shared<Implementation>(std::move(executor), std::move(ports), pin_policy, limits)) {
+  implementation_->watch();
+}
 Batches::~Batches() = default;
 
 awaitable<base::Result<SigningCertificate>> Batches::choose_certificate(Origin origin, bool again,

@@ -43,10 +43,10 @@ std::vector<PinOwner> PinCache::wipe_token(std::string_view serial) {
   return wiped;
 }
 
-std::vector<PinOwner> PinCache::wipe_expired(base::Time now, const std::optional<PinOwner>& in_use) {
+std::vector<PinOwner> PinCache::wipe_expired(base::Time now, const std::set<PinOwner>& in_use) {
   std::vector<PinOwner> wiped;
   std::erase_if(entries_, [&](const auto& row) {
-    if (row.first == in_use) return false;
+    if (in_use.contains(row.first)) return false;
     if (expiry(row.second) > now && row.second.signatures < policy_.max_signatures) return false;
     wiped.push_back(row.first);
     return true;

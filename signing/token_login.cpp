@@ -1,5 +1,7 @@
 #include "token_login.hpp"
 
+#include <algorithm>
+
 namespace signet::signing {
 
 using base::ErrorCode;
@@ -107,8 +109,20 @@ awaitable<void> TokenLogins::wipe_token(std::string serial) {
   co_await end_hosts(std::move(modules));
 }
 
-awaitable<void> TokenLogins::wipe_expired(base::Time now, std::optional<PinOwner> in_use) {
+awaitable<void> TokenLogins::wipe_expired(base::Time now, std::set<PinOwner> in_use) {
   co_await end_logins(pins_.wipe_expired(now, in_use));
+}
+
+awaitable<void> TokenLogins::look_after(std::size_t module) {
+  const auto login = logins_.find(module);
+  if (login == logins_.end()) co_return;
+  const std::string serial = login->second.owner.token_serial;
+  const auto host = login->second.host.lock();
+  if (host && host->alive()) {
+    const auto tokens = co_await host->tokens();
+    if (tokens && std::ranges::find(*tokens, serial, &pkcs11::Token::serial) != tokens->end()) co_return;
+  }
+  co_await wipe_token(serial);
 }
 
 }  // namespace signet::signing

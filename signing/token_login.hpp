@@ -38,7 +38,9 @@ class TokenLogins {
   boost::asio::awaitable<void> wipe_all();
   boost::asio::awaitable<void> wipe_token(std::string serial);
   // Those whose time is over, `in_use` aside.
-  boost::asio::awaitable<void> wipe_expired(base::Time now, std::optional<PinOwner> in_use);
+  boost::asio::awaitable<void> wipe_expired(base::Time now, std::set<PinOwner> in_use);
+  // Something changed in this module: wipes what was logged in there if its token, or the host, is gone.
+  boost::asio::awaitable<void> look_after(std::size_t module);
 
  private:
   struct Login {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/secret.hpp"
 #include "base/time.hpp"
@@ -41,8 +42,8 @@ class PinCache {
   bool wipe(const PinOwner& owner);
   std::vector<PinOwner> wipe_all();
   std::vector<PinOwner> wipe_token(std::string_view serial);
-  // Those whose time or number of signatures is over, but not one that is in use: limits never cut a manifest.
-  std::vector<PinOwner> wipe_expired(base::Time now, const std::optional<PinOwner>& in_use = {});
+  // Those whose time or number of signatures is over, but not those that are in use: limits never cut a manifest.
+  std::vector<PinOwner> wipe_expired(base::Time now, const std::set<PinOwner>& in_use = {});
   std::optional<base::Time> next_expiry() const;
   std::size_t size() const { return entries_.size(); }
 

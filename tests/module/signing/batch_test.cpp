@@ -38,10 +38,12 @@ class Person : public Dialog {
   std::size_t chooses = 0;
   std::vector<ConsentRequest> asked;
   std::size_t choices = 0;
+  std::function<awaitable<void>()> meanwhile;  // happens while the dialog is open
 
   awaitable<base::Result<ConsentAnswer>> consent(ConsentRequest request, WaitingCallback waiting) override {
     asked.push_back(request);
     if (waiting) waiting({Waiting::For::consent, clock_now()});
+    if (meanwhile) co_await meanwhile();
     if (cancels) co_return base::failure(ErrorCode::user_cancelled);
     ConsentAnswer answer;
     if (request.pin == ConsentRequest::Pin::ask) answer.pin = base::Secret::copy_of(base::as_bytes(pin)).value();
@@ -290,6 +292,11 @@ TEST_CASE("with a kept PIN the person still consents, and is not asked for the P
     REQUIRE(bench.commit(handle, 1, other_page));
     CHECK(bench.person.asked[2].pin == ConsentRequest::Pin::ask);
   }
+  SECTION("another origin's login is its own: a wrong PIN is refused") {
+    bench.person.pin = "wrong-pin";
+    const std::string handle = bench.begin(1, {}, other_page);
+    CHECK(bench.commit(handle, 1, other_page).error().code == ErrorCode::pin_incorrect);
+  }
   SECTION("after a lock the PIN is asked again") {
     run(bench.io, bench.batches->lock({ErrorCode::user_cancelled, "locked", 0, {}}));
     CHECK(bench.batches->overview().pins_kept == 0);
@@ -298,6 +305,70 @@ TEST_CASE("with a kept PIN the person still consents, and is not asked for the P
     REQUIRE(bench.commit(handle, 1));
     CHECK(bench.person.asked[2].pin == ConsentRequest::Pin::ask);
   }
+}
+
+TEST_CASE("a kept PIN that is not used is wiped, and its host is ended") {
+  Bench bench({.policy = {.scope = PinScope::session, .idle = std::chrono::seconds{1}}});
+  const std::string handle = bench.begin(1);
+  REQUIRE(bench.commit(handle, 1));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  const int host = bench.modules.states()[0].process_id;
+  REQUIRE(host > 0);
+  CHECK(until(bench.io, [&] { return bench.batches->overview().pins_kept == 0; }));
+  CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+}
+
+TEST_CASE("a PIN typed into a dialog that a lock or a cancel has overtaken is neither presented nor kept") {
+  const auto scope = GENERATE(PinScope::batch, PinScope::session);
+  const bool locks = GENERATE(true, false);
+  Bench bench({.policy = {.scope = scope}});
+  bench.person.pin = "wrong-pin";  // presenting it would be seen
+  const std::string handle = bench.begin(2);
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    if (locks) co_await bench.batches->lock({ErrorCode::user_cancelled, "locked", 0, {}});
+    if (!locks) REQUIRE(bench.batches->cancel(page, handle));
+  };
+  CHECK(bench.commit(handle, 2).error().code == ErrorCode::user_cancelled);
+  CHECK(bench.journaled("pin-refused") == 0);
+  CHECK(bench.journaled("signed") == 0);
+  CHECK(bench.batches->overview().pins_kept == 0);
+  CHECK(bench.progress(handle).state == (locks ? BatchState::waiting : BatchState::cancelled));
+  if (!locks) return;
+  bench.person.meanwhile = {};
+  bench.person.pin = SoftHsm::default_pin;
+  REQUIRE(bench.commit(handle, 2));
+  CHECK(bench.person.asked.back().pin == ConsentRequest::Pin::ask);
+  CHECK(bench.collect_until(handle, BatchState::complete));
+}
+
+TEST_CASE("a lock during the login leaves neither PIN nor login") {
+  Bench bench({.policy = {.scope = PinScope::session}});
+  const std::string handle = bench.begin(2);
+  bool failed = false;
+  const auto commit = [&]() -> awaitable<void> { failed = !(co_await bench.batches->commit(page, handle, 2, std::nullopt)); };
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    // Runs when the PIN is on its way to the token.
+    boost::asio::post(bench.io, [&] {
+      boost::asio::co_spawn(bench.io, bench.batches->lock({ErrorCode::user_cancelled, "locked", 0, {}}), boost::asio::detached);
+    });
+    co_return;
+  };
+  boost::asio::co_spawn(bench.io, commit(), boost::asio::detached);
+  REQUIRE(until(bench.io, [&] { return failed; }));
+  CHECK(bench.batches->overview().pins_kept == 0);
+  CHECK_FALSE(bench.modules.states()[0].running);
+}
+
+TEST_CASE("a batch that runs is not cut by the limits of the PIN cache, not even when its host has to be started again") {
+  Bench bench({.policy = {.max_signatures = 50}});
+  constexpr std::size_t items = 600;
+  const std::string handle = bench.begin(items);
+  REQUIRE(bench.commit(handle, items));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 100; }));
+  REQUIRE(::kill(bench.modules.states()[0].process_id, SIGKILL) == 0);
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.size() == 1);
+  CHECK(bench.results_seen == items);
 }
 
 TEST_CASE("at the end of a batch the PIN is wiped and the host that held it is ended") {
@@ -314,12 +385,19 @@ TEST_CASE("at the end of a batch the PIN is wiped and the host that held it is e
 TEST_CASE("scope off asks for each signature") {
   Bench bench({.policy = {.scope = PinScope::off}});
   const std::string handle = bench.begin(3);
+  std::set<int> hosts;  // the one that has signed is gone when the next signature is asked for
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    for (const int host : hosts) CHECK(::kill(host, 0) != 0);
+    hosts.insert(bench.modules.states()[0].process_id);
+    co_return;
+  };
   REQUIRE(bench.commit(handle, 3));
   REQUIRE(bench.collect_until(handle, BatchState::complete));
   REQUIRE(bench.person.asked.size() == 3);
   CHECK_FALSE(bench.person.asked[0].consent_given);
   CHECK(bench.person.asked[1].consent_given);
   for (const ConsentRequest& request : bench.person.asked) CHECK(request.pin == ConsentRequest::Pin::ask);
+  CHECK(hosts.size() == 3);
 }
 
 TEST_CASE("a key that always authenticates signs a batch with one PIN") {
@@ -453,11 +531,14 @@ TEST_CASE("an expired certificate does not sign, and nobody is asked for its PIN
   CHECK(bench.person.asked.empty());
 }
 
-TEST_CASE("a command's own PIN signs without a dialog") {
+TEST_CASE("a command's own PIN signs without a dialog, also when the host has to be started again") {
   Bench bench;
-  const std::string handle = bench.begin(2);
-  REQUIRE(
-      run(bench.io, bench.batches->commit(page, handle, 2, base::Secret::copy_of(base::as_bytes(SoftHsm::default_pin)).value())));
+  constexpr std::size_t items = 600;
+  const std::string handle = bench.begin(items);
+  auto pin = base::Secret::copy_of(base::as_bytes(SoftHsm::default_pin)).value();
+  REQUIRE(run(bench.io, bench.batches->commit(page, handle, items, std::move(pin))));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 100; }));
+  REQUIRE(::kill(bench.modules.states()[0].process_id, SIGKILL) == 0);
   REQUIRE(bench.collect_until(handle, BatchState::complete));
   CHECK(bench.person.asked.empty());
 }

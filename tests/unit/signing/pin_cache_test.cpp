@@ -42,7 +42,7 @@ TEST_CASE("a PIN ends when it was not used for long, when it is old, and after s
     cache.used(owner, 9, start + 60s);
     CHECK(cache.wipe_expired(start + 60s) == std::vector{owner});
   }
-  SECTION("but not while it is in use") { CHECK(cache.wipe_expired(start + 1000s, owner).empty()); }
+  SECTION("but not while it is in use") { CHECK(cache.wipe_expired(start + 1000s, {owner}).empty()); }
 }
 
 TEST_CASE("wiping says whose PINs are gone") {
