@@ -65,7 +65,7 @@ base::Bytes slot_payload(std::uint64_t slot_id) {
 }
 
 asio::awaitable<Result<std::vector<Token>>> list_tokens(std::shared_ptr<Connection> connection) {
-  auto reply = co_await Connection::call(connection, Kind::tokens, {}, {}, connection->options().call_timeout);
+  auto reply = co_await Connection::call(connection, Kind::tokens, {}, {}, connection->options().list_timeout);
   co_return parsed(*connection, reply.payload, [](Reader& reader) {
     const auto count = reader.integer<std::uint16_t>();
     if (count > wire::max_slots) reader.refuse();
@@ -78,7 +78,7 @@ asio::awaitable<Result<std::vector<Token>>> list_tokens(std::shared_ptr<Connecti
 asio::awaitable<Result<std::vector<TokenCertificate>>> list_certificates(std::shared_ptr<Connection> connection,
                                                                          std::uint64_t slot_id) {
   auto reply =
-      co_await Connection::call(connection, Kind::certificates, slot_payload(slot_id), {}, connection->options().call_timeout);
+      co_await Connection::call(connection, Kind::certificates, slot_payload(slot_id), {}, connection->options().list_timeout);
   co_return parsed(*connection, reply.payload, [](Reader& reader) {
     const auto count = reader.integer<std::uint16_t>();
     if (count > wire::max_certificates) reader.refuse();

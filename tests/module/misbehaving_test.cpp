@@ -33,6 +33,7 @@ pkcs11::HostOptions options(const std::string& fault = {}) {
           .module = module_path(fault),
           .load_timeout = seconds(1),
           .call_timeout = seconds(1),
+          .list_timeout = seconds(1),
           .login_timeout = seconds(1)};
 }
 
@@ -53,7 +54,8 @@ struct Agent {
   boost::asio::io_context io;
   pkcs11::Modules modules;
 
-  explicit Agent(const std::string& fault) : modules(io.get_executor(), options(), {{fault, module_path(fault)}}) {}
+  explicit Agent(const std::string& fault, const pkcs11::HostOptions& host_options = options())
+      : modules(io.get_executor(), host_options, {{fault, module_path(fault)}}) {}
   std::shared_ptr<TokenHost> host() { return value_of(run(io, modules.host(0))); }
   void login(TokenHost& host) {
     const auto pin = secret(right_pin);
@@ -206,6 +208,38 @@ TEST_CASE("a module that crashes, hangs, exits or lies in C_Sign fails the signa
   CHECK(host->process_id() != before);
   CHECK(until(agent.io, [&] { return processes_in_session(before) == 0; }));  // not even what it forked
   agent.login(*host);
+}
+
+TEST_CASE("a module that hangs while it lists is given less time than one that works, and another host is started after it") {
+  auto patient = options();
+  patient.call_timeout = patient.login_timeout = std::chrono::minutes(5);
+  const auto fault = GENERATE(values<Fault>({
+      {"hang_in_token_info", ErrorCode::token_host_timeout, "while listing the tokens"},
+      {"hang_in_certificates", ErrorCode::token_host_timeout, "while reading certificates"},
+  }));
+  CAPTURE(fault.module);
+  Agent agent(fault.module, patient);
+  const auto host = agent.host();
+  const auto listed = [&]() -> base::Result<void> {
+    if (auto tokens = run(agent.io, host->tokens()); !tokens) return base::failure_of(tokens);
+    if (auto certificates = run(agent.io, host->certificates(slot)); !certificates) return base::failure_of(certificates);
+    return {};
+  }();
+  REQUIRE_FALSE(listed);
+  CHECK(listed.error().code == fault.code);
+  CHECK(mentions(listed.error(), fault.detail));
+  CHECK_FALSE(host->alive());
+  CHECK(agent.host()->process_id() != host->process_id());
+}
+
+TEST_CASE("the limit for listings is none for a login or a signature") {
+  auto hasty = options();
+  hasty.list_timeout = std::chrono::seconds(0);
+  Agent agent("slow_sign", hasty);
+  const auto host = agent.host();
+  agent.login(*host);
+  CHECK(value_of(agent.sign(*host, 3)).signatures.size() == 3);
+  CHECK(host->alive());
 }
 
 TEST_CASE("what was signed before the card was pulled is not lost, and the host ends") {

@@ -62,6 +62,9 @@ struct HostOptions {
   std::string module;   // path of the PKCS#11 module
   std::chrono::seconds load_timeout{30};
   std::chrono::seconds call_timeout{60};
+  // tokens() and certificates(): a module may hang in them for good once its card was pulled (OpenSC), and people wait for what
+  // they show. Neither a PIN nor a signature is lost with a host that is killed there.
+  std::chrono::seconds list_timeout{20};
   std::chrono::seconds login_timeout{120};  // a PIN pad waits for a person
 };
 
