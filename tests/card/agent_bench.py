@@ -1,5 +1,7 @@
 """What agent_test.py stands on: the control socket of the card, a display, dialogs, a signetd, memory of processes."""
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -99,15 +101,23 @@ class Display:
         ).stdout
 
     def dialogs(self):
-        return self.xdotool("search", "--onlyvisible", "--name", "^Signet$").split()
+        """The processes whose dialogs are there. Not their windows: each X client gets the numbers of the one before."""
+        return [process for process, _ in self._windows()]
 
-    def dialog(self, signing):
-        """The dialog of a `signet sign`, there or soon to come."""
-        until(lambda: self.dialogs() or signing.ended(), "a dialog on the display")
-        window = self.dialogs()
-        assert window, f"no dialog: {signing.exit_code()} {signing.said}"
-        assert len(window) == 1, f"one dialog at a time, not {window}"
-        return Dialog(self, window[0])
+    def _windows(self):
+        found = []
+        for window in self.xdotool("search", "--onlyvisible", "--name", "^Signet$").split():
+            if process := self.xdotool("getwindowpid", window).strip():  # none: closed meanwhile
+                found.append((int(process), window))
+        return found
+
+    def dialog(self, signing=None):
+        """The dialog that is there or soon to come, of a `signet sign` where that is given."""
+        until(lambda: self._windows() or (signing and signing.ended()), "a dialog on the display")
+        windows = self._windows()
+        assert windows, f"no dialog: {signing and (signing.exit_code(), signing.said)}"
+        assert len(windows) == 1, f"one dialog at a time, not {windows}"
+        return Dialog(self, *windows[0])
 
     def picture(self, name):
         """For people to look at: SIGNET_SCREENSHOTS=FOLDER."""
@@ -118,12 +128,11 @@ class Display:
 
 
 class Dialog:
-    def __init__(self, display, window):
+    def __init__(self, display, process, window):
         self._display = display
-        self._window = window
+        self.process = process
         # Without a window manager nobody else gives it the keyboard.
         display.xdotool("windowfocus", "--sync", window)
-        self.process = int(display.xdotool("getwindowpid", window))
 
     def type_pin(self, pin, then="Return"):
         # On standard input: other processes can read arguments.
@@ -135,7 +144,7 @@ class Dialog:
         self.gone()
 
     def gone(self, within_s=WITHIN_S):
-        until(lambda: self._window not in self._display.dialogs(), "the dialog is gone", within_s)
+        until(lambda: self.process not in self._display.dialogs(), "the dialog is gone", within_s)
 
 
 class Agent:
@@ -153,12 +162,17 @@ class Agent:
         scope="batch",
         timeout_s=60,
         opensc_conf=None,
+        journal=None,
+        language="en",
+        module=None,
+        softhsm=None,
     ):
         self._bin = pathlib.Path(bin_folder)
         self.folder = pathlib.Path(folder)
-        self.log, self.journal, self._told = self.folder / "log", self.folder / "journal", self.folder / "told"
+        self.log, self._told = self.folder / "log", self.folder / "told"
+        self.journal = pathlib.Path(journal or self.folder / "journal")
         for name in ("run", "home"):
-            (self.folder / name).mkdir(mode=0o700)
+            (self.folder / name).mkdir(mode=0o700, exist_ok=True)
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder / "home"),
@@ -166,18 +180,22 @@ class Agent:
             "OPENSC_CONF": str(opensc_conf or os.environ["OPENSC_CONF"]),
             "LANG": "C.UTF-8",
         }
+        if softhsm is not None:
+            self._environment["SOFTHSM2_CONF"] = str(softhsm)
         if display is not None:
             self._environment["DISPLAY"] = display.name
         if recorded:
             pinentry = self._recorder(pinentry)
         self._configuration = self.folder / "signet.toml"
         self._configuration.write_text(
-            f"""language = "en"
+            f"""language = "{language}"
 journal = "{self.journal}"
 log_level = "debug"
 [[modules]]
-name = "opensc"
-path = "{os.environ['SIGNET_CARD_MODULE']}"
+name = "module"
+path = "{module or os.environ['SIGNET_CARD_MODULE']}"
+[web]
+origins = ["{Page.ORIGIN}", "{Page.OTHER_ORIGIN}"]
 [pin_cache]
 scope = "{scope}"
 [dialog]
@@ -187,7 +205,10 @@ timeout_s = {timeout_s}
             + (f'[time_stamping]\nurls = ["{tsa}"]\n' if tsa else ""),
             encoding="utf-8",
         )
-        with self.log.open("wb") as log:
+        self._start()
+
+    def _start(self):
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._bin / "signetd", "--config", self._configuration],
                 env=self._environment,
@@ -246,6 +267,16 @@ timeout_s = {timeout_s}
     def sign(self, *words, **streams):
         return Signing(self.command("sign", *words), self._environment, **streams)
 
+    def page(self, origin=None):
+        return Page(self.status()["port"], origin or Page.ORIGIN)
+
+    def control(self):
+        return Control(self.folder / "run" / "signet" / "control.sock")
+
+    def restart(self):
+        assert self.stop() == 0
+        self._start()
+
     def stop(self):
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(WITHIN_S)
@@ -263,6 +294,11 @@ class Signing:
     def interrupt(self):
         self._process.send_signal(signal.SIGINT)
 
+    def kill(self):
+        """As nobody can prepare for."""
+        self._process.kill()
+        self._process.communicate()
+
     def ended(self):
         return self._process.poll() is not None
 
@@ -275,6 +311,159 @@ class Signing:
             raise AssertionError(f"`signet sign` did not end within {within_s} s: {out} {err}") from None
         self.said = out + (err or "")
         return self._process.returncode
+
+
+class Refused(Exception):
+    """An error that the agent answered with."""
+
+    def __init__(self, error):
+        super().__init__(f"{error['code']}: {error.get('message')}")
+        self.code = error["code"]
+
+
+class Client:
+    """One end of the native protocol (docs/PROTOCOL.md). Requests may wait beside each other; events are kept."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._connection.settimeout(WITHIN_S)
+        self._answers, self._last = {}, 0
+        self.events = []
+        self.call("hello", protocol=1)
+
+    def ask(self, method, **params):
+        self._last += 1
+        self._send(json.dumps({"id": self._last, "method": method, "params": params}))
+        return self._last
+
+    def answer(self, number):
+        while number not in self._answers:
+            self._take()
+        answer = self._answers.pop(number)
+        if "error" in answer:
+            raise Refused(answer["error"])
+        return answer["result"]
+
+    def call(self, method, **params):
+        return self.answer(self.ask(method, **params))
+
+    def begin(self, names, **params):
+        """A batch that holds a hash for each name."""
+        batch = self.call("batch.begin", **{"purpose": "a test", **params})["batch"]
+        items = [
+            {"id": name, "name": name, "digest": base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()}
+            for name in names
+        ]
+        self.call("batch.items", batch=batch, part=0, items=items)
+        return batch
+
+    def commit(self, batch, items):
+        return self.ask("batch.commit", batch=batch, items=items)
+
+    def reaches(self, batch, *states):
+        """Reads on until the batch is in one of the states; its progress then."""
+        while True:
+            for event in reversed(self.events):
+                if event["event"] == "batch.progress" and event["params"]["batch"] == batch:
+                    if event["params"]["state"] in states:
+                        return event["params"]
+                    break
+            self._take()
+
+    def results(self, batch):
+        """The signatures that came for each item, in the order of their numbers."""
+        found = {}
+        for event in self.events:
+            if event["event"] == "batch.results" and event["params"]["batch"] == batch:
+                for result in event["params"]["results"]:
+                    found[result["seq"]] = result
+        by_item = {}
+        for _, result in sorted(found.items()):
+            by_item.setdefault(result["id"], []).append(result)
+        return by_item
+
+    def close(self):
+        self._connection.close()
+
+    def _take(self):
+        message = json.loads(self._receive())
+        if message.get("id") is not None:
+            self._answers[message["id"]] = message
+        else:
+            self.events.append(message)
+
+
+class Control(Client):
+    """A program at the control socket."""
+
+    def __init__(self, path):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(WITHIN_S)
+        connection.connect(str(path))
+        self._lines = connection.makefile()
+        super().__init__(connection)
+
+    def _send(self, text):
+        self._connection.sendall(text.encode() + b"\n")
+
+    def _receive(self):
+        line = self._lines.readline()
+        if not line:
+            raise EOFError("the agent closed the control socket")
+        return line
+
+    def close(self):
+        self._lines.close()
+        super().close()
+
+
+class Page(Client):
+    """A page of an allowed origin, at a WebSocket (RFC 6455)."""
+
+    ORIGIN, OTHER_ORIGIN = "https://sign.example", "https://other.example"
+
+    def __init__(self, port, origin=ORIGIN):
+        connection = socket.create_connection(("127.0.0.1", port), WITHIN_S)
+        key = base64.b64encode(os.urandom(16)).decode()
+        connection.sendall(
+            f"GET /v1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\n"
+            f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+            "Sec-WebSocket-Protocol: signet.v1\r\n\r\n".encode()
+        )
+        self._bytes = connection.makefile("rb")
+        answer = b"".join(iter(self._bytes.readline, b"\r\n"))
+        assert answer.startswith(b"HTTP/1.1 101 "), answer
+        super().__init__(connection)
+
+    def _send(self, text, opcode=1):
+        payload, mask = text.encode(), os.urandom(4)
+        size = len(payload)
+        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2) if size < 1 << 16 else b"\xff" + size.to_bytes(8)
+        masked = bytes(octet ^ mask[i % 4] for i, octet in enumerate(payload))
+        self._connection.sendall(bytes([0x80 | opcode]) + length + mask + masked)
+
+    def _receive(self):
+        text = b""
+        while True:
+            head = self._bytes.read(2)
+            if len(head) < 2:
+                raise EOFError("the agent closed the connection")
+            size = head[1] & 0x7F
+            if size > 125:
+                size = int.from_bytes(self._bytes.read(2 if size == 126 else 8))
+            payload, opcode = self._bytes.read(size), head[0] & 0x0F
+            if opcode == 8:
+                raise EOFError(f"the agent closed the connection: {payload}")
+            if opcode > 8:
+                continue  # a ping: the agent does not cut who stays silent within the times of these tests
+            text += payload
+            if head[0] & 0x80:
+                return text
+
+    def close(self):
+        """Cut, as by a reload or a crash."""
+        self._bytes.close()
+        super().close()
 
 
 # Digits in a hexadecimal or decimal number (digests, handles) are that number's, and may be any.

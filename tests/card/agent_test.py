@@ -8,90 +8,16 @@ SIGNET_SCREENSHOTS=FOLDER keeps pictures of the dialogs.
 Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import contextlib
-import hashlib
 import os
 import pathlib
 import pty
 import re
-import shutil
-import ssl
 import subprocess
-import sys
-import tempfile
 import unittest
 
-from agent_bench import PIN, WRONG_PIN, Agent, Card, Display, memory_traces, traces, until
-
-HERE = pathlib.Path(__file__).resolve().parent
-OWNER = "Card Bench Owner"
-EXIT_DONE, EXIT_PERSON, EXIT_MACHINE = 0, 4, 6
-
-
-class AgentTest(unittest.TestCase):
-    """One display and one card for all, a signetd for each test."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.display = Display()
-        cls.addClassCleanup(cls.display.stop)
-        cls.pki = WORK / "pki"
-        # The key that wants the PIN before each signature.
-        der = ssl.PEM_cert_to_DER_cert((WORK / "card" / "9C.crt").read_text())
-        cls.certificate = hashlib.sha256(der).hexdigest()
-
-    def setUp(self):
-        self.card = Card()
-        self.card.make_new()
-        self.folder = pathlib.Path(tempfile.mkdtemp(dir=WORK))
-        self.out = self.folder / "out"
-
-    def agent(self, **options):
-        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
-        agent = Agent(BIN, folder, **{"display": self.display, **options})
-        self.addCleanup(self.end, agent)
-        return agent
-
-    def end(self, agent):
-        self.assertEqual(agent.stop(), 0, "signetd ends as it should")
-        for file in (agent.log, agent.journal):
-            self.assertEqual(traces(PIN, file.read_bytes()), [], f"no part of the PIN in {file.name}")
-
-    def tsa(self):
-        command = [BIN / "signet", "demo", "tsa", self.pki]
-        tsa = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.addCleanup(tsa.stdout.close)
-        self.addCleanup(tsa.wait)
-        self.addCleanup(tsa.terminate)
-        return tsa.stdout.readline().strip()
-
-    def documents(self, count):
-        files = [self.folder / f"invoice-{number:02}.pdf" for number in range(1, count + 1)]
-        for file in files:
-            file.write_text(f"document {file.name}", encoding="utf-8")
-        return files
-
-    def sign(self, agent, documents, *words, **streams):
-        return agent.sign("--cert", self.certificate, "--out", self.out, *words, *documents, **streams)
-
-    def written(self):
-        return sorted(self.out.glob("*.xades.xml")) if self.out.exists() else []
-
-    def assert_ends(self, signing, code, *texts, within_s=30):
-        self.assertEqual(signing.exit_code(within_s), code, signing.said)
-        for text in texts:
-            self.assertIn(text, signing.said)
-
-    def assert_card(self, **counts):
-        self.assertEqual(self.card.counted, counts)
-
-    def assert_good(self, agent):
-        """Each signature that was written, with the document that it names."""
-        for signature in self.written():
-            document = self.folder / signature.name.removesuffix(".xades.xml")
-            command = agent.command("verify", signature, "--content", document, "--trust", self.pki)
-            verified = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-            self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
-            self.assertIn("TOTAL-PASSED", verified.stdout)
+import agent_case
+from agent_bench import PIN, WRONG_PIN, memory_traces, until
+from agent_case import EXIT_DONE, EXIT_MACHINE, EXIT_PERSON, OWNER, AgentTest
 
 
 class BatchTest(AgentTest):
@@ -339,7 +265,7 @@ class SlowCardTest(AgentTest):
 class MemoryTest(AgentTest):
     def setUp(self):
         # Its allocator keeps freed memory, and its shadow is terabytes: what is asked here is asked of other builds.
-        if b"__asan_init" in (BIN / "signetd").read_bytes():
+        if b"__asan_init" in (self.bin / "signetd").read_bytes():
             self.skipTest("a build with AddressSanitizer")
         super().setUp()
 
@@ -438,36 +364,5 @@ class OthersTest(AgentTest):
         self.assertEqual(self.sign_and_ask_the_card(opensc_conf=conf), "63C3")
 
 
-def cannot_run(why):
-    print(f"agent_test.py: cannot run here: {why}", file=sys.stderr)
-    sys.exit(1 if os.environ.get("CI") == "true" else 77)
-
-
-def run_in_bench():
-    """Makes the PKI and the card, and runs this program again beside them."""
-    missing = [tool for tool in ("Xvfb", "xdotool", "pinentry-gtk-2", "pkcs11-tool") if shutil.which(tool) is None]
-    if missing:
-        cannot_run("missing: " + " ".join(missing))
-    with tempfile.TemporaryDirectory(prefix="agent-") as work:
-        pki, card = f"{work}/pki", f"{work}/card"
-        subprocess.run([BIN / "signet", "demo", "pki", pki], check=True, stdout=subprocess.DEVNULL)
-        made = subprocess.run(
-            [HERE / "piv_card.py", "init", "--dir", card, "--keys", "9A=rsa2048,9C=rsa2048", "--days", "400"]
-            + ["--name", OWNER, "--ca-key", f"{pki}/demo-ca.key", "--ca-cert", f"{pki}/demo-ca.pem"],
-            check=False,
-        )
-        if made.returncode != 0:
-            cannot_run("piv_card.py makes no card (python3-cryptography?)")
-        itself = [HERE / "agent_test.py", "--in-bench", work, *sys.argv[1:]]
-        bench = [HERE / "with_card.sh", "--dir", card, "--pin", PIN, "--"]
-        return subprocess.run([*bench, *itself], check=False).returncode
-
-
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    if sys.argv[1] != "--in-bench":
-        BIN = pathlib.Path(sys.argv[1]).resolve()
-        sys.exit(run_in_bench())
-    WORK, BIN = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]).resolve()
-    unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2)
+    agent_case.main(__doc__)
