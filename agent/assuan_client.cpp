@@ -157,6 +157,7 @@ std::string assuan_escaped(std::string_view text) {
 
 struct Pinentry::State {
   assuan_context_t context = nullptr;
+  int socket = -1;  // the context's
   pid_t process = -1;
 
   ~State() {
@@ -178,7 +179,11 @@ Pinentry::Pinentry(Pinentry&&) noexcept = default;
 Pinentry& Pinentry::operator=(Pinentry&&) noexcept = default;
 Pinentry::~Pinentry() = default;
 
-int Pinentry::process_id() const { return state_->process; }
+void Pinentry::interrupt() const {
+  ::kill(state_->process, SIGTERM);
+  // Where the program is a script, something that it started may hold the other end.
+  ::shutdown(state_->socket, SHUT_RDWR);
+}
 
 base::Result<Pinentry> Pinentry::start(const std::string& program, const Screen& screen) {
   int sockets[2];
@@ -200,6 +205,7 @@ base::Result<Pinentry> Pinentry::start(const std::string& program, const Screen&
     ::close(sockets[0]);
     return failure(ErrorCode::no_dialog_possible, program + " did not greet: " + gpg_strerror(error), error);
   }
+  state->socket = sockets[0];
   Pinentry pinentry(std::move(state));
   for (const auto& [option, variable] : {std::pair{"ttyname", "GPG_TTY"}, {"ttytype", "TERM"}, {"lc-messages", "LANG"}}) {
     // Not every pinentry knows every option: what it refuses it does not need.

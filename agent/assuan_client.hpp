@@ -20,7 +20,8 @@ class Pinentry {
   Pinentry& operator=(Pinentry&&) noexcept;
   ~Pinentry();
 
-  int process_id() const;
+  // Ends the conversation from another thread: the call under way, if any, says user_cancelled soon.
+  void interrupt() const;
 
   // SETDESC and the like; the text is escaped here. parameter_invalid if the line would be longer than pinentry takes.
   base::Result<void> set(const std::string& command, const std::string& text);

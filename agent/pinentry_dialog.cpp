@@ -1,8 +1,7 @@
 #include "agent/pinentry_dialog.hpp"
 
-#include <signal.h>
-
 #include <algorithm>
+#include <mutex>
 
 #include "agent/assuan_client.hpp"
 #include "agent/text.hpp"
@@ -127,107 +126,142 @@ std::string choice_text(const signing::Origin& origin, const signing::SigningCer
   return out;
 }
 
+// One question to the person, from when it begins to wait for its turn. It is asked on the dialog thread and closed on the
+// agent's.
+class PinentryDialog::Question {
+ public:
+  explicit Question(signing::Asker asker) : asker_(std::move(asker)) {}
+
+  bool is_of(const signing::Asker& asker) const { return asker_ == asker; }
+  bool closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    if (shown_ != nullptr) shown_->interrupt();
+  }
+  // False when it was closed before its pinentry had started.
+  bool shown_by(const Pinentry& pinentry) {
+    const std::lock_guard lock(mutex_);
+    shown_ = &pinentry;
+    return !closed_;
+  }
+  // Before the pinentry is gone: afterwards its numbers may be another's.
+  void hidden() {
+    const std::lock_guard lock(mutex_);
+    shown_ = nullptr;
+  }
+
+ private:
+  signing::Asker asker_;
+  mutable std::mutex mutex_;
+  bool closed_ = false;
+  const Pinentry* shown_ = nullptr;
+};
+
 PinentryDialog::PinentryDialog(boost::asio::any_io_executor executor, Configuration::Dialog options,
                                std::function<Screen()> screen)
     : options_(std::move(options)), screen_(std::move(screen)), turns_(std::make_shared<signing::Turns>(std::move(executor))) {}
 
 PinentryDialog::~PinentryDialog() {
-  if (const int process = process_.load(); process > 0) ::kill(process, SIGTERM);
+  for (const auto& weak : questions_) {
+    if (const auto question = weak.lock()) question->close();
+  }
   thread_.join();
 }
 
 // One dialog at a time: waits its turn, tells who waits that it opens, and runs it on the dialog thread.
 template <class T>
-awaitable<base::Result<T>> PinentryDialog::ask(signing::Origin origin, signing::Waiting::For what, WaitingCallback waiting,
-                                               std::function<base::Result<T>(const Screen&)> dialog) {
-  const unsigned closed_before = closes_[origin.text()];
+awaitable<base::Result<T>> PinentryDialog::ask(signing::Asker asker, signing::Waiting::For what, WaitingCallback waiting,
+                                               std::function<base::Result<T>(const Screen&, Question&)> dialog) {
+  const auto question = std::make_shared<Question>(std::move(asker));
+  std::erase_if(questions_, [](const auto& weak) { return weak.expired(); });
+  questions_.push_back(question);
   const signing::Turns::Turn turn = co_await turns_->take();
-  if (closes_[origin.text()] != closed_before) co_return failure(ErrorCode::user_cancelled, "who asked is gone");
-  open_for_ = origin.text();
+  if (question->closed()) co_return failure(ErrorCode::user_cancelled, "who asked is gone");
   if (waiting) waiting({what, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) + options_.timeout});
-  auto answer = co_await on_worker(thread_, [dialog = std::move(dialog), this]() -> base::Result<T> {
+  co_return co_await on_worker(thread_, [dialog = std::move(dialog), question, this]() -> base::Result<T> {
     const Screen screen = screen_();
     if (auto possible = can_show(screen); !possible && options_.pinentry == "pinentry") return base::failure_of(possible);
-    return dialog(screen);
+    return dialog(screen, *question);
   });
-  open_for_.clear();
-  co_return answer;
+}
+
+// One pinentry process, which ends with the conversation.
+template <class Talk>
+auto PinentryDialog::with_pinentry(const Screen& screen, Question& question, Talk talk) {
+  using Answer = std::invoke_result_t<Talk, Pinentry&>;
+  auto pinentry = Pinentry::start(options_.pinentry, screen);
+  if (!pinentry) return Answer(base::failure_of(pinentry));
+  Answer answer =
+      question.shown_by(*pinentry) ? talk(*pinentry) : Answer(failure(ErrorCode::user_cancelled, "who asked is gone"));
+  question.hidden();
+  return answer;
 }
 
 awaitable<base::Result<signing::ConsentAnswer>> PinentryDialog::consent(ConsentRequest request, WaitingCallback waiting) {
   using enum signing::Waiting::For;
+  using Answer = base::Result<signing::ConsentAnswer>;
   const auto what = request.pin == ConsentRequest::Pin::reader ? reader
                     : request.consent_given                    ? pin
                                                                : signing::Waiting::For::consent;
-  const signing::Origin origin = request.origin;
+  const signing::Asker asker = request.asker;
   return ask<signing::ConsentAnswer>(
-      origin, what, std::move(waiting),
-      [this, request = std::move(request)](const Screen& screen) -> base::Result<signing::ConsentAnswer> {
-        const auto open = [&]() -> base::Result<Pinentry> {
-          auto pinentry = Pinentry::start(options_.pinentry, screen);
-          if (pinentry) process_ = pinentry->process_id();
-          return pinentry;
-        };
-        const auto closed = [this](auto answer) {
-          process_ = 0;
-          return answer;
-        };
+      asker, what, std::move(waiting), [this, request = std::move(request)](const Screen& screen, Question& question) -> Answer {
         if (request.pin == ConsentRequest::Pin::ask && request.final_try) {
-          auto pinentry = open();
-          if (!pinentry) return base::failure_of(pinentry);
-          const std::string warning =
-              filled(tr("%1 wants to sign, but only one try is left for the PIN of the token “%2”.\n\nAnother wrong PIN locks "
-                        "the token. Go on only if you are sure of the PIN."),
-                     {who_asks(request.origin), plain(request.certificate.place.token.label, 40)});
-          if (auto set = set_up(*pinentry, warning, tr("Go on"), tr("Cancel"), options_.timeout); !set)
-            return closed(base::Result<signing::ConsentAnswer>(base::failure_of(set)));
-          const auto sure = pinentry->confirm();
-          if (!sure) return closed(base::Result<signing::ConsentAnswer>(std::unexpected(sure.error())));
-          if (*sure != Pinentry::Answer::ok)
-            return closed(base::Result<signing::ConsentAnswer>(failure(ErrorCode::user_cancelled, "not confirmed")));
-          process_ = 0;
+          const auto sure = with_pinentry(screen, question, [&](Pinentry& pinentry) -> base::Result<Pinentry::Answer> {
+            const std::string warning =
+                filled(tr("%1 wants to sign, but only one try is left for the PIN of the token “%2”.\n\nAnother wrong PIN locks "
+                          "the token. Go on only if you are sure of the PIN."),
+                       {who_asks(request.origin), plain(request.certificate.place.token.label, 40)});
+            if (auto set = set_up(pinentry, warning, tr("Go on"), tr("Cancel"), options_.timeout); !set)
+              return base::failure_of(set);
+            return pinentry.confirm();
+          });
+          if (!sure) return std::unexpected(sure.error());
+          if (*sure != Pinentry::Answer::ok) return failure(ErrorCode::user_cancelled, "not confirmed");
         }
-        auto pinentry = open();
-        if (!pinentry) return base::failure_of(pinentry);
-        const auto talk = [&]() -> base::Result<signing::ConsentAnswer> {
-          if (auto set = set_up(*pinentry, consent_text(request), tr("Sign"), tr("Cancel"), options_.timeout); !set)
+        return with_pinentry(screen, question, [&](Pinentry& pinentry) -> Answer {
+          if (auto set = set_up(pinentry, consent_text(request), tr("Sign"), tr("Cancel"), options_.timeout); !set)
             return base::failure_of(set);
           if (request.pin != ConsentRequest::Pin::ask) {
-            const auto answer = pinentry->confirm();
+            const auto answer = pinentry.confirm();
             if (!answer) return std::unexpected(answer.error());
             if (*answer != Pinentry::Answer::ok) return failure(ErrorCode::user_cancelled, "cancelled in the dialog");
             return signing::ConsentAnswer{};
           }
-          if (auto set = pinentry->set("SETPROMPT", tr("PIN:")); !set) return base::failure_of(set);
+          if (auto set = pinentry.set("SETPROMPT", tr("PIN:")); !set) return base::failure_of(set);
           if (const std::string refusal = refusal_text(request); !refusal.empty()) {
-            if (auto set = pinentry->set("SETERROR", refusal); !set) return base::failure_of(set);
+            if (auto set = pinentry.set("SETERROR", refusal); !set) return base::failure_of(set);
           }
-          auto secret = pinentry->get_pin();
+          auto secret = pinentry.get_pin();
           if (!secret) return base::failure_of(secret);
           return signing::ConsentAnswer{std::move(*secret)};
-        };
-        return closed(talk());
+        });
       });
 }
 
-awaitable<base::Result<std::size_t>> PinentryDialog::choose(signing::Origin origin,
+awaitable<base::Result<std::size_t>> PinentryDialog::choose(signing::Asker asker, signing::Origin origin,
                                                             std::vector<signing::SigningCertificate> certificates,
                                                             WaitingCallback waiting) {
   return ask<std::size_t>(
-      origin, signing::Waiting::For::certificate, std::move(waiting),
-      [this, origin, certificates = std::move(certificates)](const Screen& screen) -> base::Result<std::size_t> {
+      std::move(asker), signing::Waiting::For::certificate, std::move(waiting),
+      [this, origin, certificates = std::move(certificates)](const Screen& screen,
+                                                             Question& question) -> base::Result<std::size_t> {
         // One after another, round and round, until one is taken: pinentry has three buttons.
         constexpr std::size_t most_rounds = 20;
         for (std::size_t i = 0; i < certificates.size() * most_rounds; ++i) {
           const std::size_t index = i % certificates.size();
-          auto pinentry = Pinentry::start(options_.pinentry, screen);
-          if (!pinentry) return base::failure_of(pinentry);
-          process_ = pinentry->process_id();
-          auto set = set_up(*pinentry, choice_text(origin, certificates[index], index + 1, certificates.size()),
-                            tr("Use this one"), tr("Cancel"), options_.timeout);
-          if (set) set = pinentry->set("SETNOTOK", tr("Show the next"));
-          const auto answer = set ? pinentry->confirm() : base::Result<Pinentry::Answer>(base::failure_of(set));
-          process_ = 0;
+          const auto answer = with_pinentry(screen, question, [&](Pinentry& pinentry) -> base::Result<Pinentry::Answer> {
+            if (auto set = set_up(pinentry, choice_text(origin, certificates[index], index + 1, certificates.size()),
+                                  tr("Use this one"), tr("Cancel"), options_.timeout);
+                !set)
+              return base::failure_of(set);
+            if (auto set = pinentry.set("SETNOTOK", tr("Show the next")); !set) return base::failure_of(set);
+            return pinentry.confirm();
+          });
           if (!answer) return std::unexpected(answer.error());
           if (*answer == Pinentry::Answer::ok) return index;
           if (*answer == Pinentry::Answer::cancelled) break;
@@ -236,9 +270,10 @@ awaitable<base::Result<std::size_t>> PinentryDialog::choose(signing::Origin orig
       });
 }
 
-void PinentryDialog::close(const signing::Origin& origin) {
-  ++closes_[origin.text()];
-  if (const int process = process_.load(); open_for_ == origin.text() && process > 0) ::kill(process, SIGTERM);
+void PinentryDialog::close(const signing::Asker& asker) {
+  for (const auto& weak : questions_) {
+    if (const auto question = weak.lock(); question && question->is_of(asker)) question->close();
+  }
 }
 
 }  // namespace signet::agent

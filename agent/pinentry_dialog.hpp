@@ -2,8 +2,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 
-#include <atomic>
-#include <map>
+#include <list>
 #include <memory>
 
 #include "agent/configuration.hpp"
@@ -20,22 +19,24 @@ class PinentryDialog : public signing::Dialog {
   ~PinentryDialog() override;
 
   boost::asio::awaitable<base::Result<signing::ConsentAnswer>> consent(signing::ConsentRequest request, WaitingCallback waiting) override;
-  boost::asio::awaitable<base::Result<std::size_t>> choose(signing::Origin origin, std::vector<signing::SigningCertificate> certificates,
+  boost::asio::awaitable<base::Result<std::size_t>> choose(signing::Asker asker, signing::Origin origin,
+                                                           std::vector<signing::SigningCertificate> certificates,
                                                            WaitingCallback waiting) override;
-  void close(const signing::Origin& origin) override;
+  void close(const signing::Asker& asker) override;
 
  private:
+  class Question;
   template <class T>
-  boost::asio::awaitable<base::Result<T>> ask(signing::Origin origin, signing::Waiting::For what, WaitingCallback waiting,
-                                              std::function<base::Result<T>(const Screen&)> dialog);
+  boost::asio::awaitable<base::Result<T>> ask(signing::Asker asker, signing::Waiting::For what, WaitingCallback waiting,
+                                              std::function<base::Result<T>(const Screen&, Question&)> dialog);
+  template <class Talk>
+  auto with_pinentry(const Screen& screen, Question& question, Talk talk);
 
   Configuration::Dialog options_;
   std::function<Screen()> screen_;
   std::shared_ptr<signing::Turns> turns_;
   boost::asio::thread_pool thread_{1};
-  std::string open_for_;                  // whose dialog is open
-  std::map<std::string, unsigned> closes_;  // by origin: a dialog that waited meanwhile is not opened any more
-  std::atomic<int> process_{0};           // of the open dialog, to close it
+  std::list<std::weak_ptr<Question>> questions_;  // the open one and those that wait their turn
 };
 
 // What the dialog says, exposed for tests: never longer than pinentry takes, the origin and the count always whole.

@@ -209,7 +209,8 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
 
   base::Result<std::string> begin(const Origin& origin, std::uint32_t user, BatchRequest request);
   base::Result<std::size_t> add(Batch& batch, std::size_t part, const std::vector<Manifest::Item>& items);
-  awaitable<base::Result<SigningCertificate>> choose(Origin origin, bool again, Dialog::WaitingCallback waiting);
+  awaitable<base::Result<SigningCertificate>> choose(Asker asker, Origin origin, bool again, Dialog::WaitingCallback waiting);
+  void withdraw_choice(const Asker& asker) { ports_.dialog.close(asker); }
   awaitable<base::Result<SigningCertificate>> commit(BatchPointer batch, std::size_t count, std::optional<base::Secret> given);
   awaitable<base::Result<BatchProgress>> resume(BatchPointer batch);
   awaitable<base::Result<std::size_t>> retry_time_stamps(BatchPointer batch);
@@ -286,7 +287,7 @@ base::Result<std::size_t> Batches::Implementation::add(Batch& batch, std::size_t
   return batch.manifest.size();
 }
 
-awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Origin origin, bool again,
+awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Asker asker, Origin origin, bool again,
                                                                             Dialog::WaitingCallback waiting) {
   const auto self = shared_from_this();
   auto certificates = co_await list_certificates(ports_.modules, ports_.now());
@@ -296,7 +297,7 @@ awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Orig
   if (!again && known != certificates->end()) co_return *known;
   std::size_t chosen = 0;
   if (certificates->size() > 1) {
-    const auto answer = co_await ports_.dialog.choose(origin, *certificates, std::move(waiting));
+    const auto answer = co_await ports_.dialog.choose(std::move(asker), origin, *certificates, std::move(waiting));
     if (!answer) co_return std::unexpected(answer.error());
     chosen = *answer;
   }
@@ -308,7 +309,7 @@ awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Orig
 // The certificate and what follows from it: fitness, algorithm, the writer.
 awaitable<base::Result<void>> Batches::Implementation::prepare(BatchPointer batch) {
   if (batch->request.certificate_id.empty()) {
-    auto chosen = co_await choose(batch->origin, false, batch->listener.waiting);
+    auto chosen = co_await choose(batch->handle, batch->origin, false, batch->listener.waiting);
     if (!chosen) co_return base::failure_of(chosen);
     batch->certificate = std::move(*chosen);
   } else {
@@ -352,7 +353,8 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
     batch->consented = true;  // who runs the command has said so by running it
     if (missing && !on_reader) typed = std::move(*given);
   } else if (!batch->consented || missing) {
-    ConsentRequest request{.origin = batch->origin,
+    ConsentRequest request{.asker = batch->handle,
+                           .origin = batch->origin,
                            .purpose = batch->request.purpose,
                            .count = batch->manifest.size(),
                            .first_names = {},
@@ -366,8 +368,10 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
                            .final_try = missing && place->token.pin_final_try};
     for (std::size_t i = 0; i < std::min(shown_names, batch->manifest.size()); ++i)
       request.first_names.emplace_back(batch->manifest[i].name);
+    if (batch->halt) co_return std::unexpected(*batch->halt);  // cancelled or locked meanwhile: nobody is asked any more
     auto answer = co_await ports_.dialog.consent(std::move(request), batch->listener.waiting);
     if (!answer) co_return base::failure_of(answer);
+    if (batch->halt) co_return std::unexpected(*batch->halt);
     if (missing && !on_reader) {
       if (!answer->pin || answer->pin->empty()) co_return failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
       typed = std::move(answer->pin);
@@ -739,7 +743,7 @@ void Batches::Implementation::cancel(Batch& batch) {
   batch.cancelling = true;
   // While a dialog is open or signatures are in flight it is not over yet: settle() says when.
   if (!batch.busy) batch.state = BatchState::cancelled;
-  ports_.dialog.close(batch.origin);
+  ports_.dialog.close(batch.handle);
   batch.changed.notify();
   batch.tell_progress();
   housekeeping_.notify();
@@ -822,7 +826,7 @@ awaitable<void> Batches::Implementation::stop() {
   stopping_ = true;
   for (const auto& [handle, batch] : batches_) {
     batch->halt = base::Error{ErrorCode::agent_not_running, "the agent is stopping", 0, {}};
-    if (batch->busy) ports_.dialog.close(batch->origin);
+    if (batch->busy) ports_.dialog.close(handle);
     batch->changed.notify();
   }
   // The signature in flight ends by itself within the host's own limits; everything else stops at once.
@@ -889,10 +893,12 @@ Batches::Batches(boost::asio::any_io_executor executor, SigningPorts ports, PinP
 }
 Batches::~Batches() = default;
 
-awaitable<base::Result<SigningCertificate>> Batches::choose_certificate(Origin origin, bool again,
+awaitable<base::Result<SigningCertificate>> Batches::choose_certificate(Asker asker, Origin origin, bool again,
                                                                         Dialog::WaitingCallback waiting) {
-  return implementation_->choose(std::move(origin), again, std::move(waiting));
+  return implementation_->choose(std::move(asker), std::move(origin), again, std::move(waiting));
 }
+
+void Batches::withdraw_choice(const Asker& asker) { implementation_->withdraw_choice(asker); }
 
 base::Result<std::string> Batches::begin(const Origin& origin, std::uint32_t user, BatchRequest request) {
   return implementation_->begin(origin, user, std::move(request));

@@ -106,11 +106,23 @@ awaitable<void> Session::run() {
   co_await read_requests();
   hello_timer_.cancel();
   outbox_->end();
+  leave_batches();
+  if (environment_told_) face_->control.environment(number_, {});
+  channel_->cut();
+}
+
+// A page comes back for its batches after a reload. A command does not: without it nobody has their handles, and nobody looks
+// at their dialogs.
+void Session::leave_batches() {
   for (const auto& [handle, weak] : feeds_) {
     if (const auto alive = weak.lock()) alive->detach();
   }
-  if (environment_told_) face_->control.environment(number_, {});
-  channel_->cut();
+  if (!caller_.origin.is_command_line()) return;
+  face_->batches.withdraw_choice(asker());
+  for (const std::string& handle : reached_) {
+    const bool taken_over = face_->feeds.contains(handle);
+    if (!taken_over) (void)face_->batches.cancel(caller_.origin, handle);  // batch_unknown: closed
+  }
 }
 
 awaitable<void> Session::read_requests() {
@@ -205,7 +217,10 @@ std::shared_ptr<BatchFeed> Session::attached_feed(const std::string& handle) {
 base::Result<std::shared_ptr<BatchFeed>> Session::feed(const std::string& handle) {
   if (auto known = attached_feed(handle)) return known;
   auto attached = BatchFeed::attach(face_, outbox_, caller_.origin, handle);
-  if (attached) feeds_.insert_or_assign(handle, *attached);
+  if (attached) {
+    feeds_.insert_or_assign(handle, *attached);
+    if (caller_.origin.is_command_line()) reached_.insert(handle);
+  }
   return attached;
 }
 
@@ -228,7 +243,7 @@ awaitable<Session::Answer> Session::certificate_choose(RequestMessage message) {
   const auto again = message.parameters.flag("again");
   if (!again) co_return std::unexpected(again.error());
   const auto waiting = [outbox = outbox_](const signing::Waiting& what) { outbox->put(waiting_event({}, what)); };
-  const auto certificate = co_await face_->batches.choose_certificate(caller_.origin, *again, waiting);
+  const auto certificate = co_await face_->batches.choose_certificate(asker(), caller_.origin, *again, waiting);
   if (!certificate) co_return std::unexpected(certificate.error());
   co_return certificate_json(*certificate);
 }
@@ -331,6 +346,7 @@ Session::Answer Session::batch_close(const RequestMessage& message) {
   if (!handle) return std::unexpected(handle.error());
   if (auto done = face_->batches.close(caller_.origin, *handle); !done) return base::failure_of(done);
   if (const auto known = attached_feed(*handle)) known->detach();
+  reached_.erase(*handle);
   return std::string(nothing);
 }
 

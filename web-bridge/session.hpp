@@ -1,5 +1,7 @@
 #pragma once
 
+#include <set>
+
 #include "batch_feed.hpp"
 #include "web_bridge/message.hpp"
 
@@ -25,6 +27,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   boost::asio::awaitable<void> read_requests();
   boost::asio::awaitable<void> refuse(base::Error error);
+  void leave_batches();
+  signing::Asker asker() const { return "connection " + std::to_string(number_); }
   void dispatch(RequestMessage message);
   boost::asio::awaitable<void> answer_later(Later handler, RequestMessage message);
   Answer guarded(std::string_view method, auto work);
@@ -61,6 +65,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool environment_told_ = false;
   std::size_t pending_ = 0;
   std::map<std::string, std::weak_ptr<BatchFeed>> feeds_;
+  std::set<std::string> reached_;  // batches that this command began or resumed
 };
 
 }  // namespace signet::web_bridge

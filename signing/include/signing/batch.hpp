@@ -101,7 +101,10 @@ class Batches {
   Batches& operator=(const Batches&) = delete;
 
   // The certificate for an origin: the one remembered, the only one, or the one that the person now chooses. `again` asks anew.
-  boost::asio::awaitable<base::Result<SigningCertificate>> choose_certificate(Origin origin, bool again, Dialog::WaitingCallback waiting);
+  boost::asio::awaitable<base::Result<SigningCertificate>> choose_certificate(Asker asker, Origin origin, bool again,
+                                                                              Dialog::WaitingCallback waiting);
+  // Closes the dialog of a choice that nobody waits for any more.
+  void withdraw_choice(const Asker& asker);
 
   base::Result<std::string> begin(const Origin& origin, std::uint32_t user, BatchRequest request);
   // batch_unknown for a handle that does not exist or belongs to another origin: the two are not told apart.

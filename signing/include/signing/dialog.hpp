@@ -10,8 +10,13 @@
 
 namespace signet::signing {
 
+// Who waits for an answer: a batch (its handle), or a connection that wants a certificate. Not an origin: closing the dialog of
+// one of its batches leaves those of its others open.
+using Asker = std::string;
+
 // What the person is asked before a batch is signed. Texts of the page are untrusted and shown as theirs.
 struct ConsentRequest {
+  Asker asker;
   Origin origin;
   std::string purpose;
   std::size_t count = 0;
@@ -43,10 +48,12 @@ class Dialog {
 
   virtual boost::asio::awaitable<base::Result<ConsentAnswer>> consent(ConsentRequest request, WaitingCallback waiting) = 0;
   // Index of the chosen certificate.
-  virtual boost::asio::awaitable<base::Result<std::size_t>> choose(Origin origin, std::vector<SigningCertificate> certificates,
+  virtual boost::asio::awaitable<base::Result<std::size_t>> choose(Asker asker, Origin origin,
+                                                                   std::vector<SigningCertificate> certificates,
                                                                    WaitingCallback waiting) = 0;
-  // Closes what is open for this origin: who asked is gone for good.
-  virtual void close(const Origin& origin) = 0;
+  // Closes what is open for this asker and opens nothing of what waits its turn: who asked is gone for good. Both end with
+  // user_cancelled. What is asked afterwards is a new question.
+  virtual void close(const Asker& asker) = 0;
 };
 
 }  // namespace signet::signing

@@ -1,6 +1,7 @@
 #include "signing/batch.hpp"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -38,7 +39,8 @@ class Person : public Dialog {
   std::size_t chooses = 0;
   std::vector<ConsentRequest> asked;
   std::size_t choices = 0;
-  std::function<awaitable<void>()> meanwhile;  // happens while the dialog is open
+  std::function<awaitable<void>()> meanwhile;  // what happens while the dialog is open
+  std::vector<Asker> closed;
 
   awaitable<base::Result<ConsentAnswer>> consent(ConsentRequest request, WaitingCallback waiting) override {
     asked.push_back(request);
@@ -49,12 +51,13 @@ class Person : public Dialog {
     if (request.pin == ConsentRequest::Pin::ask) answer.pin = base::Secret::copy_of(base::as_bytes(pin)).value();
     co_return answer;
   }
-  awaitable<base::Result<std::size_t>> choose(Origin, std::vector<SigningCertificate> certificates, WaitingCallback) override {
+  awaitable<base::Result<std::size_t>> choose(Asker, Origin, std::vector<SigningCertificate> certificates,
+                                              WaitingCallback) override {
     ++choices;
     if (chooses >= certificates.size()) co_return base::failure(ErrorCode::user_cancelled);
     co_return chooses;
   }
-  void close(const Origin&) override {}
+  void close(const Asker& asker) override { closed.push_back(asker); }
 };
 
 struct BenchOptions {
@@ -251,6 +254,59 @@ TEST_CASE("a cancelled dialog signs nothing and leaves the request there to try 
   bench.person.cancels = false;
   CHECK(bench.commit(handle, 3));
   CHECK(bench.collect_until(handle, BatchState::complete));
+}
+
+TEST_CASE("a dialog is closed for its batch, not for the origin of all") {
+  Bench bench;
+  const std::string first = bench.begin(1), second = bench.begin(1);
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    REQUIRE(bench.batches->cancel(page, second));
+    co_return;
+  };
+  REQUIRE(bench.commit(first, 1));
+  CHECK(bench.person.asked.at(0).asker == first);
+  CHECK(bench.person.closed == std::vector{second});
+  CHECK(bench.collect_until(first, BatchState::complete));
+}
+
+TEST_CASE("a PIN that is typed after the batch was cancelled or locked away is not presented") {
+  Bench bench;
+  const bool lock = GENERATE(false, true);
+  bench.person.pin = "wrong-pin";  // would be refused if it were
+  const std::string handle = bench.begin(2);
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    if (lock) {
+      co_await bench.batches->lock({ErrorCode::user_cancelled, "locked", 0, {}});
+    } else {
+      REQUIRE(bench.batches->cancel(page, handle));
+    }
+  };
+  CHECK(bench.commit(handle, 2).error().code == ErrorCode::user_cancelled);
+  CHECK(bench.journaled("pin-refused") == 0);
+  CHECK(bench.batches->overview().pins_kept == 0);
+  CHECK(bench.progress(handle).state == (lock ? BatchState::waiting : BatchState::cancelled));
+}
+
+TEST_CASE("a PIN that was taken, where the consent then cannot be recorded, is not kept") {
+  Bench bench;
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit whole{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &whole) == 0);
+  const std::string handle = bench.begin(2);
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    const rlimit full{std::filesystem::file_size(bench.journal_file), whole.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+    co_return;
+  };
+  const auto committed = bench.commit(handle, 2);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &whole) == 0);
+  CHECK(committed.error().code == ErrorCode::file_failed);
+  CHECK(bench.batches->overview().pins_kept == 0);
+  bench.person.meanwhile = {};
+  REQUIRE(bench.commit(handle, 2));
+  CHECK(bench.person.asked.at(1).pin == ConsentRequest::Pin::ask);
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.journaled(" consent ") == 1);
 }
 
 TEST_CASE("what is not in the manifest, or not as it was announced, is refused before anybody is asked") {
@@ -512,16 +568,16 @@ TEST_CASE("with the TSA down the B-B signatures are delivered with the reason, a
 TEST_CASE("among several certificates the person chooses, once for each origin") {
   Bench bench({.with_ec = true});
   bench.person.chooses = 1;
-  const auto first = run(bench.io, bench.batches->choose_certificate(page, false, {}));
+  const auto first = run(bench.io, bench.batches->choose_certificate("test", page, false, {}));
   REQUIRE(first);
-  CHECK(run(bench.io, bench.batches->choose_certificate(page, false, {}))->id() == first->id());
+  CHECK(run(bench.io, bench.batches->choose_certificate("test", page, false, {}))->id() == first->id());
   CHECK(bench.person.choices == 1);
-  CHECK(run(bench.io, bench.batches->choose_certificate(other_page, false, {})));
+  CHECK(run(bench.io, bench.batches->choose_certificate("test", other_page, false, {})));
   CHECK(bench.person.choices == 2);
   bench.person.chooses = 0;
-  CHECK(run(bench.io, bench.batches->choose_certificate(page, true, {}))->id() != first->id());
+  CHECK(run(bench.io, bench.batches->choose_certificate("test", page, true, {}))->id() != first->id());
   bench.person.chooses = 9;
-  CHECK(run(bench.io, bench.batches->choose_certificate(page, true, {})).error().code == ErrorCode::user_cancelled);
+  CHECK(run(bench.io, bench.batches->choose_certificate("test", page, true, {})).error().code == ErrorCode::user_cancelled);
 }
 
 TEST_CASE("an expired certificate does not sign, and nobody is asked for its PIN") {

@@ -44,7 +44,7 @@ class Person : public signing::Dialog {
     if (request.pin == signing::ConsentRequest::Pin::ask) answer.pin = base::Secret::copy_of(base::as_bytes(pin)).value();
     co_return answer;
   }
-  awaitable<base::Result<std::size_t>> choose(signing::Origin, std::vector<signing::SigningCertificate>,
+  awaitable<base::Result<std::size_t>> choose(signing::Asker, signing::Origin, std::vector<signing::SigningCertificate>,
                                               WaitingCallback waiting) override {
     ++asked;
     if (waiting) waiting({signing::Waiting::For::certificate, clock_now()});
@@ -52,7 +52,7 @@ class Person : public signing::Dialog {
     if (mood == Mood::cancels) co_return base::failure(base::ErrorCode::user_cancelled, "no");
     co_return 0U;
   }
-  void close(const signing::Origin&) override {}
+  void close(const signing::Asker&) override {}
 
  private:
   boost::asio::steady_timer told_;

@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+"""signetd with pages and commands that come, go, and get in each other's way, and with a disk that fills up; a card behind
+pcscd and OpenSC, and the dialog that people see.
+
+usage: page_test.py FOLDER-OF-SIGNETD [unittest's arguments]
+
+SIGNET_SCREENSHOTS=FOLDER keeps pictures of the dialogs.
+
+Exit code 77 (1 where CI=true) when this machine cannot run it.
+"""
+import errno
+import os
+import re
+import subprocess
+
+import agent_case
+from agent_bench import PIN, Refused, until
+from agent_case import EXIT_DONE, EXIT_MACHINE, AgentTest
+
+
+class PageTest(AgentTest):
+    def names(self, count):
+        return [f"invoice-{number:02}.pdf" for number in range(1, count + 1)]
+
+    def begin(self, client, count):
+        return client.begin(self.names(count), certificate=self.certificate)
+
+    def assert_refused(self, code, client, number):
+        with self.assertRaises(Refused) as refused:
+            client.answer(number)
+        self.assertEqual(refused.exception.code, code)
+
+    def complete(self, client, batch):
+        """Reads on until the batch is complete, acknowledging nothing."""
+        return client.reaches(batch, "complete")
+
+    def signed_in(self, journal):
+        """How often the journal says that each hash was signed."""
+        counts = {}
+        for items in re.findall(r"^\d+ \S+ signed .*?\bitems=(\S+)", journal.read_text(), re.M):
+            for item in items.split(","):
+                counts[item] = counts.get(item, 0) + 1
+        return counts
+
+
+class DiskTest(PageTest):
+    """The journal on a disk of 3 MiB, of which it wants one to be free."""
+
+    FREE_FOR_JOURNAL = 1 << 20
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.folder / "disk"
+        self.disk.mkdir()
+        subprocess.run(["mount", "--no-mtab", "-t", "tmpfs", "-o", "size=3m", "tmpfs", self.disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", self.disk], check=True)
+        self.journal = self.disk / "journal"
+
+    def fill(self, leave=0):
+        """Takes the disk's room but for so many bytes."""
+        with (self.disk / "filler").open("wb", buffering=0) as filler:
+            try:
+                while True:
+                    about = os.statvfs(self.disk)
+                    room = about.f_bavail * about.f_frsize - leave
+                    if room <= 0:
+                        break
+                    filler.write(bytes(min(room, 1 << 16)))
+            except OSError as error:
+                self.assertEqual(error.errno, errno.ENOSPC)
+
+    def free(self):
+        (self.disk / "filler").unlink()
+
+    def assert_nobody_was_asked(self):
+        self.assertEqual(self.display.dialogs(), [])
+        self.assert_card(signatures=0, verify=0, verify_failed=0)
+
+    def test_a_full_disk_is_told_before_the_pin(self):
+        """without room for the journal `signet sign` says so: no dialog, no PIN, no signature; with room it signs"""
+        agent = self.agent(journal=self.journal)
+        for leave in (0, self.FREE_FOR_JOURNAL // 2):
+            self.fill(leave)
+            self.assert_ends(self.sign(agent, self.documents(3)), EXIT_MACHINE, "disk_full", "The disk is full")
+            self.assert_nobody_was_asked()
+            self.assertEqual(self.written(), [])
+            self.free()
+        signing = self.sign(agent, self.documents(3))
+        self.display.dialog(signing).type_pin(PIN)
+        self.assert_ends(signing, EXIT_DONE)
+        self.assert_good(agent)
+
+    def test_the_batch_of_a_page_waits_for_room(self):
+        """without room a page's batch is not begun, and nobody is asked; the same batch signs once there is room"""
+        agent = self.agent(journal=self.journal)
+        page = agent.page()
+        self.addCleanup(page.close)
+        batch = self.begin(page, 3)
+        self.fill(leave=self.FREE_FOR_JOURNAL // 2)
+        for _ in range(2):
+            self.assert_refused("disk_full", page, page.commit(batch, 3))
+            self.assert_nobody_was_asked()
+        self.free()
+        committed = page.commit(batch, 3)
+        self.display.dialog().type_pin(PIN)
+        self.assertEqual(page.answer(committed)["state"], "running")
+        self.complete(page, batch)
+        self.assertEqual(sorted(page.results(batch)), self.names(3))
+        self.assert_card(signatures=3, verify=4, verify_failed=0)
+
+    def test_the_disk_fills_up_in_the_middle(self):
+        """a disk that fills up in the middle pauses the batch; resumed with room, each item is signed and delivered once"""
+        agent = self.agent(journal=self.journal)
+        page = agent.page()
+        self.addCleanup(page.close)
+        self.card.tell("delay 50")
+        batch = self.begin(page, 40)
+        committed = page.commit(batch, 40)
+        self.display.dialog().type_pin(PIN)
+        page.answer(committed)
+        until(lambda: self.card.counted["signatures"] >= 5, "some are signed")
+        self.fill()
+        paused = page.reaches(batch, "paused")
+        self.assertEqual(paused["error"]["code"], "disk_full")
+        signed = self.card.counted["signatures"]
+        self.assertLess(signed, 40)
+        until(lambda: agent.status()["pins_kept"] == 0, "the PIN is wiped")
+        delivered = page.results(batch)
+        journaled = self.signed_in(self.journal)
+        self.assertEqual(len(delivered), len(journaled), "what is not on record is not given out")
+
+        verified = self.card.counted["verify"]
+        with self.assertRaises(Refused) as refused:
+            page.call("batch.resume", batch=batch)
+        self.assertEqual(refused.exception.code, "disk_full")
+        self.assertEqual(self.display.dialogs(), [])
+        self.assertEqual(self.card.counted["verify"], verified)
+
+        self.free()
+        resumed = page.ask("batch.resume", batch=batch)
+        self.display.dialog().type_pin(PIN)
+        page.answer(resumed)
+        self.complete(page, batch)
+        results = page.results(batch)
+        self.assertEqual(sorted(results), self.names(40))
+        self.assertTrue(all(len(made) == 1 and made[0]["signature"] for made in results.values()))
+        self.assertEqual(self.card.counted["signatures"], 40, "nothing that was made is made again")
+        self.assertEqual(self.card.counted["verify_failed"], 0)
+        self.assertEqual(set(self.signed_in(self.journal).values()), {1})
+        self.assertEqual(len(self.signed_in(self.journal)), 40)
+        self.assertTrue(agent.query("journal", "verify")["intact"])
+
+    def test_the_disk_fills_up_under_a_command(self):
+        """`signet sign` on a disk that fills up in the middle writes what is on record, and says why it stopped"""
+        agent = self.agent(journal=self.journal)
+        self.card.tell("delay 50")
+        documents = self.documents(40)
+        signing = self.sign(agent, documents)
+        self.display.dialog(signing).type_pin(PIN)
+        until(lambda: self.card.counted["signatures"] >= 5, "some are signed")
+        self.fill()
+        self.assert_ends(signing, EXIT_MACHINE, "disk_full")
+        written = self.written()
+        self.assertIn(f"{len(written)} of 40 signatures were written", signing.said)
+        self.assertEqual(len(written), len(self.signed_in(self.journal)))
+        self.free()
+        self.card.tell("delay 0")
+        missing = [file for file in documents if not (self.out / f"{file.name}.xades.xml").exists()]
+        signing = self.sign(agent, missing)
+        self.display.dialog(signing).type_pin(PIN)
+        self.assert_ends(signing, EXIT_DONE)
+        self.assertEqual(len(self.written()), 40)
+        self.assert_good(agent)
+
+
+class TwoBatchesTest(PageTest):
+    """Two batches of one origin: the dialog of the first is open, the second waits for its turn."""
+
+    def setUp(self):
+        super().setUp()
+        self.agent_of_both = self.agent()
+        self.page = self.agent_of_both.page()
+        self.addCleanup(self.page.close)
+        self.first, self.second = self.begin(self.page, 2), self.begin(self.page, 3)
+        self.first_committed = self.page.commit(self.first, 2)
+        self.dialog = self.display.dialog()
+        self.second_committed = self.page.commit(self.second, 3)
+
+    def test_cancelling_the_one_that_waits(self):
+        """cancelling the batch that waits leaves the open dialog of the other alone; its own never opens"""
+        self.page.call("batch.cancel", batch=self.second)
+        self.assertEqual(self.display.dialogs(), [self.dialog.process])
+        self.dialog.type_pin(PIN)
+        self.assertEqual(self.page.answer(self.first_committed)["state"], "running")
+        self.complete(self.page, self.first)
+        self.assert_refused("user_cancelled", self.page, self.second_committed)
+        self.assertEqual(self.display.dialogs(), [])
+        self.assertEqual(self.page.results(self.second), {})
+        self.assert_card(signatures=2, verify=3, verify_failed=0)
+
+    def test_cancelling_the_one_that_asks(self):
+        """cancelling the batch that asks closes its dialog, and the other one's opens and signs"""
+        self.page.call("batch.cancel", batch=self.first)
+        self.dialog.gone(within_s=5)
+        self.assert_refused("user_cancelled", self.page, self.first_committed)
+        self.display.dialog().type_pin(PIN)
+        self.assertEqual(self.page.answer(self.second_committed)["state"], "running")
+        self.complete(self.page, self.second)
+        self.assert_card(signatures=3, verify=4, verify_failed=0)
+
+    def test_closing_the_one_that_waits(self):
+        """so does closing"""
+        self.page.call("batch.close", batch=self.second)
+        self.dialog.type_pin(PIN)
+        self.assertEqual(self.page.answer(self.first_committed)["state"], "running")
+        self.complete(self.page, self.first)
+
+
+class LeavingTest(PageTest):
+    def test_a_killed_command_takes_its_dialog_along(self):
+        """the dialog of a `signet sign` that was killed closes at once, and such batches do not add up"""
+        agent = self.agent()
+        for _ in range(9):
+            signing = self.sign(agent, self.documents(2))
+            dialog = self.display.dialog(signing)
+            signing.kill()
+            dialog.gone(within_s=5)
+        self.assert_card(signatures=0, verify=0, verify_failed=0)
+        signing = self.sign(agent, self.documents(2))
+        self.display.dialog(signing).type_pin(PIN)
+        self.assert_ends(signing, EXIT_DONE)
+
+    def test_a_killed_command_stops_signing(self):
+        """a `signet sign` that is killed while the card signs: the signature in flight ends, and no other begins"""
+        agent = self.agent()
+        self.card.tell("delay 100")
+        signing = self.sign(agent, self.documents(60))
+        self.display.dialog(signing).type_pin(PIN)
+        until(lambda: self.written(), "the first is written")
+        signing.kill()
+        until(lambda: agent.status()["running"] == 0, "the batch has ended", within_s=5)
+        self.assertLess(self.card.counted["signatures"], 30)
+        self.assertEqual(agent.status()["pins_kept"], 0)
+        self.assertRegex(agent.journal.read_text(), r"(?m) cancelled origin=command-line ")
+
+    def test_a_killed_command_that_waited(self):
+        """killed while another one's dialog is open, it takes nothing but its own place in the queue along"""
+        agent = self.agent()
+        first = self.sign(agent, self.documents(2))
+        dialog = self.display.dialog(first)
+        second = self.sign(agent, self.documents(2))
+        until(lambda: agent.status()["batches"] == 2, "both have begun")
+        second.kill()
+        until(lambda: agent.status()["connections"] == 2, "the agent has seen it")  # the first, and who asks for the status
+        self.assertEqual(self.display.dialogs(), [dialog.process])
+        dialog.type_pin(PIN)
+        self.assert_ends(first, EXIT_DONE)
+        until(lambda: agent.status()["running"] == 0, "the batch has ended")
+        self.assertEqual(self.display.dialogs(), [])
+        self.assert_card(signatures=2, verify=3, verify_failed=0)
+
+    def test_a_choice_of_a_command_that_left(self):
+        """a program at the control socket that asked for a choice and left: its dialog closes"""
+        agent = self.agent()
+        control = agent.control()
+        control.ask("certificate.choose", again=True)
+        dialog = self.display.dialog()
+        control.close()
+        dialog.gone(within_s=5)
+
+    def test_a_page_that_reloads_keeps_its_dialog(self):
+        """a page that is gone for a moment finds its dialog open, and the results of what was consented to there"""
+        agent = self.agent()
+        page = agent.page()
+        batch = self.begin(page, 3)
+        page.commit(batch, 3)
+        dialog = self.display.dialog()
+        page.close()
+        until(lambda: agent.status()["connections"] == 1, "the agent has seen it")  # who asks for the status
+        self.assertEqual(self.display.dialogs(), [dialog.process])
+        page = agent.page()
+        self.addCleanup(page.close)
+        self.assertEqual(page.call("batch.resume", batch=batch)["state"], "waiting")
+        self.assertEqual(self.display.dialogs(), [dialog.process])
+        dialog.type_pin(PIN)
+        self.complete(page, batch)
+        self.assertEqual(sorted(page.results(batch)), self.names(3))
+
+
+if __name__ == "__main__":
+    agent_case.main(__doc__)
