@@ -34,6 +34,10 @@ void RememberedCertificates::remember(const signing::Origin& origin, const std::
 }
 
 void RememberedCertificates::save() const {
+  std::error_code ignored;
+  // The journal, which makes this folder, may be configured to be elsewhere.
+  if (std::filesystem::create_directories(file_.parent_path(), ignored))
+    std::filesystem::permissions(file_.parent_path(), std::filesystem::perms::owner_all, ignored);
   const std::filesystem::path beside = file_.string() + ".part";
   {
     std::ofstream out(beside, std::ios::trunc);
@@ -41,7 +45,6 @@ void RememberedCertificates::save() const {
     for (const auto& [origin, id] : by_origin_) out << origin << ' ' << id << '\n';
     if (!out.flush()) return;
   }
-  std::error_code ignored;
   std::filesystem::rename(beside, file_, ignored);
 }
 
