@@ -1,7 +1,5 @@
 #include "agent/time_stamps.hpp"
 
-#include <thread>
-
 #include "agent/worker.hpp"
 #include "net/fetch.hpp"
 
@@ -20,7 +18,11 @@ constexpr std::chrono::milliseconds first_pause{200};
 TimeStamps::TimeStamps(Configuration::TimeStamping options) : options_(std::move(options)), threads_(requests_at_once) {}
 
 TimeStamps::~TimeStamps() {
-  stopping_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stopped_.notify_all();
   threads_.join();
 }
 
@@ -85,9 +87,8 @@ base::Result<pki::TimeStampToken> TimeStamps::ask(const std::string& url, const 
 
 // False when the agent stops meanwhile.
 bool TimeStamps::pause(std::chrono::milliseconds length) {
-  const auto until = std::chrono::steady_clock::now() + length;
-  while (!stopping_ && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds{20});
-  return !stopping_;
+  std::unique_lock lock(mutex_);
+  return !stopped_.wait_for(lock, length, [this] { return stopping_.load(); });
 }
 
 }  // namespace signet::agent

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
 
 #include "agent/configuration.hpp"
@@ -31,8 +32,9 @@ class TimeStamps {
   bool pause(std::chrono::milliseconds length);
 
   Configuration::TimeStamping options_;
-  std::atomic<bool> stopping_{false};
   std::mutex mutex_;
+  std::atomic<bool> stopping_{false};  // a fetch under way looks at it too
+  std::condition_variable stopped_;
   std::chrono::steady_clock::time_point rest_until_{};
   base::Error last_error_;
   boost::asio::thread_pool threads_;
