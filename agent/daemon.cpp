@@ -15,8 +15,10 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 
 #include "agent/event_log.hpp"
@@ -264,6 +266,10 @@ class Daemon {
                           {"path", configuration_.modules[i].path},
                           {"running", states[i].running},
                           {"starts", states[i].starts}};
+      // One that was not needed yet may still be known to fail.
+      const std::string& path = configuration_.modules[i].path;
+      if (states[i].starts == 0 && ::access(path.c_str(), R_OK) != 0)
+        module["error"] = std::string(base::name(ErrorCode::module_failed)) + ": " + path + ": " + std::strerror(errno);
       if (states[i].last_error)
         module["error"] = std::string(base::name(states[i].last_error->code)) + ": " + states[i].last_error->detail;
       modules.push_back(std::move(module));

@@ -18,7 +18,7 @@ std::string message_for(base::ErrorCode code) {
     case no_token:
       return tr(
           "No token was found. Plug it in, or put the card into the reader. If it is there, `signet status` says which module "
-          "failed.");
+          "is missing or failed.");
     case token_removed:
       return tr("The token was removed. Plug it in again and go on: what is signed stays signed.");
     case certificate_not_found:
@@ -38,8 +38,9 @@ std::string message_for(base::ErrorCode code) {
       return tr("The caller and the agent speak different versions. Update the older one.");
     case message_invalid:
     case method_unknown:
-    case parameter_invalid:
       return tr("The request was not understood.");
+    case parameter_invalid:
+      return tr("A value in the request is wrong.");
     case message_too_large:
       return tr("The request is too large.");
     case algorithm_unknown:

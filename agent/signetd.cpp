@@ -17,7 +17,11 @@ int main(int argc, char** argv) {
   app.add_option("--config", file, "Configuration file (default: signet.toml in ~/.config/signet or /etc/signet)");
   app.add_flag("--check", check_only, "Only read the configuration and say whether it is right");
   app.footer("Every key of the configuration is described in signet.toml(5). `signet status` says how the agent is.");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 64;  // EX_USAGE
+  }
 
   signet::base::Result<Configuration> configuration = Configuration{};
   if (!file.empty()) {

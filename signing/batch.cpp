@@ -815,7 +815,7 @@ awaitable<void> Batches::Implementation::lock(base::Error reason) {
   for (const auto& [handle, batch] : batches_) {
     if (!batch->busy) continue;
     batch->halt = reason;
-    ports_.dialog.close(batch->origin);
+    ports_.dialog.close(handle);
     batch->changed.notify();
   }
   co_await logins_.wipe_all();

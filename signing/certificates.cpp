@@ -14,6 +14,21 @@ SigningCertificate::Validity validity_of(const pki::Certificate& certificate, ba
 
 }  // namespace
 
+namespace {
+
+// Where no module works it is not the person who can help by plugging something in.
+base::Error no_token(const pkcs11::Modules& modules) {
+  base::Error error{base::ErrorCode::no_token, "no token is there", 0, {}};
+  if (modules.options().empty())
+    error.detail = "no module is configured: add a [[modules]] entry with the path of your token's PKCS#11 module";
+  const std::vector<pkcs11::ModuleState> states = modules.states();
+  const auto failed = [](const pkcs11::ModuleState& state) { return state.last_error && !state.running; };
+  if (!states.empty() && std::ranges::all_of(states, failed)) return *states.front().last_error;
+  return error;
+}
+
+}  // namespace
+
 std::string SigningCertificate::id() const { return base::hex(certificate.fingerprint().bytes()); }
 
 std::vector<SigningCertificate> fit_for_signing(std::vector<SigningCertificate> certificates, base::Time now) {
@@ -41,7 +56,7 @@ std::vector<SigningCertificate> fit_for_signing(std::vector<SigningCertificate> 
 boost::asio::awaitable<base::Result<std::vector<SigningCertificate>>> list_certificates(pkcs11::Modules& modules,
                                                                                         base::Time now) {
   const std::vector<pkcs11::TokenPlace> places = co_await modules.tokens();
-  if (places.empty()) co_return base::failure(base::ErrorCode::no_token, "no token is there");
+  if (places.empty()) co_return std::unexpected(no_token(modules));
   std::vector<SigningCertificate> found;
   std::optional<base::Error> error;
   for (const pkcs11::TokenPlace& place : places) {

@@ -91,7 +91,8 @@ base::Result<Journal> Journal::open(const std::filesystem::path& file) {
   auto state = std::make_unique<State>();
   state->descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (state->descriptor < 0) return failed_to("open the journal", errno);
-  if (::flock(state->descriptor, LOCK_EX | LOCK_NB) != 0) return failed_to("another process writes this journal", errno);
+  if (::flock(state->descriptor, LOCK_EX | LOCK_NB) != 0)
+    return failed_to("another signetd, or another process, writes this journal", errno);
   std::ifstream in(file, std::ios::binary);
   const Chain chain = follow(in);
   if (chain.torn) {
@@ -140,7 +141,7 @@ std::string Journal::head() const { return state_->head; }
 
 base::Result<JournalReport> verify_journal(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) return failure(ErrorCode::file_failed, "cannot read the journal");
+  if (!in) return failure(ErrorCode::file_failed, file.string() + " cannot be read");
   const Chain chain = follow(in);
   return JournalReport{chain.first_bad_line == 0 && !chain.torn, chain.entries, chain.first_bad_line, chain.head, chain.torn};
 }

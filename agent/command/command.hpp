@@ -23,8 +23,10 @@ struct Context {
 // Exit codes: 0 done; `verify` has 1 and 2 for its verdicts; 3 usage; then by who must act.
 inline constexpr int exit_usage = 3;
 int exit_code_of(const base::Error& error);
-// Says the error, on standard error or as JSON, and gives its exit code.
-int report(const Context& context, const base::Error& error);
+// Says the error, on standard error or as JSON, and gives its exit code. `message` where more is known than the code says.
+int report(const Context& context, const base::Error& error, const std::string& message = {});
+// "name: No such file or directory", of errno.
+base::Error file_error(const std::string& file, int error);
 
 void add_status(CLI::App& app, Context& context);
 void add_tokens(CLI::App& app, Context& context);

@@ -1,10 +1,12 @@
 #include <boost/json.hpp>
 #include <csignal>
+#include <cstring>
 #include <iostream>
 
 #include "agent/command/command.hpp"
 #include "agent/messages.hpp"
 #include "agent/text.hpp"
+#include "base/text.hpp"
 
 namespace signet::agent {
 
@@ -36,13 +38,19 @@ int exit_code_of(const base::Error& error) {
   return 7;
 }
 
-int report(const Context& context, const base::Error& error) {
+base::Error file_error(const std::string& file, int error) {
+  return {
+      base::ErrorCode::file_failed, base::shown(file, 200) + ": " + std::strerror(error), static_cast<std::uint64_t>(error), {}};
+}
+
+int report(const Context& context, const base::Error& error, const std::string& message) {
+  const std::string said = message.empty() ? message_for(error.code) : message;
   if (context.json) {
-    boost::json::object row{{"code", name(error.code)}, {"message", message_for(error.code)}, {"detail", error.detail}};
+    boost::json::object row{{"code", name(error.code)}, {"message", said}, {"detail", error.detail}};
     if (error.tries_left) row["tries_left"] = *error.tries_left;
     std::cout << boost::json::serialize(boost::json::object{{"error", std::move(row)}}) << '\n';
   } else {
-    std::cerr << "signet: " << message_for(error.code);
+    std::cerr << "signet: " << said;
     if (error.tries_left)
       std::cerr << ' '
                 << filled(tr("%1 try is left.", "%1 tries are left.", *error.tries_left), {std::to_string(*error.tries_left)});
@@ -83,6 +91,18 @@ int main(int argc, char** argv) {
   add_demo(app, context);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // CLI11 misses a subcommand first, and would not say that it was given one that there is not.
+    const std::vector<std::string> unknown = app.remaining(true);
+    if (unknown.empty() || unknown.front().starts_with('-')) {
+      app.exit(error);
+      return exit_usage;
+    }
+    std::cerr << "signet: "
+              << filled(tr("There is no subcommand “%1”. `signet --help` lists them."),
+                        {signet::base::shown(unknown.front(), 60)})
+              << '\n';
+    return exit_usage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : exit_usage;
   }

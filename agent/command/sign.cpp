@@ -40,7 +40,7 @@ std::atomic<bool> interrupted{false};
 
 base::Result<base::Digest> digest_of_file(const std::filesystem::path& file) {
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  const auto failed = [&] { return base::failure(ErrorCode::file_failed, file.string(), static_cast<std::uint64_t>(errno)); };
+  const auto failed = [&] { return std::unexpected(file_error(file.string(), errno)); };
   if (descriptor < 0) return failed();
   const base::Owned<EVP_MD_CTX, EVP_MD_CTX_free> context{EVP_MD_CTX_new()};
   EVP_DigestInit_ex2(context.get(), EVP_sha256(), nullptr);
@@ -74,7 +74,7 @@ base::Result<std::vector<Item>> collect(const Options& options) {
   }
   if (!options.digest_list.empty()) {
     std::ifstream list(options.digest_list);
-    if (!list) return base::failure(ErrorCode::file_failed, options.digest_list);
+    if (!list) return std::unexpected(file_error(options.digest_list, errno));
     std::size_t number = 0;
     for (std::string line; std::getline(list, line);) {
       ++number;
@@ -109,11 +109,11 @@ base::Result<void> write_file(const std::filesystem::path& file, std::string_vie
     std::ofstream out(beside, std::ios::binary | std::ios::trunc);
     out.write(content.data(), static_cast<std::streamsize>(content.size()));
     out.flush();
-    if (!out) return base::failure(ErrorCode::file_failed, "cannot write " + file.string());
+    if (!out) return std::unexpected(file_error(file.string(), errno));
   }
   std::error_code error;
   std::filesystem::rename(beside, file, error);
-  if (error) return base::failure(ErrorCode::file_failed, file.string(), static_cast<std::uint64_t>(error.value()));
+  if (error) return std::unexpected(file_error(file.string(), error.value()));
   return {};
 }
 
@@ -129,7 +129,7 @@ base::Result<std::string> whole_certificate_id(ControlClient& agent, const std::
   if (known.size() == 1) return known.front().first;
   if (known.empty()) return base::failure(ErrorCode::certificate_not_found, "see `signet certs`");
   if (!start.empty() || ::isatty(0) != 1 || ::isatty(2) != 1)
-    return base::failure(ErrorCode::parameter_invalid, "several certificates fit: choose one of `signet certs` with --cert");
+    return base::failure(ErrorCode::parameter_invalid, "`signet certs` lists them");
   std::cerr << tr("Several certificates can sign:") << '\n';
   for (std::size_t i = 0; i < known.size(); ++i) std::cerr << "  " << i + 1 << "  " << known[i].second << '\n';
   std::cerr << tr("Number: ");
@@ -298,7 +298,10 @@ int sign(const Context& context, const Options& options) {
   auto agent = context.agent();
   if (!agent) return report(context, agent.error());
   auto certificate = whole_certificate_id(*agent, options.certificate);
-  if (!certificate) return report(context, certificate.error());
+  if (!certificate) {
+    const bool several = certificate.error().code == ErrorCode::parameter_invalid;
+    return report(context, certificate.error(), several ? tr("Several certificates fit: choose one with --cert.") : "");
+  }
   struct sigaction action{};
   action.sa_handler = [](int) { interrupted = true; };
   ::sigaction(SIGINT, &action, nullptr);

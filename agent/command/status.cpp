@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "agent/command/command.hpp"
+#include "agent/messages.hpp"
 #include "agent/text.hpp"
 
 namespace signet::agent {
@@ -91,7 +92,7 @@ void add_tokens(CLI::App& app, Context& context) {
           std::cout << ", " << tr("LAST PIN TRY");
         std::cout << '\n';
       }
-      if (rows(result, "tokens").empty()) std::cout << tr("No token was found.") << '\n';
+      if (rows(result, "tokens").empty()) std::cout << message_for(base::ErrorCode::no_token) << '\n';
     });
   });
 }
