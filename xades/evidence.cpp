@@ -77,7 +77,7 @@ Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* no
       canonical(document, {.top = out.signature.signed_info, .comments = true}, *out.signature.canonicalization, budget);
   if (!signed_info) return failure(ErrorCode::parameter_invalid, "SignedInfo cannot be canonicalized within the limits");
 
-  out.references = check_references({document, out.signature, options.limits, budget}, options.data);
+  out.references = check_references({document, out.signature, options.limits, budget}, options.data, options.data_for);
   out.properties = find_properties(out.signature, out.references);
   out.key = check_signature_value(out.signature, out.properties.properties, options.trust, base::as_bytes(*signed_info));
   check_time_stamps(out, document, options, budget);

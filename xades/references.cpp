@@ -17,6 +17,7 @@ using base::ErrorCode;
 using base::failure;
 using base::Result;
 using Status = ReferenceReport::Status;
+using DataFor = VerifyOptions::DataFor;
 
 constexpr std::size_t shown_uri = 256;
 
@@ -122,11 +123,12 @@ class GivenDigests {
 
 class DetachedMatching {
  public:
-  DetachedMatching(const TransformContext& context, const std::vector<GivenData>& data, std::vector<bool>& used)
-      : references_(context.signature.references), data_(data), used_(used), digests_(context, data) {}
+  DetachedMatching(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for, std::vector<bool>& used)
+      : references_(context.signature.references), data_(data), data_for_(data_for), used_(used), digests_(context, data) {}
 
   void run(const std::vector<std::size_t>& external, CheckedReferences& out) {
-    if (external.size() == 1 && data_.size() == 1) return only_one(external[0], out.all[external[0]].report);
+    if (external.size() == 1 && data_.size() == 1 && data_for_ == DataFor::each_signature)
+      return only_one(external[0], out.all[external[0]].report);
     for (std::size_t index : external) by_digest(index, out.all[index].report);
     for (std::size_t index : external) {
       if (out.all[index].report.status != Status::valid) by_name(index, out.all[index].report);
@@ -173,6 +175,7 @@ class DetachedMatching {
 
   const std::vector<Reference>& references_;
   const std::vector<GivenData>& data_;
+  DataFor data_for_;
   std::vector<bool>& used_;
   GivenDigests digests_;
 };
@@ -215,8 +218,8 @@ std::vector<Enclosed> enclosed_contents(const TransformContext& context, const C
   return out;
 }
 
-void check_enclosed(const TransformContext& context, const std::vector<GivenData>& data, std::vector<bool>& used,
-                    CheckedReferences& out) {
+void check_enclosed(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for,
+                    std::vector<bool>& used, CheckedReferences& out) {
   auto enclosed = enclosed_contents(context, out);
   for (std::size_t i = 0; i < data.size(); ++i) {
     if (used[i] || enclosed.empty()) continue;
@@ -227,6 +230,7 @@ void check_enclosed(const TransformContext& context, const std::vector<GivenData
     found->matched = true;
     used[i] = true;
   }
+  if (data_for == DataFor::any_signature) return;
   // What was given is not what is enclosed: as if its digest differed.
   const auto left = std::ranges::find(enclosed, false, &Enclosed::matched);
   if (std::ranges::find(used, false) == used.end() || left == enclosed.end()) return;
@@ -236,7 +240,7 @@ void check_enclosed(const TransformContext& context, const std::vector<GivenData
 
 }  // namespace
 
-CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data) {
+CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for) {
   CheckedReferences out;
   std::vector<std::size_t> external;
   for (const Reference& reference : context.signature.references) {
@@ -254,9 +258,12 @@ CheckedReferences check_references(const TransformContext& context, const std::v
     }
   }
   std::vector<bool> used(data.size());
-  DetachedMatching(context, data, used).run(external, out);
-  if (!data.empty()) check_enclosed(context, data, used, out);
-  out.given_data_unsigned = std::ranges::find(used, false) != used.end();
+  DetachedMatching(context, data, data_for, used).run(external, out);
+  if (!data.empty()) check_enclosed(context, data, data_for, used, out);
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    if (used[i]) out.matched_data.push_back(i);
+  }
+  out.given_data_unsigned = data_for == DataFor::each_signature && out.matched_data.size() < data.size();
   return out;
 }
 

@@ -14,9 +14,11 @@ struct CheckedReference {
 
 struct CheckedReferences {
   std::vector<CheckedReference> all;  // as in SignedInfo
-  bool given_data_unsigned = false;   // something was given that no reference covers
+  std::vector<std::size_t> matched_data;  // what of the given data a reference covers, or names
+  bool given_data_unsigned = false;       // something was given for this signature that no reference covers
 };
 
-CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data);
+CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data,
+                                   VerifyOptions::DataFor data_for);
 
 }  // namespace signet::xades

@@ -62,6 +62,7 @@ SignatureReport report_of(const Evidence& evidence) {
   report.claimed_time = evidence.properties.properties.signing_time;
   report.proven_time = evidence.proven_time;
   for (const CheckedReference& checked : evidence.references.all) report.references.push_back(checked.report);
+  report.matched_data = evidence.references.matched_data;
   for (const CheckedTimeStamp& stamp : evidence.time_stamps) report.time_stamps.push_back(stamp.report);
   report.path = evidence.path;
   report.warnings = warnings_of(evidence);

@@ -26,7 +26,8 @@ struct Options {
 
 base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size_t most) {
   std::ifstream in(file, std::ios::binary);
-  if (!in || std::filesystem::is_directory(file)) return base::failure(ErrorCode::file_failed, "cannot read " + file.string());
+  if (!in) return std::unexpected(file_error(file.string(), errno));
+  if (std::filesystem::is_directory(file)) return std::unexpected(file_error(file.string(), EISDIR));
   base::Bytes content;
   char buffer[65'536];
   while (in.read(buffer, sizeof buffer) || in.gcount() > 0) {
@@ -182,18 +183,34 @@ int verify(const Context& context, const Options& options) {
   auto given = read_given(options, std::size_t{1} << 30);
   if (!given) return report(context, given.error());
   how.data = std::move(*given);
+  // All that is given goes with a single signature; of several, each finds its own.
+  using DataFor = xades::VerifyOptions::DataFor;
+  if (options.signatures.size() > 1) how.data_for = DataFor::any_signature;
+  const auto verified = [&](const base::Bytes& document) {
+    auto reports = xades::verify(document, how);
+    if (!reports || reports->size() == 1 || how.data.size() < 2 || how.data_for == DataFor::any_signature) return reports;
+    how.data_for = DataFor::any_signature;
+    return xades::verify(document, how);
+  };
 
   int worst = 0;
   json::array rows;
+  std::vector<bool> matched(how.data.size());
   for (const std::string& file : options.signatures) {
     const auto document = read_file(file, how.limits.max_bytes);
-    const auto reports = document ? xades::verify(*document, how)
-                                  : base::Result<std::vector<xades::SignatureReport>>(std::unexpected(document.error()));
-    if (!reports)
-      return report(context, {reports.error().code, file + ": " + reports.error().detail, reports.error().origin, {}});
+    const auto reports =
+        document ? verified(*document) : base::Result<std::vector<xades::SignatureReport>>(std::unexpected(document.error()));
+    if (!document) return report(context, document.error());
+    if (!reports) {
+      const std::string said = reports.error().code == ErrorCode::message_invalid
+                                   ? filled(tr("%1 is not an XML document with signatures."), {base::shown(file, 200)})
+                                   : std::string{};
+      return report(context, {reports.error().code, file + ": " + reports.error().detail, reports.error().origin, {}}, said);
+    }
     for (const auto& one : *reports) {
       if (one.indication == xades::Indication::total_failed) worst = 1;
       if (one.indication == xades::Indication::indeterminate && worst == 0) worst = 2;
+      for (const std::size_t index : one.matched_data) matched[index] = true;
       if (context.json) {
         json::object row = row_of(one);
         row["file"] = file;
@@ -203,7 +220,20 @@ int verify(const Context& context, const Options& options) {
       }
     }
   }
-  if (context.json) std::cout << json::serialize(json::object{{"signatures", std::move(rows)}}) << '\n';
+  json::array not_signed;
+  for (std::size_t i = 0; i < matched.size(); ++i) {
+    if (matched[i]) continue;
+    if (worst == 0) worst = 2;
+    // In the order in which read_given() has them.
+    const std::string& what = i < options.digests.size() ? options.digests[i] : options.contents[i - options.digests.size()];
+    not_signed.emplace_back(what);
+    if (!context.json)
+      std::cout << filled(tr("%1: none of the signatures is over this document, or it was changed since."),
+                          {base::shown(what, 200)})
+                << '\n';
+  }
+  if (context.json)
+    std::cout << json::serialize(json::object{{"signatures", std::move(rows)}, {"not_signed", std::move(not_signed)}}) << '\n';
   return worst;
 }
 
@@ -215,7 +245,8 @@ void add_verify(CLI::App& app, Context& context) {
       app.add_subcommand("verify", "Verify XAdES signatures (EN 319 102-1); exit code 0 only when all are TOTAL-PASSED");
   command->add_option("SIGNATURE", options.signatures, "Signature files")->required();
   command->add_option("--digest", options.digests, "The hash of a signed document: ALG:HEX");
-  command->add_option("--content", options.contents, "A signed document");
+  command->add_option("--content", options.contents,
+                      "A signed document; of several, each signature finds its own by hash, then by name");
   command->add_option("--trust", options.trust, "Folder with trusted CA certificates and revocation lists (PEM or DER)")
       ->check(CLI::ExistingPath);
   command->add_option("--at", options.at, "The time of the verification (default: now)");

@@ -8,6 +8,7 @@ SIGNET_SCREENSHOTS=FOLDER keeps pictures of the dialogs.
 Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import contextlib
+import json
 import os
 import pathlib
 import pty
@@ -362,6 +363,70 @@ class OthersTest(AgentTest):
         reset = "app default {\n  reader_driver pcsc { disconnect_action = reset; }"
         conf.write_text(pathlib.Path(os.environ["OPENSC_CONF"]).read_text().replace("app default {", reset))
         self.assertEqual(self.sign_and_ask_the_card(opensc_conf=conf), "63C3")
+
+
+class VerifyTest(AgentTest):
+    """`signet verify` with several signatures and documents at once."""
+
+    def setUp(self):
+        super().setUp()
+        self.agent_here = self.agent()
+        self.documents_here = [self.folder / name for name in ("Factură 1 (50%).pdf", "b&b.pdf", "third.pdf")]
+        for number, file in enumerate(self.documents_here):
+            file.write_text(f"document {number}", encoding="utf-8")
+        signing = self.sign(self.agent_here, self.documents_here)
+        self.display.dialog(signing).type_pin(PIN)
+        self.assert_ends(signing, EXIT_DONE)
+        self.signatures = [self.out / f"{file.name}.xades.xml" for file in self.documents_here]
+
+    def verified(self, code, signatures, contents, *words):
+        """The indications, in the order of the signatures, and what of the contents none of them is over."""
+        for content in contents:
+            words += ("--content", content)
+        command = self.agent_here.command("--json", "verify", "--trust", self.pki, *signatures, *words)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        said = json.loads(done.stdout)
+        indications = [" ".join((row["indication"], row["sub_indication"])).strip() for row in said["signatures"]]
+        return indications, said["not_signed"]
+
+    def test_each_signature_finds_its_document(self):
+        """each of several signatures is verified with its own document, in whatever order they are given"""
+        passed = ["TOTAL-PASSED"] * 3
+        self.assertEqual(self.verified(0, self.signatures, self.documents_here), (passed, []))
+        self.assertEqual(self.verified(0, self.signatures, reversed(self.documents_here)), (passed, []))
+        renamed = self.documents_here[0].rename(self.folder / "renamed.pdf")
+        self.assertEqual(self.verified(0, self.signatures, [renamed, *self.documents_here[1:]]), (passed, []))
+
+    def test_what_none_is_over_is_told(self):
+        """a document that no signature is over is told, and the exit code says it; the signatures are as they are"""
+        self.assertEqual(
+            self.verified(2, self.signatures[:2], self.documents_here),
+            (["TOTAL-PASSED"] * 2, [str(self.documents_here[2])]),
+        )
+        command = self.agent_here.command("verify", "--trust", self.pki, *self.signatures[:2])
+        for document in self.documents_here:
+            command += ["--content", document]
+        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout
+        self.assertIn(f"{self.documents_here[2]}: none of the signatures is over this document", said)
+
+    def test_a_changed_document(self):
+        """a document that was changed fails the signature that names it, and no other"""
+        self.documents_here[1].write_text("something else", encoding="utf-8")
+        failed = ["TOTAL-PASSED", "TOTAL-FAILED HASH_FAILURE", "TOTAL-PASSED"]
+        self.assertEqual(self.verified(1, self.signatures, self.documents_here), (failed, []))
+
+    def test_a_document_that_is_not_given(self):
+        """a signature whose document is not given is not compared with another's"""
+        missing = ["TOTAL-PASSED", "INDETERMINATE SIGNED_DATA_NOT_FOUND"]
+        self.assertEqual(self.verified(2, self.signatures[:2], self.documents_here[:1]), (missing, []))
+
+    def test_one_of_each(self):
+        """one signature and one document are compared whatever the document is called"""
+        renamed = self.documents_here[0].rename(self.folder / "renamed.pdf")
+        self.assertEqual(self.verified(0, self.signatures[:1], [renamed]), (["TOTAL-PASSED"], []))
+        failed = ["TOTAL-FAILED HASH_FAILURE"]
+        self.assertEqual(self.verified(1, self.signatures[:1], [self.documents_here[1]]), (failed, []))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,45 @@ TEST_CASE("several objects are matched by digest, then by name") {
   CHECK(missing.references.at(2).uri == "contract%201.pdf");
 }
 
+TEST_CASE("of data that several signatures share, each finds its own by digest or name, and the others say nothing of it") {
+  const std::string document = signed_document(signer(), {.contents = {"a", "b"}});
+  auto shared = given({{"else.pdf", sha256("else")}, {"renamed.pdf", sha256("b")}, {name_of(0), sha256("a")}});
+  shared.data_for = VerifyOptions::DataFor::any_signature;
+  const auto passed = verified_one(document, shared);
+  CHECK(said(passed) == "TOTAL-PASSED, valid");
+  CHECK(passed.matched_data == std::vector<std::size_t>{1, 2});
+
+  shared.data[2].content = sha256("changed");  // found by its name
+  const auto differs = verified_one(document, shared);
+  CHECK(said(differs) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+  CHECK(differs.matched_data == std::vector<std::size_t>{1, 2});
+
+  shared.data.erase(shared.data.begin() + 1);
+  shared.data[1].content = sha256("a");
+  const auto missing = verified_one(document, shared);
+  CHECK(said(missing) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+  CHECK(missing.matched_data == std::vector<std::size_t>{1});
+}
+
+TEST_CASE("a single datum that several signatures share is not compared with a reference of another name") {
+  const std::string document = signed_document(signer());
+  auto shared = given({{"another.pdf", sha256("another")}});
+  shared.data_for = VerifyOptions::DataFor::any_signature;
+  const auto report = verified_one(document, shared);
+  CHECK(said(report) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+  CHECK(report.matched_data.empty());
+}
+
+TEST_CASE("an enclosed document is found among data that several signatures share") {
+  const std::string document = signed_document(signer(), {.packaging = Packaging::enveloping});
+  auto shared = given({{"else.pdf", sha256("else")}, {"contract.pdf", sha256("the contract")}});
+  shared.data_for = VerifyOptions::DataFor::any_signature;
+  CHECK(verified_one(document, shared).matched_data == std::vector<std::size_t>{1});
+  CHECK(said(verified_one(document, shared)) == "TOTAL-PASSED, valid");
+  shared.data.pop_back();
+  CHECK(verified_one(document, shared).matched_data.empty());
+}
+
 TEST_CASE("what is given beyond what is signed is not passed") {
   const std::string document = signed_document(signer());
   const auto report = verified_one(document, given({{name_of(0), sha256("the contract")}, {"more.pdf", sha256("more")}}));

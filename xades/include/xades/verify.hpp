@@ -60,6 +60,9 @@ struct VerifyOptions {
   base::Time at;  // the time of the validation
   std::vector<GivenData> data;
   VerifyLimits limits;
+  // each_signature: what a signature does not sign of the data keeps it from passing. any_signature: the data are those of several
+  // documents; a signature is matched with its own by digest, then by name, and the others say nothing of it.
+  enum class DataFor : std::uint8_t { each_signature, any_signature } data_for = DataFor::each_signature;
 };
 
 struct ReferenceReport {
@@ -80,6 +83,7 @@ struct SignatureReport {
   std::optional<base::Time> claimed_time;      // SigningTime: the signer's word
   std::optional<base::Time> proven_time;       // genTime of the earliest valid signature time stamp
   std::vector<ReferenceReport> references;
+  std::vector<std::size_t> matched_data;       // indices in VerifyOptions::data: what the references were compared with
   std::vector<pki::TimeStampReport> time_stamps;
   std::optional<pki::PathReport> path;
   std::vector<std::string> warnings;
