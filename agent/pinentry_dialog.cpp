@@ -117,9 +117,10 @@ std::string consent_text(const ConsentRequest& request) {
 
 std::string choice_text(const signing::Origin& origin, const signing::SigningCertificate& certificate, std::size_t number,
                         std::size_t of) {
-  std::string out =
-      filled(tr("Which certificate shall %1 get? (%2 of %3)"), {who_asks(origin), std::to_string(number), std::to_string(of)}) +
-      "\n\n";
+  std::string out = of == 1 ? filled(tr("%1 wants to know your certificate. Shall it get this one?"), {who_asks(origin)})
+                            : filled(tr("Which certificate shall %1 get? (%2 of %3)"),
+                                     {who_asks(origin), std::to_string(number), std::to_string(of)});
+  out += "\n\n";
   out += certificate_lines(certificate) + "\n";
   out += filled(tr("Issued by: %1"), {plain(certificate.certificate.issuer(), 120)}) + "\n";
   out += filled(tr("Token: %1"), {plain(certificate.place.token.label, 40)});
@@ -259,7 +260,9 @@ awaitable<base::Result<std::size_t>> PinentryDialog::choose(signing::Asker asker
                                   tr("Use this one"), tr("Cancel"), options_.timeout);
                 !set)
               return base::failure_of(set);
-            if (auto set = pinentry.set("SETNOTOK", tr("Show the next")); !set) return base::failure_of(set);
+            if (certificates.size() > 1) {
+              if (auto set = pinentry.set("SETNOTOK", tr("Show the next")); !set) return base::failure_of(set);
+            }
             return pinentry.confirm();
           });
           if (!answer) return std::unexpected(answer.error());

@@ -209,7 +209,9 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
 
   base::Result<std::string> begin(const Origin& origin, std::uint32_t user, BatchRequest request);
   base::Result<std::size_t> add(Batch& batch, std::size_t part, const std::vector<Manifest::Item>& items);
-  awaitable<base::Result<SigningCertificate>> choose(Asker asker, Origin origin, bool again, Dialog::WaitingCallback waiting);
+  // `told`: the answer goes to who asks, not into a batch whose consent names the certificate.
+  awaitable<base::Result<SigningCertificate>> choose(Asker asker, Origin origin, bool again, bool told,
+                                                     Dialog::WaitingCallback waiting);
   void withdraw_choice(const Asker& asker) { ports_.dialog.close(asker); }
   awaitable<base::Result<SigningCertificate>> commit(BatchPointer batch, std::size_t count, std::optional<base::Secret> given);
   awaitable<base::Result<BatchProgress>> resume(BatchPointer batch);
@@ -287,7 +289,7 @@ base::Result<std::size_t> Batches::Implementation::add(Batch& batch, std::size_t
   return batch.manifest.size();
 }
 
-awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Asker asker, Origin origin, bool again,
+awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Asker asker, Origin origin, bool again, bool told,
                                                                             Dialog::WaitingCallback waiting) {
   const auto self = shared_from_this();
   auto certificates = co_await list_certificates(ports_.modules, ports_.now());
@@ -296,20 +298,22 @@ awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Aske
   const auto known = std::ranges::find_if(*certificates, [&](const SigningCertificate& one) { return one.id() == remembered; });
   if (!again && known != certificates->end()) co_return *known;
   std::size_t chosen = 0;
-  if (certificates->size() > 1) {
+  // Also the only one is a page's business when the person says so, and not before.
+  const bool asks = certificates->size() > 1 || (told && !origin.is_command_line());
+  if (asks) {
     const auto answer = co_await ports_.dialog.choose(std::move(asker), origin, *certificates, std::move(waiting));
     if (!answer) co_return std::unexpected(answer.error());
     chosen = *answer;
   }
   SigningCertificate certificate = std::move(certificates->at(chosen));
-  if (ports_.remember_certificate) ports_.remember_certificate(origin, certificate.id());
+  if (asks && ports_.remember_certificate) ports_.remember_certificate(origin, certificate.id());
   co_return certificate;
 }
 
 // The certificate and what follows from it: fitness, algorithm, the writer.
 awaitable<base::Result<void>> Batches::Implementation::prepare(BatchPointer batch) {
   if (batch->request.certificate_id.empty()) {
-    auto chosen = co_await choose(batch->handle, batch->origin, false, batch->listener.waiting);
+    auto chosen = co_await choose(batch->handle, batch->origin, false, false, batch->listener.waiting);
     if (!chosen) co_return base::failure_of(chosen);
     batch->certificate = std::move(*chosen);
   } else {
@@ -895,7 +899,7 @@ Batches::~Batches() = default;
 
 awaitable<base::Result<SigningCertificate>> Batches::choose_certificate(Asker asker, Origin origin, bool again,
                                                                         Dialog::WaitingCallback waiting) {
-  return implementation_->choose(std::move(asker), std::move(origin), again, std::move(waiting));
+  return implementation_->choose(std::move(asker), std::move(origin), again, true, std::move(waiting));
 }
 
 void Batches::withdraw_choice(const Asker& asker) { implementation_->withdraw_choice(asker); }

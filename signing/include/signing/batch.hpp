@@ -100,7 +100,8 @@ class Batches {
   Batches(const Batches&) = delete;  // owns running work
   Batches& operator=(const Batches&) = delete;
 
-  // The certificate for an origin: the one remembered, the only one, or the one that the person now chooses. `again` asks anew.
+  // The certificate for an origin: the one remembered, or the one that the person now chooses; the only one, too, is told to a
+  // page only after the person said so. `again` asks anew.
   boost::asio::awaitable<base::Result<SigningCertificate>> choose_certificate(Asker asker, Origin origin, bool again,
                                                                               Dialog::WaitingCallback waiting);
   // Closes the dialog of a choice that nobody waits for any more.

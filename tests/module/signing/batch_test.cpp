@@ -580,6 +580,23 @@ TEST_CASE("among several certificates the person chooses, once for each origin")
   CHECK(run(bench.io, bench.batches->choose_certificate("test", page, true, {})).error().code == ErrorCode::user_cancelled);
 }
 
+TEST_CASE("also the only certificate is told to a page only after the person said so") {
+  Bench bench;
+  bench.person.chooses = 9;
+  CHECK(run(bench.io, bench.batches->choose_certificate("test", page, false, {})).error().code == ErrorCode::user_cancelled);
+  CHECK(bench.remembered[page.text()].empty());
+  bench.person.chooses = 0;
+  CHECK(run(bench.io, bench.batches->choose_certificate("test", page, false, {})));
+  CHECK(run(bench.io, bench.batches->choose_certificate("test", page, false, {})));
+  CHECK(bench.person.choices == 2);
+  CHECK(run(bench.io, bench.batches->choose_certificate("test", Origin::command_line(), false, {})));
+  // A batch's own consent names the certificate: nothing else is asked.
+  const std::string handle = bench.begin(1, {}, other_page);
+  REQUIRE(bench.commit(handle, 1, other_page));
+  CHECK(bench.person.choices == 2);
+  CHECK(bench.remembered[other_page.text()].empty());
+}
+
 TEST_CASE("an expired certificate does not sign, and nobody is asked for its PIN") {
   Bench bench({.rsa_ends = -std::chrono::hours{1}});
   const std::string handle = bench.begin(1);
