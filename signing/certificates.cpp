@@ -86,10 +86,12 @@ boost::asio::awaitable<base::Result<std::vector<SigningCertificate>>> list_certi
       found.push_back(std::move(candidate));
     }
   }
+  const bool any = !found.empty();
   found = fit_for_signing(std::move(found), now);
   if (!found.empty()) co_return found;
   if (error) co_return std::unexpected(*error);
-  co_return base::failure(base::ErrorCode::certificate_not_found, "no certificate on the token is for signing");
+  if (any) co_return base::failure(base::ErrorCode::certificate_unfit, "no certificate on the token is for signing");
+  co_return base::failure(base::ErrorCode::certificate_not_found, "no certificate on the token");
 }
 
 }  // namespace signet::signing

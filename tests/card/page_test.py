@@ -173,6 +173,77 @@ class DiskTest(PageTest):
         self.assert_good(agent)
 
 
+class RemovalTest(PageTest):
+    def test_a_batch_resumes_after_the_card_was_pulled(self):
+        """the card pulled in the middle of a page's batch: it pauses; put back, it resumes with the PIN alone, and each item
+        is signed and delivered once"""
+        agent = self.agent()
+        page = agent.page()
+        self.addCleanup(page.close)
+        self.card.tell("delay 50")
+        batch = self.begin(page, 40)
+        committed = page.commit(batch, 40)
+        self.display.dialog().type_pin(PIN)
+        page.answer(committed)
+        until(lambda: self.card.counted["signatures"] >= 8, "some are signed")
+        self.card.pull()
+        paused = page.reaches(batch, "paused")
+        self.assertEqual(paused["error"]["code"], "token_removed")
+        self.assertLess(paused["signed"], 40)
+        until(lambda: agent.status()["pins_kept"] == 0, "the PIN is wiped")
+        self.assert_refused("token_removed", page, page.ask("batch.resume", batch=batch))
+        self.assertEqual(self.display.dialogs(), [])
+
+        self.card.tell("insert")
+        until(lambda: agent.query("tokens").get("tokens"), "the agent sees the card again")
+        resumed = page.ask("batch.resume", batch=batch)
+        self.display.dialog().type_pin(PIN)
+        page.answer(resumed)
+        self.complete(page, batch)
+        results = page.results(batch)
+        self.assertEqual(sorted(results), self.names(40))
+        self.assertTrue(all(len(made) == 1 and made[0]["signature"] for made in results.values()))
+        journaled = self.signed_in(agent.journal)
+        self.assertEqual((len(journaled), set(journaled.values())), (40, {1}))
+        self.assertEqual(agent.journal.read_text().count(" consent "), 1)
+        self.assertEqual(self.card.counted["verify_failed"], 0)
+
+    def test_a_pin_kept_for_the_session_goes_with_the_card(self):
+        """scope "session": the card pulled while nothing runs takes the PIN along, and the host that had it is ended"""
+        agent = self.agent(scope="session")
+        page = agent.page()
+        self.addCleanup(page.close)
+        batch = self.begin(page, 2)
+        committed = page.commit(batch, 2)
+        self.display.dialog().type_pin(PIN)
+        page.answer(committed)
+        self.complete(page, batch)
+        self.assertEqual(agent.status()["pins_kept"], 1)
+        hosts = agent.hosts()
+        self.card.pull()
+        until(lambda: agent.status()["pins_kept"] == 0, "the PIN is wiped")
+        until(lambda: not set(hosts) & set(agent.hosts()), "the host is ended")
+        self.card.tell("insert")
+
+
+class TimeoutTest(PageTest):
+    def test_a_dialog_that_timed_out_may_be_asked_for_again(self):
+        """a dialog that nobody answers ends by itself: nothing is signed, and the same batch signs when it is asked again"""
+        agent = self.agent(timeout_s=3)
+        page = agent.page()
+        self.addCleanup(page.close)
+        batch = self.begin(page, 2)
+        committed = page.commit(batch, 2)
+        self.display.dialog().gone()
+        self.assert_refused("user_cancelled", page, committed)
+        self.assert_card(signatures=0, verify=0, verify_failed=0)
+        committed = page.commit(batch, 2)
+        self.display.dialog().type_pin(PIN)
+        page.answer(committed)
+        self.complete(page, batch)
+        self.assertEqual(sorted(page.results(batch)), self.names(2))
+
+
 class TwoBatchesTest(PageTest):
     """Two batches of one origin: the dialog of the first is open, the second waits for its turn."""
 

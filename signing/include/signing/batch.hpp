@@ -69,7 +69,7 @@ struct SigningPorts {
   // The certificate that an origin was given before, and a new one to remember; kept by the agent over restarts.
   std::function<std::string(const Origin&)> remembered_certificate;
   std::function<void(const Origin&, const std::string& certificate_id)> remember_certificate;
-  // A batch began (true) or stopped (false) running: the agent holds inhibitors meanwhile.
+  // A batch began (true) or the last one stopped (false) running.
   std::function<void(bool)> running_changed;
   // The journal's head at a batch's end, for the system journal.
   std::function<void(std::string_view head)> journal_head;

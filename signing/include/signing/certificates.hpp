@@ -24,7 +24,7 @@ inline constexpr std::chrono::days expires_soon_within{30};
 std::vector<SigningCertificate> fit_for_signing(std::vector<SigningCertificate> certificates, base::Time now);
 
 // All certificates fit for signing on all tokens that are there. no_token if there is no token at all,
-// certificate_not_found if there are tokens but nothing on them is fit. Presents no PIN. On the modules' thread.
+// certificate_not_found if the tokens hold none, certificate_unfit if none of theirs is for signing. Presents no PIN. On the modules' thread.
 boost::asio::awaitable<base::Result<std::vector<SigningCertificate>>> list_certificates(pkcs11::Modules& modules, base::Time now);
 
 }  // namespace signet::signing

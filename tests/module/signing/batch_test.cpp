@@ -66,6 +66,7 @@ struct BenchOptions {
   PinPolicy policy = {};
   SigningLimits limits = {};
   std::chrono::seconds rsa_ends = std::chrono::hours{24 * 365};
+  demo::Subject::Usage rsa_usage = demo::Subject::Usage::signing;
 };
 
 // Everything that a batch needs, on a SoftHSM token with an RSA and a P-256 key.
@@ -87,7 +88,8 @@ struct Bench {
   std::unique_ptr<Batches> batches;
 
   explicit Bench(BenchOptions options = {}) {
-    rsa = authority.issue({.common_name = "Ana", .serial_number = "2000000000001", .ends_after_now = options.rsa_ends});
+    rsa = authority.issue(
+        {.common_name = "Ana", .serial_number = "2000000000001", .usage = options.rsa_usage, .ends_after_now = options.rsa_ends});
     hsm.import(base::Bytes{1}, "rsa", rsa.key.get(), rsa.certificate.der(),
                options.always_authenticate ? test::Authentication::always : test::Authentication::at_login);
     if (options.with_ec) {
@@ -601,6 +603,13 @@ TEST_CASE("an expired certificate does not sign, and nobody is asked for its PIN
   Bench bench({.rsa_ends = -std::chrono::hours{1}});
   const std::string handle = bench.begin(1);
   CHECK(bench.commit(handle, 1).error().code == ErrorCode::certificate_expired);
+  CHECK(bench.person.asked.empty());
+}
+
+TEST_CASE("a certificate that is for encryption alone does not sign") {
+  Bench bench({.rsa_usage = demo::Subject::Usage::encryption_only});
+  const std::string handle = bench.begin(1);
+  CHECK(bench.commit(handle, 1).error().code == ErrorCode::certificate_unfit);
   CHECK(bench.person.asked.empty());
 }
 

@@ -21,9 +21,9 @@ const PAGE_FAULT: Texts = {
   en: ["The page asked for something that Signet cannot do", "Load the page again and try once more. If this repeats, tell the support of this site."],
 };
 const MACHINE_FAULT: Texts = {
-  ro: ["Calculatorul nu poate semna acum", "Chemați administratorul calculatorului: comanda „signet doctor” arată cauza."],
-  ru: ["Этот компьютер сейчас не может подписывать", "Обратитесь к администратору компьютера: команда «signet doctor» покажет причину."],
-  en: ["This computer cannot sign right now", "Call the computer's administrator: the command “signet doctor” shows the cause."],
+  ro: ["Calculatorul nu poate semna acum", "Chemați administratorul calculatorului: comanda „signet status” arată cauza."],
+  ru: ["Этот компьютер сейчас не может подписывать", "Обратитесь к администратору компьютера: команда «signet status» покажет причину."],
+  en: ["This computer cannot sign right now", "Call the computer's administrator: the command “signet status” shows the cause."],
 };
 const DEFECT: Texts = {
   ro: ["O eroare internă a aplicației Signet", "Încercați din nou. Dacă se repetă, anunțați autorii aplicației; documentele dumneavoastră nu au fost schimbate."],
