@@ -289,6 +289,19 @@ TEST_CASE("a PIN that is typed after the batch was cancelled or locked away is n
   CHECK(bench.progress(handle).state == (lock ? BatchState::waiting : BatchState::cancelled));
 }
 
+TEST_CASE("a batch that is cancelled while its dialog is open does not end a PIN that is kept for the session") {
+  Bench bench({.policy = {.scope = PinScope::session}});
+  const std::string first = bench.begin(1), second = bench.begin(1);
+  REQUIRE(bench.commit(first, 1));
+  REQUIRE(bench.collect_until(first, BatchState::complete));
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    REQUIRE(bench.batches->cancel(page, second));
+    co_return;
+  };
+  CHECK(bench.commit(second, 1).error().code == ErrorCode::user_cancelled);
+  CHECK(bench.batches->overview().pins_kept == 1);
+}
+
 TEST_CASE("a PIN that was taken, where the consent then cannot be recorded, is not kept") {
   Bench bench;
   ::signal(SIGXFSZ, SIG_IGN);
