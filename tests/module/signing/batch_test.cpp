@@ -389,29 +389,6 @@ TEST_CASE("a kept PIN that is not used is wiped, and its host is ended") {
   CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
 }
 
-TEST_CASE("a PIN typed into a dialog that a lock or a cancel has overtaken is neither presented nor kept") {
-  const auto scope = GENERATE(PinScope::batch, PinScope::session);
-  const bool locks = GENERATE(true, false);
-  Bench bench({.policy = {.scope = scope}});
-  bench.person.pin = "wrong-pin";  // presenting it would be seen
-  const std::string handle = bench.begin(2);
-  bench.person.meanwhile = [&]() -> awaitable<void> {
-    if (locks) co_await bench.batches->lock({ErrorCode::user_cancelled, "locked", 0, {}});
-    if (!locks) REQUIRE(bench.batches->cancel(page, handle));
-  };
-  CHECK(bench.commit(handle, 2).error().code == ErrorCode::user_cancelled);
-  CHECK(bench.journaled("pin-refused") == 0);
-  CHECK(bench.journaled("signed") == 0);
-  CHECK(bench.batches->overview().pins_kept == 0);
-  CHECK(bench.progress(handle).state == (locks ? BatchState::waiting : BatchState::cancelled));
-  if (!locks) return;
-  bench.person.meanwhile = {};
-  bench.person.pin = SoftHsm::default_pin;
-  REQUIRE(bench.commit(handle, 2));
-  CHECK(bench.person.asked.back().pin == ConsentRequest::Pin::ask);
-  CHECK(bench.collect_until(handle, BatchState::complete));
-}
-
 TEST_CASE("a lock during the login leaves neither PIN nor login") {
   Bench bench({.policy = {.scope = PinScope::session}});
   const std::string handle = bench.begin(2);
