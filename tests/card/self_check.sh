@@ -267,7 +267,7 @@ work=$2
 echo "a document" >"$work/document"
 openssl dgst -sha256 -binary "$work/document" >"$work/digest"
 # DigestInfo of SHA-256 (RFC 8017, 9.2, note 1)
-{ echo 3031300D060960864801650304020105000420 | xxd -r -p; cat "$work/digest"; } >"$work/digest-info"
+{ printf '\x30\x31\x30\x0D\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20'; cat "$work/digest"; } >"$work/digest-info"
 
 check_certificates
 check_signatures
