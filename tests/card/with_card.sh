@@ -80,12 +80,22 @@ parse_options() {
   [ "$cards" -le $vpcd_slots ] || { say "vpcd has $vpcd_slots slots"; exit 2; }
 }
 
+# In a chroot whose root is not a mount point propagation cannot be set; as it is will do where mounts are not seen outside.
 enter_namespaces() {
-  local unshare=(unshare --mount --net --propagation private)
+  local unshare=(unshare --mount --net) propagation
   [ "$(id -u)" = 0 ] || unshare+=(--user --map-root-user)
-  "${unshare[@]}" mount --no-mtab -t tmpfs tmpfs /mnt 2>/dev/null ||
-    cannot_run "mount and network namespaces (unshare, mount) are not permitted"
-  exec "${unshare[@]}" -- "$here/with_card.sh" --in-namespaces "$@"
+  for propagation in private unchanged; do
+    if "${unshare[@]}" --propagation $propagation "$here/with_card.sh" --try-mount $$ 2>/dev/null; then
+      exec "${unshare[@]}" --propagation $propagation -- "$here/with_card.sh" --in-namespaces "$@"
+    fi
+  done
+  cannot_run "mount and network namespaces (unshare, mount) are not permitted"
+}
+
+# Whether a mount can be made that process $1, outside, does not see.
+try_mount() {
+  mount --no-mtab -t tmpfs signet-try /mnt || return
+  ! grep -q ' - tmpfs signet-try ' "/proc/$1/mountinfo" || { umount /mnt; return 1; }
 }
 
 # A /run of our own: pcscd's socket path is compiled in, and /run/pcscd may not exist to be mounted over. What else is
@@ -214,6 +224,10 @@ run_command() {
   return "$status"
 }
 
+if [ "${1:-}" = --try-mount ]; then
+  try_mount "$2"
+  exit
+fi
 if [ "${1:-}" != --in-namespaces ]; then
   parse_options "$@"
   find_stack
