@@ -23,6 +23,9 @@ if command -v systemd-analyze >/dev/null; then
   said=$(cd "$prefix/share/systemd/user" && HOME=$work/home XDG_RUNTIME_DIR=$work/run MANPATH=$prefix/share/man: \
     systemd-analyze --user --man=no verify signetd.service signetd.socket signetd-web.socket 2>&1) || fail "units: $said"
   ! grep -F signetd <<<"$said" || fail "units"
+else
+  [ "${CI:-}" != true ] || fail "no systemd-analyze"
+  echo "installed_tree: skipped: the units, as there is no systemd-analyze" >&2
 fi
 
 mkdir -m 700 "$work/sockets"
