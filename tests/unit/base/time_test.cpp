@@ -17,3 +17,14 @@ TEST_CASE("what is no time is refused") {
                              "2026-02-28T23:30:05Zx", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z");
   CHECK_FALSE(from_rfc3339(text));
 }
+
+TEST_CASE("a time has digits where digits belong, and no sign or space") {
+  const auto text = GENERATE("26-11-22T10:00:00Z", "2026-11-22T-1:00:00Z", "2026- 1- 1T 1: 1: 1Z", "+026-11-22T10:00:00Z",
+                             "2026-1-22T10:00:00Z", "2026-11-22T10:00:00+-1:00", "2026-11-22T10:00:00.Z", "2026-11-22T24:00:01Z",
+                             " 2026-11-22T10:00:00Z", "2026-11-22T10:00:00.1.2Z");
+  CHECK_FALSE(from_rfc3339(text));
+}
+
+TEST_CASE("the end of a day is the beginning of the next") {
+  CHECK(from_rfc3339("2026-11-22T24:00:00Z") == from_rfc3339("2026-11-23T00:00:00Z"));
+}
