@@ -84,11 +84,11 @@ std::string Certificate::serial_hex() const {
 }
 
 KeyType Certificate::key_type() const {
+  const ErrorQueue queue;
   const EVP_PKEY* key = X509_get0_pubkey(native());
   if (key == nullptr) return KeyType::other;
   if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) return KeyType::rsa;
   if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC) return KeyType::other;
-  const ErrorQueue queue;
   char group[32] = {};
   if (EVP_PKEY_get_group_name(key, group, sizeof group, nullptr) != 1) return KeyType::other;
   switch (OBJ_sn2nid(group)) {
@@ -104,6 +104,7 @@ KeyType Certificate::key_type() const {
 }
 
 int Certificate::key_bits() const {
+  const ErrorQueue queue;
   const EVP_PKEY* key = X509_get0_pubkey(native());
   return key == nullptr ? 0 : EVP_PKEY_get_bits(key);
 }

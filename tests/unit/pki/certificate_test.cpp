@@ -248,6 +248,20 @@ TEST_CASE("a failure leaves nothing in OpenSSL's error queue") {
   CHECK(ERR_peek_error() == 0);
 }
 
+TEST_CASE("a key that does not decode is of no kind, and leaves nothing in OpenSSL's error queue") {
+  demo::Authority authority("Root", now);
+  auto der = bytes_of(authority.issue(person("Ana")).certificate.der());
+  const base::Bytes uncompressed{0x03, 0x42, 0x00, 0x04};  // a BIT STRING with a point of P-256
+  const auto point = std::ranges::search(der, uncompressed);
+  REQUIRE(!point.empty());
+  point[3] = 0x09;
+  const auto certificate = Certificate::from_der(der);
+  REQUIRE(certificate);
+  CHECK(certificate->key_type() == KeyType::other);
+  CHECK(certificate->key_bits() == 0);
+  CHECK(ERR_peek_error() == 0);
+}
+
 TEST_CASE("intermediates are found in order, without the certificate and without the root") {
   demo::Authority root("Root", now);
   demo::Authority policy = root.subordinate(person("Policy CA"));
