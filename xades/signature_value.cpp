@@ -1,7 +1,6 @@
 #include "signature_value.hpp"
 
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
@@ -90,6 +89,7 @@ ValueStatus status_of_unknown(std::string_view uri) {
 }  // namespace
 
 ValueStatus verify_value(const SignatureElement& signature, EVP_PKEY* key, BytesView signed_info) {
+  const ErrorQueue queue;
   const auto algorithm = signature_algorithm(signature.method);
   if (!algorithm) return status_of_unknown(signature.method);
   if (!signature.value) return ValueStatus::invalid;
@@ -98,7 +98,6 @@ ValueStatus verify_value(const SignatureElement& signature, EVP_PKEY* key, Bytes
     const auto value = algorithm->scheme == KeyScheme::ecdsa ? ecdsa_der(key, *signature.value) : signature.value;
     valid = value && verifies(key, *algorithm, *value, signed_info);
   }
-  ERR_clear_error();  // a wrong signature leaves errors that are no one's business
   return valid ? ValueStatus::valid : ValueStatus::invalid;
 }
 

@@ -1,3 +1,5 @@
+#include <openssl/err.h>
+
 #include "fixture.hpp"
 
 using namespace signet;
@@ -85,6 +87,16 @@ TEST_CASE("an algorithm that does not fit the key is found") {
     const auto report = verified_one(replaced(document, "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256", method));
     CHECK(said(report) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
   }
+}
+
+TEST_CASE("a key that is none leaves nothing in OpenSSL's error queue") {
+  const std::string document = signed_document(signer());
+  const std::string none =
+      "<ds:KeyInfo><k:DEREncodedKeyValue xmlns:k=\"http://www.w3.org/2009/xmldsig11#\">AAAA</k:DEREncodedKeyValue></ds:KeyInfo>";
+  ERR_clear_error();
+  const auto report = verified_one(replaced(document, part(document, "<ds:KeyInfo>", "</ds:KeyInfo>"), none));
+  CHECK(said(report) == "INDETERMINATE/NO_SIGNING_CERTIFICATE_FOUND, unknown");
+  CHECK(ERR_peek_error() == 0);
 }
 
 TEST_CASE("an HMAC is never taken for a signature") {
