@@ -1,0 +1,35 @@
+#include "agent/configuration.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace signet;
+using namespace signet::agent;
+
+TEST_CASE("a configuration that is no TOML is refused with the line, whatever it is") {
+  const auto text = GENERATE("[!", "[[[", "[[[a", "[/web]", "[\x01", "\"b\\u5i", "a = {", "a = [", "[web", "a", "\xC2\xAB",
+                             "limb\xC4\x83 = 1", "a = \xD0\xB0", "[\xC8\x99]", "a = 1 \xC4\x83");
+  const auto read = parse_configuration(std::string("language = \"ro\"\n") + text, "signet.toml");
+  REQUIRE_FALSE(read);
+  CHECK(read.error().code == base::ErrorCode::configuration_invalid);
+  CHECK_THAT(read.error().detail, Catch::StartsWith("signet.toml, line 2: "));
+}
+
+TEST_CASE("an unknown key is refused with its line") {
+  const auto read = parse_configuration("[web]\norigin = []\n", "signet.toml");
+  REQUIRE_FALSE(read);
+  CHECK(read.error().detail == "signet.toml, line 2: unknown key \"web.origin\"");
+}
+
+TEST_CASE("an origin with a path is refused") {
+  CHECK_FALSE(parse_configuration("[web]\norigins = [\"https://sign.example/\"]\n", "signet.toml"));
+  const auto read = parse_configuration("[web]\norigins = [\"https://sign.example\"]\n", "signet.toml");
+  REQUIRE(read);
+  CHECK(read->web.origins == std::vector<std::string>{"https://sign.example"});
+}
+
+TEST_CASE("texts and comments may have any letters, also after a line that ends in a backslash") {
+  const auto read = parse_configuration(
+      "# \xD0\xB0\n[[modules]]\npath = \"/lib/m.so\"\nname = \"\"\"\xC8\x99\\\n  \xC4\x83\"\"\"\n", "signet.toml");
+  REQUIRE(read);
+  CHECK(read->modules.at(0).name == "\xC8\x99\xC4\x83");
+}
