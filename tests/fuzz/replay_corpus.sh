@@ -16,7 +16,7 @@ trap 'rm -f "$output"' EXIT
 failed=0
 for target; do
   begin=$SECONDS
-  if "$target" -timeout=10 -rss_limit_mb=2048 "${files[@]}" >"$output" 2>&1; then
+  if "$target" -timeout=30 -rss_limit_mb=2048 "${files[@]}" >"$output" 2>&1; then
     echo "$(basename "$target"): ${#files[@]} files, $((SECONDS - begin)) s"
   else
     tail -n 40 "$output"
