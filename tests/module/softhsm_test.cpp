@@ -9,6 +9,7 @@
 #include <csignal>
 #include <map>
 
+#include "lacking.hpp"
 #include "memory_scan.hpp"
 #include "pkcs11/modules.hpp"
 #include "run.hpp"
@@ -411,7 +412,7 @@ TEST_CASE("a host that is let go ends, with a call pending or with its executor 
   CHECK(kill(pid, 0) == -1);
 }
 
-TEST_CASE("the client keeps no copy of a PIN outside the caller's Secret") {
+TEST_CASE("neither the client, outside the caller's Secret, nor a host with SoftHSM keeps a copy of a PIN") {
   // Random digits made in locked memory: nowhere else in this program do they stand but through a fault.
   auto pin = base::Secret::make().value();
   pin.resize(16);
@@ -438,6 +439,9 @@ TEST_CASE("the client keeps no copy of a PIN outside the caller's Secret") {
   CHECK(copies_in_memory(getpid(), needle).value_or(0) == 1);  // the scan does find a copy where there is one
   CHECK(CRYPTO_memcmp(planted.data(), needle.data(), needle.size()) == 0);
   const auto there = copies_in_memory(host->process_id(), needle);
-  if (there) WARN("copies of the PIN in a host with SoftHSM after login and context logins: " << *there);
+  if (!there) return lacking("only root can read a host's memory");
+  CHECK(*there == 0);
+  // The scan reads what is there.
+  CHECK(copies_in_memory(host->process_id(), base::as_bytes(std::string_view(SoftHsm::module))).value_or(0) > 0);
   run(io, host->end());
 }
