@@ -70,6 +70,12 @@ class AgentTest(unittest.TestCase):
         for text in texts:
             self.assertIn(text, signing.said)
 
+    def lacking(self, what):
+        """Skips the test and says so; with CI=true that is a failure."""
+        if os.environ.get("CI") == "true":
+            self.fail(f"with CI=true nothing is left out: {what}")
+        self.skipTest(what)
+
     def assert_card(self, **counts):
         self.assertEqual(self.card.counted, counts)
 
