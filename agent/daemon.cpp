@@ -178,6 +178,7 @@ class Daemon {
   signing::SigningPorts signing_ports() {
     signing::SigningPorts ports{modules_, dialog_, journal_, now, {}, {}, {}, {}, {}};
     ports.time_stamp = [this](base::Digest imprint) { return time_stamps_.token(imprint); };
+    ports.time_stamps_asked_anew = [this] { time_stamps_.ask_anew(); };
     ports.remembered_certificate = [this](const signing::Origin& origin) { return remembered_.of(origin); };
     ports.remember_certificate = [this](const signing::Origin& origin, const std::string& id) {
       remembered_.remember(origin, id);

@@ -30,11 +30,19 @@ boost::asio::awaitable<base::Result<pki::TimeStampToken>> TimeStamps::token(base
   return on_worker(threads_, [this, imprint] { return ask_all(imprint); });
 }
 
+void TimeStamps::ask_anew() {
+  const std::lock_guard lock(mutex_);
+  rest_until_ = {};
+  ++times_asked_anew_;
+}
+
 base::Result<pki::TimeStampToken> TimeStamps::ask_all(const base::Digest& imprint) {
   if (options_.urls.empty()) return base::failure(ErrorCode::time_stamp_failed, "no TSA is configured");
+  unsigned asked_anew = 0;
   {
     const std::lock_guard lock(mutex_);
     if (std::chrono::steady_clock::now() < rest_until_) return std::unexpected(last_error_);
+    asked_anew = times_asked_anew_;
   }
   base::Error error;
   for (const std::string& url : options_.urls) {
@@ -44,8 +52,10 @@ base::Result<pki::TimeStampToken> TimeStamps::ask_all(const base::Digest& imprin
   }
   error.code = ErrorCode::time_stamp_failed;
   const std::lock_guard lock(mutex_);
-  rest_until_ = std::chrono::steady_clock::now() + options_.rest_after_failure;
-  last_error_ = error;
+  if (asked_anew == times_asked_anew_) {  // else this failure is older than the wish to try again
+    rest_until_ = std::chrono::steady_clock::now() + options_.rest_after_failure;
+    last_error_ = error;
+  }
   return std::unexpected(error);
 }
 

@@ -24,7 +24,10 @@ class TimeStamps {
   TimeStamps& operator=(const TimeStamps&) = delete;
 
   bool configured() const { return !options_.urls.empty(); }
+  // time_stamp_failed with the last TSA's reason.
   boost::asio::awaitable<base::Result<pki::TimeStampToken>> token(base::Digest imprint);
+  // Ends the rest after a failure: whoever asks for a time stamp again is served at once.
+  void ask_anew();
 
  private:
   base::Result<pki::TimeStampToken> ask_all(const base::Digest& imprint);
@@ -36,6 +39,7 @@ class TimeStamps {
   std::atomic<bool> stopping_{false};  // a fetch under way looks at it too
   std::condition_variable stopped_;
   std::chrono::steady_clock::time_point rest_until_{};
+  unsigned times_asked_anew_ = 0;
   base::Error last_error_;
   boost::asio::thread_pool threads_;
 };

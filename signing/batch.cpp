@@ -730,6 +730,7 @@ awaitable<base::Result<std::size_t>> Batches::Implementation::retry_time_stamps(
   batch->busy = true;
   // Each stays in the list until its time stamp has come: a batch that misses time stamps is not over.
   const auto missing = batch->unstamped;
+  if (ports_.time_stamps_asked_anew) ports_.time_stamps_asked_anew();
   for (const auto& [unit, signature] : missing) {
     while (batch->stamping >= limits_.max_time_stamps_pending) co_await batch->changed.wait(std::chrono::hours{1});
     give_out(batch, signature);

@@ -1,1 +1,6 @@
-signet_test(unit agent SOURCES agent/configuration_test.cpp agent/event_log_test.cpp LIBRARIES signet::agent)
+signet_test(unit agent
+  SOURCES
+    agent/configuration_test.cpp
+    agent/event_log_test.cpp
+    agent/time_stamps_test.cpp
+  LIBRARIES signet::agent signet::demo)

@@ -73,6 +73,8 @@ struct SigningPorts {
   std::function<void(bool)> running_changed;
   // The journal's head at a batch's end, for the system journal.
   std::function<void(std::string_view head)> journal_head;
+  // Somebody asked for the missing time stamps again: an earlier failure is no reason not to ask the TSAs.
+  std::function<void()> time_stamps_asked_anew = {};
 };
 
 struct SigningLimits {

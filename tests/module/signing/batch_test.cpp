@@ -79,6 +79,7 @@ struct Bench {
       authority.issue({.common_name = "TSA", .serial_number = {}, .usage = demo::Subject::Usage::time_stamping}),
       {authority.root().certificate}};
   bool tsa_down = false;
+  unsigned stamps_asked_anew = 0;
   unsigned stamps_asked = 0;
   Person person;
   std::filesystem::path journal_file = hsm.folder() / "journal";
@@ -103,6 +104,7 @@ struct Bench {
       const auto request = pki::make_time_stamp_request(imprint);
       co_return pki::read_time_stamp_response(tsa.answer(request.der, demo::TsaFault::none, clock_now()), request);
     };
+    ports.time_stamps_asked_anew = [this] { ++stamps_asked_anew; };
     ports.remembered_certificate = [this](const Origin& origin) { return remembered[origin.text()]; };
     ports.remember_certificate = [this](const Origin& origin, const std::string& id) { remembered[origin.text()] = id; };
     batches = std::make_unique<Batches>(io.get_executor(), std::move(ports), options.policy, options.limits);
@@ -546,7 +548,9 @@ TEST_CASE("with the TSA down the B-B signatures are delivered with the reason, a
   CHECK(bench.progress(handle).time_stamps_missing == 5);
   bench.tsa_down = false;
   const std::size_t asked = bench.person.asked.size();
+  CHECK(bench.stamps_asked_anew == 0);
   CHECK(run(bench.io, bench.batches->retry_time_stamps(page, handle)).value() == 0);
+  CHECK(bench.stamps_asked_anew == 1);
   bench.collect(handle);
   for (const auto& [id, result] : bench.collected) {
     CHECK_FALSE(result.time_stamp_error);
