@@ -109,7 +109,9 @@ Connection::Connection(asio::any_io_executor executor, HostOptions options)
       time_(executor),
       grace_(executor),
       reaped_signal_(executor, Clock::time_point::max()),
-      gone_signal_(executor, Clock::time_point::max()) {}
+      gone_signal_(executor, Clock::time_point::max()) {
+  if (options_.name.empty()) options_.name = "a module";
+}
 
 base::Result<std::shared_ptr<Connection>> Connection::spawn(asio::any_io_executor executor, const HostOptions& options) {
   if (!options.module.starts_with('/')) return base::failure(ErrorCode::module_failed, "the module's path is not absolute");
@@ -126,7 +128,7 @@ base::Result<std::shared_ptr<Connection>> Connection::spawn(asio::any_io_executo
   close(ends[1]);
   if (error != 0) {
     connection->process_id_ = 0;
-    return cannot_start(program.c_str(), error);
+    return cannot_start("posix_spawn", error);
   }
   const auto pidfd = static_cast<int>(syscall(SYS_pidfd_open, connection->process_id_, 0));
   if (pidfd < 0) {
@@ -187,7 +189,7 @@ std::string Connection::how_it_ended() const { return exit_.value_or("closed its
 
 Error Connection::died(std::string detail) const {
   const std::string doing = pending_.empty() ? "" : " while " + std::string(name(pending_.front()->kind));
-  return {ErrorCode::token_host_died, "the host of " + options_.module + " " + std::move(detail) + doing, 0};
+  return {ErrorCode::token_host_died, "the host of " + options_.name + " " + std::move(detail) + doing, 0};
 }
 
 asio::awaitable<void> Connection::read(std::shared_ptr<Connection> self) {
@@ -265,7 +267,7 @@ bool Connection::accept_reply(const wire::Header& header, base::Bytes payload) {
   first->reply = std::move(payload);
   first->done.cancel();
   if (header.host_ends) {
-    ask_to_end({ErrorCode::token_host_died, "the host of " + options_.module + " ended itself after an error of the token", 0});
+    ask_to_end({ErrorCode::token_host_died, "the host of " + options_.name + " ended itself after an error of the token", 0});
   } else {
     first_pending_changed();
   }
@@ -337,7 +339,7 @@ void Connection::watch_time() {
     if (self->pending_.empty() || !self->alive()) return;
     if (Clock::now() < self->deadline_) return self->watch_time();
     self->kill_now({ErrorCode::token_host_timeout,
-                    "the host of " + self->options_.module + " did not answer in time while " +
+                    "the host of " + self->options_.name + " did not answer in time while " +
                         std::string(name(self->pending_.front()->kind)),
                     0});
   });

@@ -93,6 +93,7 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of(std::shared_ptr<Stat
   if (const auto before = std::exchange(state->entries[module].host, nullptr)) co_await before->end();
   HostOptions options = state->host;
   options.module = state->options[module].path;
+  options.name = state->options[module].name;
   ++state->entries[module].starts;
   auto started = co_await TokenHost::start(std::move(options));
   Entry& entry = state->entries[module];

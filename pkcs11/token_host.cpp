@@ -187,6 +187,10 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> TokenHost::start(HostOptions
   auto loaded = parsed(**connection, reply.payload, [](Reader&) { return true; });
   if (loaded) co_return host;
   Error error = std::move(loaded.error());
+  // The loader's reason begins with the path.
+  const HostOptions& named = (*connection)->options();
+  for (std::size_t at = 0; (at = error.detail.find(named.module, at)) != std::string::npos; at += named.name.size())
+    error.detail.replace(at, named.module.size(), named.name);
   if (error.code == ErrorCode::token_host_died) error.code = ErrorCode::module_failed;  // its module made it die
   co_await Connection::wait_for_end(*connection);
   co_return std::unexpected(std::move(error));

@@ -184,6 +184,7 @@ TEST_CASE("a module that cannot be loaded or initialised is said to, with the re
   CAPTURE(host.error().detail);
   CHECK(host.error().code == fault.code);
   CHECK(mentions(host.error(), fault.detail));
+  CHECK_FALSE(mentions(host.error(), SIGNET_FAKE_MODULES));  // it goes to web pages
   CHECK(agent.modules.states()[0].last_error == host.error());
   CHECK(run(agent.io, agent.modules.tokens()).empty());
 }
@@ -208,6 +209,7 @@ TEST_CASE("a path that is relative, no ELF file or no module is refused, and so 
   REQUIRE_FALSE(host);
   CHECK(host.error().code == ErrorCode::token_host_died);
   CHECK(host.error().origin == ENOENT);
+  CHECK_FALSE(mentions(host.error(), "/"));
 }
 
 TEST_CASE("a module that crashes or hangs in C_Login fails the login, and another host is started after it") {
@@ -223,6 +225,8 @@ TEST_CASE("a module that crashes or hangs in C_Login fails the login, and anothe
   CAPTURE(login.error().detail);
   CHECK(login.error().code == fault.code);
   CHECK(mentions(login.error(), fault.detail));
+  CHECK(mentions(login.error(), "the host of " + fault.module + " "));
+  CHECK_FALSE(mentions(login.error(), "/"));
   REQUIRE_FALSE(waiting);
   CHECK(waiting.error().code == ErrorCode::token_host_died);
   CHECK_FALSE(host->alive());

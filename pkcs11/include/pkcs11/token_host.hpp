@@ -60,6 +60,7 @@ struct SlotEvent {
 struct HostOptions {
   std::string program;  // path of signet-token-host
   std::string module;   // path of the PKCS#11 module
+  std::string name = {};  // how errors call it: they go to web pages, which must not learn paths
   std::chrono::seconds load_timeout{30};
   std::chrono::seconds call_timeout{60};
   // tokens() and certificates(): a module may hang in them for good once its card was pulled (OpenSC), and people wait for what
