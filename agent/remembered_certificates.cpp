@@ -13,7 +13,9 @@ constexpr std::size_t id_size = 64;
 
 }  // namespace
 
-RememberedCertificates::RememberedCertificates(std::filesystem::path file) : file_(std::move(file)) {
+RememberedCertificates::RememberedCertificates(std::filesystem::path file) : file_(std::move(file)) { read(); }
+
+void RememberedCertificates::read() {
   std::ifstream in(file_);
   for (std::string line; by_origin_.size() < most_origins && std::getline(in, line);) {
     const std::size_t space = line.find(' ');
@@ -28,6 +30,7 @@ std::string RememberedCertificates::of(const signing::Origin& origin) const {
 }
 
 void RememberedCertificates::remember(const signing::Origin& origin, const std::string& certificate_id) {
+  read();  // another agent of this user may have remembered something meanwhile
   if (by_origin_.size() >= most_origins && !by_origin_.contains(origin.text())) by_origin_.erase(by_origin_.begin());
   by_origin_.insert_or_assign(origin.text(), certificate_id);
   save();

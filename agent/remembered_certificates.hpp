@@ -17,6 +17,7 @@ class RememberedCertificates {
   void remember(const signing::Origin& origin, const std::string& certificate_id);
 
  private:
+  void read();
   void save() const;
   std::filesystem::path file_;
   std::map<std::string, std::string> by_origin_;
