@@ -17,9 +17,15 @@ bool is_screen_variable(std::string_view name) {
   return std::ranges::any_of(screen_variables, [&](const char* known) { return name == known; });
 }
 
+// Goes into an environment and into lines to pinentry.
+bool is_plain(std::string_view value) {
+  return !value.empty() && value.size() < 1024 &&
+         std::ranges::none_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+}
+
 void take_assignment(Screen& screen, std::string_view assignment) {
   const std::size_t equals = assignment.find('=');
-  if (equals == std::string_view::npos || equals + 1 == assignment.size()) return;
+  if (equals == std::string_view::npos || !is_plain(assignment.substr(equals + 1))) return;
   const std::string name(assignment.substr(0, equals));
   if (is_screen_variable(name)) screen.insert_or_assign(name, std::string(assignment.substr(equals + 1)));
 }
@@ -46,9 +52,7 @@ void take_from_user_manager(Screen& screen) {
 Screen accepted_screen(const std::map<std::string, std::string>& offered) {
   Screen screen;
   for (const auto& [name, value] : offered) {
-    const bool plain =
-        value.size() < 1024 && std::ranges::none_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-    if (is_screen_variable(name) && plain && !value.empty()) screen.emplace(name, value);
+    if (is_screen_variable(name) && is_plain(value)) screen.emplace(name, value);
   }
   return screen;
 }
@@ -56,7 +60,7 @@ Screen accepted_screen(const std::map<std::string, std::string>& offered) {
 Screen current_screen(const Screen& told_by_command_line) {
   Screen screen;
   for (const char* name : screen_variables) {
-    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') screen.emplace(name, value);
+    if (const char* value = std::getenv(name); value != nullptr && is_plain(value)) screen.emplace(name, value);
   }
   for (const auto& [name, value] : told_by_command_line) screen.insert_or_assign(name, value);
   take_from_user_manager(screen);

@@ -16,7 +16,7 @@ using Screen = std::map<std::string, std::string>;
 // the last command line told, then the agent's own environment. Asked anew for each dialog: a session may have begun since.
 Screen current_screen(const Screen& told_by_command_line);
 
-// Takes only the variables above, and no value with control characters.
+// Takes only the variables above, and no value that is empty, over 1,023 bytes or has control characters; nor does the above.
 Screen accepted_screen(const std::map<std::string, std::string>& offered);
 
 // no_dialog_possible, with what to do, if there is neither display nor terminal.
