@@ -1,8 +1,10 @@
 #include "agent/configuration.hpp"
 
+#include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <map>
 #include <set>
 #include <sstream>
@@ -102,6 +104,14 @@ class Table {
   Problems& problems_;
   std::set<std::string> known_;
 };
+
+// A name, or a number that is one of a user: (uid_t)-1 is none. Which users there are is not looked up here.
+bool may_be_user(std::string_view text) {
+  if (text.find_first_not_of("0123456789") != std::string_view::npos) return true;
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && number != std::numeric_limits<std::uint32_t>::max();
+}
 
 std::string must_be_absolute(const std::string& path) { return path.starts_with('/') ? "" : "must be an absolute path"; }
 
@@ -227,13 +237,11 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
     read_pin_cache(root.table("pin_cache"), configuration.pin_cache, problems);
     Table clients(root.table("clients"), "clients", problems);
     clients.list("users", [&](const toml::node& element) -> std::string {
-      if (const auto name = element.value_exact<std::string>()) {
-        configuration.client_users.push_back(*name);
-      } else if (const auto number = element.value_exact<std::int64_t>()) {
-        configuration.client_users.push_back(std::to_string(*number));
-      } else {
-        return "must hold names or numbers of users";
-      }
+      const auto name = element.value_exact<std::string>();
+      const auto number = element.value_exact<std::int64_t>();
+      const std::string user = name ? *name : number && *number >= 0 ? std::to_string(*number) : std::string{};
+      if (!may_be_user(user)) return "must hold names or numbers of users";
+      configuration.client_users.push_back(user);
       return {};
     });
     Table dialog(root.table("dialog"), "dialog", problems);
