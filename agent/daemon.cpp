@@ -251,6 +251,7 @@ class Daemon {
         {"version", SIGNET_VERSION},
         {"address", "ws://127.0.0.1:" + std::to_string(port_) + "/v1"},
         {"port", port_},
+        {"uptime_s", std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count()},
         {"batches", overview.batches},
         {"running", overview.running},
         {"pins_kept", overview.pins_kept},
@@ -317,6 +318,7 @@ class Daemon {
   std::optional<web_bridge::NativeServer> web_;
   std::optional<web_bridge::ControlServer> control_;
   std::uint16_t port_ = 0;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace

@@ -65,6 +65,8 @@ void show_status(const json::object& status) {
   std::cout << filled(tr("PINs:     %1 kept, scope %2"), {shown_member(status, "pins_kept"), shown_member(status, "pin_scope")});
   if (const std::string until = shown_member(status, "pins_until"); !until.empty())
     std::cout << filled(tr(", until %1"), {until});
+  if (const std::string no_memory = shown_member(status, "pin_memory_error"); !no_memory.empty())
+    std::cout << "\n          " << no_memory;
   std::cout << '\n'
             << filled(tr("Batches:  %1, %2 running"), {shown_member(status, "batches"), shown_member(status, "running")}) << '\n';
   std::cout << filled(tr("Journal:  %1"), {shown_member(status, "journal")}) << '\n';

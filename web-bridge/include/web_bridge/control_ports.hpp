@@ -18,7 +18,7 @@ struct ControlPorts {
   std::function<boost::asio::awaitable<base::Result<std::string>>()> status;
   std::function<boost::asio::awaitable<base::Result<std::string>>()> tokens;
   std::function<boost::asio::awaitable<base::Result<std::vector<signing::SigningCertificate>>>()> certificates;
-  // Where dialogs of this connection's requests go; with no variables when the connection ended. Only the seven names of
+  // Where dialogs may go, as this connection knows it; with no variables when the connection ended. Only the seven names of
   // docs/PROTOCOL.md, values without control characters.
   std::function<void(std::uint64_t connection, Variables variables)> environment;
   std::function<boost::asio::awaitable<base::Result<void>>()> lock;
