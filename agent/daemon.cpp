@@ -22,6 +22,7 @@
 #include <map>
 
 #include "agent/event_log.hpp"
+#include "agent/page_languages.hpp"
 #include "agent/pinentry_dialog.hpp"
 #include "agent/remembered_certificates.hpp"
 #include "agent/screen.hpp"
@@ -100,7 +101,9 @@ class Daemon {
         journal_(std::move(journal)),
         remembered_(state_folder() / "certificates"),
         modules_(io_.get_executor(), {.program = token_host_program().string(), .module = {}}, configuration_.modules),
-        dialog_(io_.get_executor(), configuration_.dialog, [this] { return screen(); }),
+        dialog_(
+            io_.get_executor(), configuration_.dialog, [this] { return screen(); },
+            [this](const signing::Origin& origin) { return page_languages_.of(origin); }),
         time_stamps_(configuration_.time_stamping),
         batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache, {}),
         face_(io_.get_executor(), batches_, control_ports(), native_options()) {}
@@ -200,6 +203,9 @@ class Daemon {
     options.on_event = [this](std::string_view event, const web_bridge::EventFields& fields) {
       event_log_.event(event, fields, EventLog::Clock::now());
       if (!telling_left_out_) tell_left_out();
+    };
+    options.on_language = [this](const signing::Origin& origin, std::string_view language) {
+      page_languages_.told(origin, language);
     };
     return options;
   }
@@ -311,6 +317,7 @@ class Daemon {
   mutable std::mutex screen_mutex_;  // the dialog thread reads it
   Screen told_screen_;
   pkcs11::Modules modules_;
+  PageLanguages page_languages_;
   PinentryDialog dialog_;
   TimeStamps time_stamps_;
   signing::Batches batches_;

@@ -29,9 +29,9 @@ std::string date(base::Time time) { return base::rfc3339(time).substr(0, 10); }
 
 std::string who_asks(const signing::Origin& origin) { return origin.is_command_line() ? tr("The command line") : origin.text(); }
 
-std::string certificate_lines(const signing::SigningCertificate& certificate) {
+std::string certificate_lines(const signing::SigningCertificate& certificate, std::size_t name_bytes) {
   using enum signing::SigningCertificate::Validity;
-  std::string out = filled(tr("Certificate: %1"), {plain(certificate.certificate.common_name(), 80)}) + "\n";
+  std::string out = filled(tr("Certificate: %1"), {plain(certificate.certificate.common_name(), name_bytes)}) + "\n";
   switch (certificate.validity) {
     case valid:
       out += filled(tr("Valid until %1"), {date(certificate.certificate.not_after())});
@@ -95,12 +95,16 @@ std::string consent_text(const ConsentRequest& request) {
                    {who_asks(request.origin), count});
   }
   start += "\n";
-  std::string end = "\n" + certificate_lines(request.certificate) + "\n";
-  end += request.level == xades::Level::b_t ? tr("Each signature gets a time stamp (XAdES-B-T).")
-                                            : tr("Without time stamps (XAdES-B-B).");
+  const std::string level = request.level == xades::Level::b_t ? tr("Each signature gets a time stamp (XAdES-B-T).")
+                                                               : tr("Without time stamps (XAdES-B-B).");
+  std::string last;
   if (const std::string refusal = refusal_text(request); !refusal.empty() && request.pin != ConsentRequest::Pin::ask)
-    end += "\n" + refusal;
-  if (request.pin == ConsentRequest::Pin::reader) end += std::string("\n\n") + tr("Enter the PIN on the card reader.");
+    last += "\n" + refusal;
+  if (request.pin == ConsentRequest::Pin::reader) last += std::string("\n\n") + tr("Enter the PIN on the card reader.");
+  const auto certificate = [&](std::size_t name_bytes) {
+    return "\n" + certificate_lines(request.certificate, name_bytes) + "\n";
+  };
+  const std::string end = certificate(80) + level + last;
   const auto purpose = [&](std::size_t most) {
     return request.purpose.empty() ? std::string{}
                                    : filled(tr("Purpose, in its words: “%1”"), {plain(request.purpose, most)}) + "\n";
@@ -112,18 +116,27 @@ std::string consent_text(const ConsentRequest& request) {
         start + purpose(purpose_bytes) + "\n" + names_lines(request, std::min(names, request.first_names.size()), bytes) + end;
     if (assuan_escaped(text).size() <= most_escaped_bytes) return text;
   }
-  return start + end;
+  for (const std::size_t bytes : {80, 40, 24}) {
+    const std::string text = start + certificate(bytes) + level + last;
+    if (assuan_escaped(text).size() <= most_escaped_bytes) return text;
+  }
+  return start + certificate(24) + last;
 }
 
 std::string choice_text(const signing::Origin& origin, const signing::SigningCertificate& certificate, std::size_t number,
                         std::size_t of) {
-  std::string out = of == 1 ? filled(tr("%1 wants to know your certificate. Shall it get this one?"), {who_asks(origin)})
-                            : filled(tr("Which certificate shall %1 get? (%2 of %3)"),
-                                     {who_asks(origin), std::to_string(number), std::to_string(of)});
-  out += "\n\n";
-  out += certificate_lines(certificate) + "\n";
-  out += filled(tr("Issued by: %1"), {plain(certificate.certificate.issuer(), 120)}) + "\n";
-  out += filled(tr("Token: %1"), {plain(certificate.place.token.label, 40)});
+  const std::string question = of == 1
+                                   ? filled(tr("%1 wants to know your certificate. Shall it get this one?"), {who_asks(origin)})
+                                   : filled(tr("Which certificate shall %1 get? (%2 of %3)"),
+                                            {who_asks(origin), std::to_string(number), std::to_string(of)});
+  std::string out;
+  for (const auto& [name_bytes, issuer_bytes, label_bytes] :
+       {std::tuple<std::size_t, std::size_t, std::size_t>{80, 120, 40}, {80, 60, 40}, {40, 40, 24}, {24, 24, 16}}) {
+    out = question + "\n\n" + certificate_lines(certificate, name_bytes) + "\n";
+    out += filled(tr("Issued by: %1"), {plain(certificate.certificate.issuer(), issuer_bytes)}) + "\n";
+    out += filled(tr("Token: %1"), {plain(certificate.place.token.label, label_bytes)});
+    if (assuan_escaped(out).size() <= most_escaped_bytes) break;
+  }
   return out;
 }
 
@@ -163,8 +176,11 @@ class PinentryDialog::Question {
 };
 
 PinentryDialog::PinentryDialog(boost::asio::any_io_executor executor, Configuration::Dialog options,
-                               std::function<Screen()> screen)
-    : options_(std::move(options)), screen_(std::move(screen)), turns_(std::make_shared<signing::Turns>(std::move(executor))) {}
+                               std::function<Screen()> screen, std::function<std::string(const signing::Origin&)> language)
+    : options_(std::move(options)),
+      screen_(std::move(screen)),
+      language_(std::move(language)),
+      turns_(std::make_shared<signing::Turns>(std::move(executor))) {}
 
 PinentryDialog::~PinentryDialog() {
   for (const auto& weak : questions_) {
@@ -175,7 +191,8 @@ PinentryDialog::~PinentryDialog() {
 
 // One dialog at a time: waits its turn, tells who waits that it opens, and runs it on the dialog thread.
 template <class T>
-awaitable<base::Result<T>> PinentryDialog::ask(signing::Asker asker, signing::Waiting::For what, WaitingCallback waiting,
+awaitable<base::Result<T>> PinentryDialog::ask(signing::Asker asker, signing::Origin origin, signing::Waiting::For what,
+                                               WaitingCallback waiting,
                                                std::function<base::Result<T>(const Screen&, Question&)> dialog) {
   const auto question = std::make_shared<Question>(std::move(asker));
   std::erase_if(questions_, [](const auto& weak) { return weak.expired(); });
@@ -183,11 +200,14 @@ awaitable<base::Result<T>> PinentryDialog::ask(signing::Asker asker, signing::Wa
   const signing::Turns::Turn turn = co_await turns_->take();
   if (question->closed()) co_return failure(ErrorCode::user_cancelled, "who asked is gone");
   if (waiting) waiting({what, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) + options_.timeout});
-  co_return co_await on_worker(thread_, [dialog = std::move(dialog), question, this]() -> base::Result<T> {
-    const Screen screen = screen_();
-    if (auto possible = can_show(screen); !possible && options_.pinentry == "pinentry") return base::failure_of(possible);
-    return dialog(screen, *question);
-  });
+  co_return co_await on_worker(thread_,
+                               [dialog = std::move(dialog), question, language = language_(origin), this]() -> base::Result<T> {
+                                 const InLanguage spoken(language);
+                                 const Screen screen = screen_();
+                                 if (auto possible = can_show(screen); !possible && options_.pinentry == "pinentry")
+                                   return base::failure_of(possible);
+                                 return dialog(screen, *question);
+                               });
 }
 
 // One pinentry process, which ends with the conversation.
@@ -209,8 +229,10 @@ awaitable<base::Result<signing::ConsentAnswer>> PinentryDialog::consent(ConsentR
                     : request.consent_given                    ? pin
                                                                : signing::Waiting::For::consent;
   const signing::Asker asker = request.asker;
+  const signing::Origin origin = request.origin;
   return ask<signing::ConsentAnswer>(
-      asker, what, std::move(waiting), [this, request = std::move(request)](const Screen& screen, Question& question) -> Answer {
+      asker, origin, what, std::move(waiting),
+      [this, request = std::move(request)](const Screen& screen, Question& question) -> Answer {
         if (request.pin == ConsentRequest::Pin::ask && request.final_try) {
           const auto sure = with_pinentry(screen, question, [&](Pinentry& pinentry) -> base::Result<Pinentry::Answer> {
             const std::string warning =
@@ -248,7 +270,7 @@ awaitable<base::Result<std::size_t>> PinentryDialog::choose(signing::Asker asker
                                                             std::vector<signing::SigningCertificate> certificates,
                                                             WaitingCallback waiting) {
   return ask<std::size_t>(
-      std::move(asker), signing::Waiting::For::certificate, std::move(waiting),
+      std::move(asker), origin, signing::Waiting::For::certificate, std::move(waiting),
       [this, origin, certificates = std::move(certificates)](const Screen& screen,
                                                              Question& question) -> base::Result<std::size_t> {
         // One after another, round and round, until one is taken: pinentry has three buttons.

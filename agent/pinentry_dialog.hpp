@@ -12,10 +12,12 @@
 
 namespace signet::agent {
 
-// The dialogs of a desktop or a terminal, by pinentry, one at a time, in the agent's language.
+// The dialogs of a desktop or a terminal, by pinentry, one at a time, in the language of who asks.
 class PinentryDialog : public signing::Dialog {
  public:
-  PinentryDialog(boost::asio::any_io_executor executor, Configuration::Dialog options, std::function<Screen()> screen);
+  // `language` gives the language of an origin's pages, empty for the agent's own; `screen` is called on the dialog thread.
+  PinentryDialog(boost::asio::any_io_executor executor, Configuration::Dialog options, std::function<Screen()> screen,
+                 std::function<std::string(const signing::Origin&)> language);
   ~PinentryDialog() override;
 
   boost::asio::awaitable<base::Result<signing::ConsentAnswer>> consent(signing::ConsentRequest request, WaitingCallback waiting) override;
@@ -27,13 +29,15 @@ class PinentryDialog : public signing::Dialog {
  private:
   class Question;
   template <class T>
-  boost::asio::awaitable<base::Result<T>> ask(signing::Asker asker, signing::Waiting::For what, WaitingCallback waiting,
+  boost::asio::awaitable<base::Result<T>> ask(signing::Asker asker, signing::Origin origin, signing::Waiting::For what,
+                                              WaitingCallback waiting,
                                               std::function<base::Result<T>(const Screen&, Question&)> dialog);
   template <class Talk>
   auto with_pinentry(const Screen& screen, Question& question, Talk talk);
 
   Configuration::Dialog options_;
   std::function<Screen()> screen_;
+  std::function<std::string(const signing::Origin&)> language_;
   std::shared_ptr<signing::Turns> turns_;
   boost::asio::thread_pool thread_{1};
   std::list<std::weak_ptr<Question>> questions_;  // the open one and those that wait their turn

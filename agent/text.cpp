@@ -26,6 +26,16 @@ std::filesystem::path catalogues() {
                                                          : program.parent_path().parent_path() / "share" / "locale";
 }
 
+// A domain for each language, so that two threads can speak two of them: LANGUAGE is the whole process's. gettext looks for all
+// of them below the folder of LANGUAGE.
+constexpr const char* romanian = "signet-ro";
+constexpr const char* russian = "signet-ru";
+constexpr const char* english = "signet-en";  // has no catalogue: the texts themselves
+const char* chosen_for_all = english;
+thread_local const char* chosen_for_thread = nullptr;
+
+const char* domain_of(std::string_view language) { return language == "ro" ? romanian : language == "ru" ? russian : english; }
+
 }  // namespace
 
 void choose_language(const std::string& language) {
@@ -33,9 +43,19 @@ void choose_language(const std::string& language) {
   // C.UTF-8 is in every glibc; in the plain C locale gettext does not look at LANGUAGE.
   std::setlocale(LC_ALL, "C.UTF-8");
   ::setenv("LANGUAGE", chosen == "ro" || chosen == "ru" ? chosen.c_str() : "en", 1);
-  ::bindtextdomain("signet", catalogues().c_str());
-  ::bind_textdomain_codeset("signet", "UTF-8");
+  for (const char* domain : {romanian, russian}) {
+    ::bindtextdomain(domain, catalogues().c_str());
+    ::bind_textdomain_codeset(domain, "UTF-8");
+  }
+  chosen_for_all = domain_of(chosen);
 }
+
+InLanguage::InLanguage(std::string_view language) : before_(chosen_for_thread) {
+  if (!language.empty()) chosen_for_thread = domain_of(language);
+}
+InLanguage::~InLanguage() { chosen_for_thread = before_; }
+
+const char* catalogue() { return chosen_for_thread != nullptr ? chosen_for_thread : chosen_for_all; }
 
 std::string filled(std::string_view pattern, const std::vector<std::string>& values) {
   std::string out;

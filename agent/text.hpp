@@ -12,9 +12,24 @@ namespace signet::agent {
 // LC_MESSAGES or LANG say, and English for any other language.
 void choose_language(const std::string& language);
 
+// While it lives, the texts of its thread are in another language; empty: in the chosen one.
+class InLanguage {
+ public:
+  explicit InLanguage(std::string_view language);
+  ~InLanguage();
+  InLanguage(const InLanguage&) = delete;  // belongs to its scope
+  InLanguage& operator=(const InLanguage&) = delete;
+
+ private:
+  const char* before_;
+};
+
+// The gettext domain of the thread's language.
+const char* catalogue();
+
 // The translation of a text, and of one that depends on a number. The marks %1 and %2 are filled in by `filled`.
-inline const char* tr(const char* text) { return dgettext("signet", text); }
-inline const char* tr(const char* one, const char* many, unsigned long count) { return dngettext("signet", one, many, count); }
+inline const char* tr(const char* text) { return dgettext(catalogue(), text); }
+inline const char* tr(const char* one, const char* many, unsigned long count) { return dngettext(catalogue(), one, many, count); }
 
 // %1, %2 … replaced by the values: their order may differ between languages, and a value is never read as a format.
 std::string filled(std::string_view pattern, const std::vector<std::string>& values);

@@ -1,0 +1,188 @@
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "agent/assuan_client.hpp"
+#include "agent/pinentry_dialog.hpp"
+#include "agent/text.hpp"
+#include "base/text.hpp"
+#include "demo/pki.hpp"
+
+using namespace signet;
+using namespace signet::agent;
+using signing::ConsentRequest;
+using Validity = signing::SigningCertificate::Validity;
+
+namespace {
+
+base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+
+const std::string longest_host = [] {
+  std::string host;
+  while (host.size() < 251) host += "a-very-long-label.";
+  return host.substr(0, 251) + ".com";
+}();
+const signing::Origin longest = signing::Origin::parse("https://" + longest_host + ":65535").value();
+const signing::Origin page = signing::Origin::parse("https://sign.example").value();
+
+// What a page or a card may call itself: right-to-left overrides, controls, line ends, markup, Assuan's escapes, no UTF-8.
+const std::vector<std::string> hostile_names{
+    "\u202Efdp.eciovni\u202C",
+    "a\nOK\nD 1234\r\n\x1B[2J\x07" + std::string(1, '\0') + "z",
+    "<b>trusted</b><a href=\"x\">y</a>",
+    "%0ASETDESC%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25%25",
+    std::string(64, '%'),
+    "\xFF\xFE\xC0\x80",
+    "\u2066\u2067\u200B\uFEFF\u2028",
+    std::string(60, 'W') + "\u0416",
+};
+
+signing::SigningCertificate certificate_named(const std::string& name, Validity validity = Validity::valid, int days = 300) {
+  static demo::Authority authority("Authority", now());
+  static const auto key = demo::make_key(pki::KeyType::ec_p256);
+  signing::SigningCertificate certificate{
+      .certificate =
+          authority.issue({.common_name = name, .ends_after_now = std::chrono::seconds(std::chrono::days(days)), .key = key})
+              .certificate,
+      .chain = {},
+      .place = {},
+      .cka_id = {},
+      .validity = validity,
+      .left = std::chrono::days(days)};
+  certificate.place.token.label = std::string(32, '%');
+  return certificate;
+}
+
+ConsentRequest request_of(const signing::Origin& origin, signing::SigningCertificate certificate) {
+  ConsentRequest request{.asker = "batch",
+                         .origin = origin,
+                         .purpose = {},
+                         .count = 10'000'000,
+                         .first_names = {},
+                         .certificate = std::move(certificate),
+                         .level = xades::Level::b_t,
+                         .consent_given = false,
+                         .pin = ConsentRequest::Pin::ask,
+                         .last_refusal = {},
+                         .final_try = false};
+  return request;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+void choose_once() {
+  static const bool chosen = (choose_language("en"), true);
+  (void)chosen;
+}
+
+void check_fit(const std::string& text) {
+  CAPTURE(text);
+  CHECK(assuan_escaped(text).size() <= most_escaped_bytes);
+  CHECK(base::is_utf8(text));
+  CHECK(text.find_first_of("<>\r\x1B\x07") == std::string::npos);
+  CHECK_FALSE(contains(text, std::string(1, '\0')));
+  for (const char* invisible : {"\u202E", "\u202C", "\u2066", "\u2067", "\u200B", "\uFEFF", "\u2028"})
+    CHECK_FALSE(contains(text, invisible));
+}
+
+}  // namespace
+
+TEST_CASE("whatever a page and a card call things, consent names the origin and the count whole in what pinentry takes") {
+  choose_once();
+  const InLanguage spoken(GENERATE(as<std::string>{}, "en", "ro", "ru"));
+  const int asking = GENERATE(0, 1, 2);
+  const signing::Origin origin = asking == 0 ? page : asking == 1 ? longest : signing::Origin::command_line();
+  for (const std::string& name : hostile_names) {
+    std::string card_name = base::shown(name, 60);  // OpenSSL's part of the test takes no more than 64 characters
+    if (name == std::string(64, '%') || name.starts_with('<') || name.starts_with("\u202E")) card_name = name;
+    for (const auto pin : {ConsentRequest::Pin::ask, ConsentRequest::Pin::reader, ConsentRequest::Pin::none}) {
+      for (const bool given : {false, true}) {
+        ConsentRequest request = request_of(origin, certificate_named(card_name, Validity::expires_soon, 30));
+        request.pin = pin;
+        request.consent_given = given;
+        request.final_try = true;
+        request.last_refusal = base::ErrorCode::pin_length;
+        std::string purpose = name;
+        while (purpose.size() < 256) purpose += name;
+        request.purpose = purpose;
+        for (int i = 0; i < 5; ++i) request.first_names.push_back(purpose);
+        const std::string text = consent_text(request);
+        check_fit(text);
+        if (!origin.is_command_line()) CHECK(contains(text, origin.text()));
+        CHECK(contains(text, "10000000"));
+        CHECK(contains(text, "30"));
+        if (pin == ConsentRequest::Pin::reader) CHECK(contains(text, tr("Enter the PIN on the card reader.")));
+        if (pin == ConsentRequest::Pin::reader)
+          CHECK(contains(text, tr("This is the last try: another wrong PIN locks the token.")));
+      }
+    }
+  }
+}
+
+TEST_CASE("whatever a card calls itself, a choice names the origin whole in what pinentry takes") {
+  choose_once();
+  const InLanguage spoken(GENERATE(as<std::string>{}, "en", "ro", "ru"));
+  for (const std::string& label : hostile_names) {
+    for (const std::size_t of : {1, 999}) {
+      auto certificate = certificate_named(std::string(64, '%'), Validity::expires_soon, 12);
+      certificate.place.token.label = label;
+      const std::string text = choice_text(longest, certificate, of, of);
+      check_fit(text);
+      CHECK(contains(text, longest.text()));
+      if (of > 1) CHECK(contains(text, "999"));
+    }
+  }
+}
+
+TEST_CASE("the purpose and the first names are told where there is room, and how many more there are") {
+  choose_once();
+  const InLanguage english("en");
+  ConsentRequest request = request_of(page, certificate_named("Ana"));
+  request.count = 7;
+  request.purpose = "Invoices of March";
+  request.first_names = {"a.pdf", "b.pdf", "c.pdf", "d.pdf", "e.pdf"};
+  request.level = xades::Level::b_b;
+  const std::string text = consent_text(request);
+  CAPTURE(text);
+  for (const char* part : {"https://sign.example asks you to sign 7 documents.", "Invoices of March", "• a.pdf", "• e.pdf",
+                           "and 2 more", "Certificate: Ana", "Valid until ", "Without time stamps (XAdES-B-B)."})
+    CHECK(contains(text, part));
+}
+
+TEST_CASE("a certificate that expires within 30 days is told so, with the days in the language's own plural") {
+  choose_once();
+  const auto told = [](const char* language, int days) {
+    const InLanguage spoken(language);
+    return consent_text(request_of(page, certificate_named("Ana", Validity::expires_soon, days)));
+  };
+  CHECK(contains(told("en", 1), "Expires in 1 day, on "));
+  CHECK(contains(told("en", 30), "Expires in 30 days, on "));
+  const auto line = [](const std::string& text) {
+    const std::size_t begin = text.find('\n', text.find("Ana")) + 1;
+    return text.substr(begin, text.find('\n', begin) - begin);
+  };
+  for (const char* language : {"ro", "ru"}) {
+    CAPTURE(language);
+    CHECK(contains(line(told(language, 30)), "30"));
+    CHECK_FALSE(contains(told(language, 30), "Expires"));
+    // One, few, many: three words.
+    const auto word = [&](int days) {
+      const std::string text = line(told(language, days));
+      const std::string number = std::to_string(days);
+      return text.substr(text.find(number) + number.size(), text.find(',') - text.find(number) - number.size());
+    };
+    CHECK(word(1) != word(2));
+    CHECK(word(2) != word(30));
+    CHECK(word(1) != word(30));
+  }
+}
+
+TEST_CASE("a final try is told where the PIN is asked elsewhere; an expired certificate is told") {
+  choose_once();
+  const InLanguage english("en");
+  ConsentRequest request = request_of(page, certificate_named("Ana", Validity::expired, 300));
+  request.pin = ConsentRequest::Pin::reader;
+  request.final_try = true;
+  const std::string text = consent_text(request);
+  CHECK(contains(text, "This is the last try: another wrong PIN locks the token."));
+  CHECK(contains(text, "Expired on "));
+}
