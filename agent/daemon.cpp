@@ -103,7 +103,10 @@ class Daemon {
         modules_(io_.get_executor(), {.program = token_host_program().string(), .module = {}}, configuration_.modules),
         dialog_(
             io_.get_executor(), configuration_.dialog, [this] { return screen(); },
-            [this](const signing::Origin& origin) { return page_languages_.of(origin); }),
+            // Whoever configured a language reads that one; a page does not choose it for them.
+            [this](const signing::Origin& origin) {
+              return configuration_.language.empty() ? page_languages_.of(origin) : std::string{};
+            }),
         time_stamps_(configuration_.time_stamping),
         batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache, {}),
         face_(io_.get_executor(), batches_, control_ports(), native_options()) {}
