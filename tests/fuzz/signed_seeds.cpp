@@ -86,12 +86,17 @@ struct Plan {
 
 // The only use of SignatureWriter here.
 std::string document(const Pki& pki, const Plan& plan, const std::string& id) {
-  const xades::SignatureWriter writer(
-      {plan.identity.certificate, {pki.issuer.root().certificate}, plan.algorithm, plan.packaging});
+  const xades::SignatureWriter writer({plan.identity.certificate,
+                                       {pki.issuer.root().certificate},
+                                       plan.algorithm,
+                                       plan.packaging,
+                                       id,
+                                       plan.signing_time,
+                                       plan.count});
   std::vector<xades::DataObject> objects;
   for (std::size_t i = plan.first; i < plan.first + plan.count; ++i)
     objects.push_back({contents()[i].name, base::digest(plan.algorithm.digest, as_bytes(contents()[i].bytes))});
-  const xades::SignatureContent content{id, plan.signing_time, objects};
+  const xades::SignatureContent content{id, objects};
   const auto value = demo::sign_digest(plan.identity.key, plan.scheme, writer.to_be_signed(content));
   if (!plan.stamped) return writer.document(content, value);
   const auto request = pki::make_time_stamp_request(writer.time_stamp_imprint(content, value, base::DigestAlgorithm::sha256));
