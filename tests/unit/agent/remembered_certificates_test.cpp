@@ -65,9 +65,9 @@ TEST_CASE("two agents over one file keep each other's choices") {
 TEST_CASE("of a damaged file what is whole is kept, and the rest is asked for again") {
   const test::TemporaryFolder folder;
   const auto file = folder / "certificates";
-  const std::string damage = GENERATE("", "\n\n", " ", "https://other.example:8443", "https://other.example:8443 abc",
-                                      "https://other.example:8443 " + std::string(65, 'b'), std::string(1 << 20, 'x'),
-                                      std::string("\0\xFF\0 \0", 5), std::string(64, 'c'));
+  const std::string damage = GENERATE(as<std::string>{}, "", "\n\n", " ", "https://other.example:8443",
+                                      "https://other.example:8443 abc", "https://other.example:8443 " + std::string(65, 'b'),
+                                      std::string(1 << 20, 'x'), std::string("\0\xFF\0 \0", 5), std::string(64, 'c'));
   std::ofstream(file, std::ios::binary) << damage << "\n" << page.text() << ' ' << first << "\n" << other.text() << ' ' << "bbb";
   RememberedCertificates remembered(file);
   CHECK(remembered.of(page) == first);
