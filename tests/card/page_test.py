@@ -229,7 +229,7 @@ class RemovalTest(PageTest):
 class TimeoutTest(PageTest):
     def test_a_dialog_that_timed_out_may_be_asked_for_again(self):
         """a dialog that nobody answers ends by itself: nothing is signed, and the same batch signs when it is asked again"""
-        agent = self.agent(timeout_s=3)
+        agent = self.agent(timeout_s=5)
         page = agent.page()
         self.addCleanup(page.close)
         batch = self.begin(page, 2)
