@@ -63,7 +63,7 @@ class Corpus:
         if run.returncode < 0 or "Sanitizer" in run.stderr:
             return "crash", False, run.stderr[-2000:]
         if run.returncode > 2:
-            return "reject", False, (run.stdout + run.stderr).strip()[:200]
+            return "reject", False, (run.stdout + run.stderr).strip()[:1000]
         reports = json.loads(run.stdout)["signatures"]
         found = {report["integrity"] for report in reports}
         integrity = "invalid" if "invalid" in found else "unknown" if "unknown" in found else "valid"
