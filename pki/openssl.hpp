@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/error_queue.hpp"
 #include "base/owned.hpp"
 #include "base/time.hpp"
 
@@ -17,15 +18,7 @@ namespace signet::pki {
 using Bio = base::Owned<BIO, BIO_free_all>;
 inline void free_bytes(unsigned char* bytes) { OPENSSL_free(bytes); }
 
-// Leaves OpenSSL's error queue, which belongs to the thread, as it was found: what failed here is said in a Result, and a
-// leftover entry would be taken for the failure of whoever looks next.
-class ErrorQueue {
- public:
-  ErrorQueue() { ERR_set_mark(); }
-  ErrorQueue(const ErrorQueue&) = delete;  // the mark is the thread's
-  ErrorQueue& operator=(const ErrorQueue&) = delete;
-  ~ErrorQueue() { ERR_pop_to_mark(); }
-};
+using base::ErrorQueue;
 
 // A failure whose origin is OpenSSL's latest error.
 std::unexpected<base::Error> openssl_failure(base::ErrorCode code, std::string detail);

@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "base/error_queue.hpp"
 #include "base/owned.hpp"
 #include "xades/types.hpp"
 
@@ -89,7 +90,7 @@ ValueStatus status_of_unknown(std::string_view uri) {
 }  // namespace
 
 ValueStatus verify_value(const SignatureElement& signature, EVP_PKEY* key, BytesView signed_info) {
-  const ErrorQueue queue;
+  const base::ErrorQueue queue;
   const auto algorithm = signature_algorithm(signature.method);
   if (!algorithm) return status_of_unknown(signature.method);
   if (!signature.value) return ValueStatus::invalid;

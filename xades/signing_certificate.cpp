@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error_queue.hpp"
 #include "key_value.hpp"
 #include "signature_value.hpp"
 
@@ -65,7 +66,7 @@ ValueStatus value_by_any_key(const SignatureElement& signature, const std::vecto
 
 SignatureKey check_signature_value(const SignatureElement& signature, const Properties& properties,
                                    const pki::TrustMaterial& trust, base::BytesView signed_info) {
-  const ErrorQueue queue;  // also for keys that are none
+  const base::ErrorQueue queue;  // also for keys that are none
   SignatureKey out;
   const auto in_key_info = of_key_info(signature);
   out.others = in_key_info;
