@@ -87,6 +87,8 @@ std::optional<Verdict> identification(const Evidence& evidence) {
 // was revoked (or had expired) before it leaves the question open: REVOKED (TOTAL-FAILED) would need a content time stamp
 // from after the revocation (5.3.4). Only "not yet valid" is proven by it.
 std::optional<Verdict> certificate_path(const Evidence& evidence) {
+  if (!evidence.path || !evidence.key.certificate)
+    return indeterminate(SubIndication::no_certificate_chain_found, "there is no path");
   const pki::PathReport& path = *evidence.path;
   if (path.status == pki::PathStatus::valid) return std::nullopt;
   if (evidence.proven_time && *evidence.proven_time < evidence.key.certificate->not_before())
@@ -112,7 +114,8 @@ std::optional<Verdict> cryptographic_constraints(const Evidence& evidence) {
   if (weak_method) return indeterminate(SubIndication::crypto_constraints_failure, "the signature algorithm is not accepted");
   if (weak_reference || weak_certificate_reference)
     return indeterminate(SubIndication::crypto_constraints_failure, "SHA-1 is not accepted");
-  if (is_weak(*evidence.key.certificate)) return indeterminate(SubIndication::crypto_constraints_failure, "the key is too short");
+  if (!evidence.key.certificate || is_weak(*evidence.key.certificate))
+    return indeterminate(SubIndication::crypto_constraints_failure, "the key is too short");
   return std::nullopt;
 }
 
