@@ -242,7 +242,6 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   base::Result<void> journal_held(const BatchPointer& batch);
   base::Result<void> record(std::string_view event, const Batch& batch, std::vector<Journal::Field> fields);
   void settle(Batch& batch);
-  void pause(Batch& batch, base::Error error);
   awaitable<void> keep_house();
   awaitable<void> wipe_expired(const Batch* over);
   awaitable<void> give_up(BatchPointer batch);
@@ -310,7 +309,7 @@ awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Aske
   co_return certificate;
 }
 
-// The certificate and what follows from it: fitness, algorithm, the writer.
+// The certificate and what follows from it: fitness, algorithm, what its signatures share.
 awaitable<base::Result<void>> Batches::Implementation::prepare(BatchPointer batch) {
   if (batch->request.certificate_id.empty()) {
     auto chosen = co_await choose(batch->handle, batch->origin, false, false, batch->listener.waiting);
@@ -712,8 +711,10 @@ base::Result<void> Batches::Implementation::record(std::string_view event, const
 
 awaitable<base::Result<BatchProgress>> Batches::Implementation::resume(BatchPointer batch) {
   const auto self = shared_from_this();
-  if (batch->state == BatchState::paused) {
-    if (batch->busy) co_return failure(ErrorCode::batch_state, "time stamps are being fetched, or it is being resumed already");
+  // One that is being resumed already, by a page that was loaded again, tells its progress.
+  if (batch->state == BatchState::paused && batch->stamping > 0)
+    co_return failure(ErrorCode::batch_state, "time stamps are being fetched");
+  if (batch->state == BatchState::paused && !batch->busy) {
     if (batch->all_signed()) {
       if (auto held = journal_held(batch); !held) co_return base::failure_of(held);
       settle(*batch);

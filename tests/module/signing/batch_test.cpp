@@ -488,7 +488,10 @@ TEST_CASE("a lock in the middle pauses; resuming asks for the PIN alone and sign
   REQUIRE(bench.reaches(handle, BatchState::paused));
   CHECK(bench.progress(handle).signed_count < items);
   CHECK(bench.progress(handle).error->detail == "the screen was locked");
+  bool told_again = false;  // a page that is loaded again while the dialog of its resume is open
+  bench.person.meanwhile = [&]() -> awaitable<void> { told_again = (co_await bench.batches->resume(page, handle)).has_value(); };
   REQUIRE(run(bench.io, bench.batches->resume(page, handle)));
+  CHECK(told_again);
   REQUIRE(bench.collect_until(handle, BatchState::complete));
   CHECK(bench.person.asked.size() == 2);
   CHECK(bench.person.asked[1].consent_given);
