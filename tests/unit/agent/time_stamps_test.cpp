@@ -70,6 +70,11 @@ class Tsas {
   std::vector<Asked> asked() {
     return context_.on_thread([&] { return asked_; });
   }
+  void wait_until_asked() {
+    const auto latest = Clock::now() + 20s;
+    while (asked().empty() && Clock::now() < latest) std::this_thread::sleep_for(5ms);
+    REQUIRE_FALSE(asked().empty());
+  }
   std::vector<std::string> asked_in_order() {
     std::vector<std::string> names;
     for (const Asked& one : asked()) names.push_back(one.by);
@@ -248,7 +253,7 @@ TEST_CASE("a failure that began before somebody asked anew does not make TSAs re
   Tsas tsas;
   TimeStamps stamps(options({tsas.add("tsa", {{TsaFault::http_500, 500ms}, {}})}));
   auto failing = tsas.begin(stamps);
-  while (tsas.asked().empty()) std::this_thread::sleep_for(5ms);
+  tsas.wait_until_asked();
   stamps.ask_anew();
   CHECK_FALSE(failing.get());
   CHECK(tsas.token(stamps));
@@ -274,7 +279,7 @@ TEST_CASE("an agent that stops waits neither for a silent TSA nor for a pause") 
   {
     TimeStamps stamps(patient);
     token = tsas.begin(stamps);
-    while (tsas.asked().empty()) std::this_thread::sleep_for(5ms);
+    tsas.wait_until_asked();
     stopping = Clock::now();
   }
   CHECK(Clock::now() - stopping < 5s);
