@@ -147,7 +147,7 @@ asio::awaitable<Result<SignedChunk>> sign_chunk(std::shared_ptr<Connection> conn
   write(writer, wire::SignRequest{key.number, mechanism, digests});
   // Without a PIN an always-authenticate key waits for a person at the reader's PIN pad, each time.
   const auto timeout =
-      key.always_authenticate && !*pin ? connection->options().login_timeout : connection->options().call_timeout;
+      key.always_authenticate && !*pin ? connection->options().login_timeout : connection->options().sign_timeout;
   auto reply = co_await Connection::call(connection, Kind::sign, std::move(payload), std::move(*pin), timeout, digests.size());
 
   SignedChunk chunk{std::move(reply.signatures_so_far), std::nullopt};

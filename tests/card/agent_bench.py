@@ -18,6 +18,8 @@ SHORTEST_RUN = 5
 
 POLL_S = 0.02
 WITHIN_S = 15  # for what takes milliseconds on an idle machine
+# Until a host is given up that OpenSC 0.23 let hang: it may, for good, when a card is pulled while it signs.
+HANGING_WITHIN_S = 30 + WITHIN_S
 
 
 def until(condition, what, within_s=WITHIN_S):
@@ -360,12 +362,14 @@ class Client:
     def commit(self, batch, items):
         return self.ask("batch.commit", batch=batch, items=items)
 
-    def reaches(self, batch, *states):
-        """Reads on until the batch is in one of the states; its progress then."""
+    def reaches(self, batch, *states, within_s=WITHIN_S):
+        """Reads on until the batch is in one of the states; its progress then. Nothing may be silent for longer."""
+        self._connection.settimeout(within_s)
         while True:
             for event in reversed(self.events):
                 if event["event"] == "batch.progress" and event["params"]["batch"] == batch:
                     if event["params"]["state"] in states:
+                        self._connection.settimeout(WITHIN_S)
                         return event["params"]
                     break
             self._take()

@@ -41,7 +41,8 @@ pkcs11::HostOptions options(const std::string& fault = {}) {
           .load_timeout = seconds(1),
           .call_timeout = seconds(1),
           .list_timeout = seconds(1),
-          .login_timeout = seconds(1)};
+          .login_timeout = seconds(1),
+          .sign_timeout = seconds(1)};
 }
 
 base::Secret secret(std::string_view text) { return base::Secret::copy_of(base::as_bytes(text)).value(); }

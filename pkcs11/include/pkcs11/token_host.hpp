@@ -67,6 +67,9 @@ struct HostOptions {
   // they show. Neither a PIN nor a signature is lost with a host that is killed there.
   std::chrono::seconds list_timeout{20};
   std::chrono::seconds login_timeout{120};  // a PIN pad waits for a person
+  // One signature. A card needs some seconds at most; OpenSC 0.23 hangs for good when the card is pulled at the wrong moment
+  // (sc_unlock keeps its mutex), and C_WaitForSlotEvent with it. What was signed before is not lost.
+  std::chrono::seconds sign_timeout{30};
 };
 
 // The agent's end of one signet-token-host process, which holds one PKCS#11 module (the vendor's code runs nowhere else).
@@ -104,7 +107,7 @@ class TokenHost {
 
   // C_SignInit and C_Sign for each digest. Several calls may be pending: they are served in order, so two in flight keep
   // the token busy. `context_pin` (copied before the first suspension) is presented for each signature of an
-  // always-authenticate key: give it only once the token has accepted it. At most `max_chunk` digests. `call_timeout` runs
+  // always-authenticate key: give it only once the token has accepted it. At most `max_chunk` digests. `sign_timeout` runs
   // anew while signatures are being made. A host that dies or hangs gives its error beside what was signed, alone if nothing was.
   static constexpr std::size_t max_chunk = 256;
   boost::asio::awaitable<base::Result<SignedChunk>> sign(Key key, Mechanism mechanism, std::vector<base::Digest> digests,
