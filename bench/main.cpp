@@ -21,7 +21,7 @@ namespace {
 struct Options {
   std::filesystem::path programs, demo;
   bool json = false, card = false;
-  unsigned rounds = 7;
+  unsigned rounds = 21;
   std::string card_module, card_ids = "02";
 };
 
@@ -143,7 +143,7 @@ void on_softhsm(const Options& options, std::vector<Figure>& figures) {
   note("idle agent and host");
   figures.push_back(
       {"pss_idle_mb", static_cast<double>(agent.pss_kib()) / 1024, 25, false, "idle agent and one token host, PSS"});
-  const Load rsa{"RSA-2048", {1}, agent.certificate("Ana"), 1'000, 2'000};
+  const Load rsa{"RSA-2048", {1}, agent.certificate("Ana"), 250, 500};
   figures.push_back({"batch_rsa2048_vs_raw", against_raw(agent, rsa, options.rounds), 0.95, true,
                      "WebSocket to XAdES-B-B against C_Sign, RSA-2048"});
   const Load ec{"P-256", {2}, agent.certificate("Ion"), 10'000, 20'000};
