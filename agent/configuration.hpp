@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pkcs11/modules.hpp"
+#include "service/time_stamps.hpp"
 #include "signing/pin_cache.hpp"
 
 namespace signet::agent {
@@ -15,12 +16,7 @@ struct Configuration {
 
   std::vector<pkcs11::ModuleOptions> modules;
 
-  struct TimeStamping {
-    std::vector<std::string> urls;  // tried in order
-    std::chrono::milliseconds timeout{10'000};
-    unsigned tries = 3;
-    std::chrono::milliseconds rest_after_failure{5'000};  // no TSA is asked for so long after all of them failed
-  } time_stamping;
+  service::TimeStamping time_stamping;
 
   struct Web {
     std::vector<std::string> origins;  // exact; no pattern

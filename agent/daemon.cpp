@@ -21,18 +21,21 @@
 #include <cstring>
 #include <map>
 
-#include "agent/event_log.hpp"
 #include "agent/page_languages.hpp"
 #include "agent/pinentry_dialog.hpp"
 #include "agent/remembered_certificates.hpp"
 #include "agent/screen.hpp"
-#include "agent/time_stamps.hpp"
 #include "base/text.hpp"
+#include "service/event_log.hpp"
+#include "service/time_stamps.hpp"
 #include "signing/batch.hpp"
 #include "web_bridge/control_server.hpp"
 #include "web_bridge/native_server.hpp"
 
 namespace signet::agent {
+
+using service::EventLog;
+using service::TimeStamps;
 
 namespace asio = boost::asio;
 namespace json = boost::json;

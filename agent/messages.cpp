@@ -1,8 +1,10 @@
 #include "agent/messages.hpp"
 
-#include "agent/text.hpp"
+#include "service/text.hpp"
 
 namespace signet::agent {
+
+using service::tr;
 
 std::string message_for(base::ErrorCode code) {
   using enum base::ErrorCode;

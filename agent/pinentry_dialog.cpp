@@ -4,11 +4,16 @@
 #include <mutex>
 
 #include "agent/assuan_client.hpp"
-#include "agent/text.hpp"
-#include "agent/worker.hpp"
 #include "base/text.hpp"
+#include "service/text.hpp"
+#include "service/worker.hpp"
 
 namespace signet::agent {
+
+using service::filled;
+using service::InLanguage;
+using service::on_worker;
+using service::tr;
 
 using base::ErrorCode;
 using base::failure;

@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "agent/daemon.hpp"
-#include "agent/text.hpp"
+#include "service/text.hpp"
 
 int main(int argc, char** argv) {
   using namespace signet::agent;
@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
     std::cout << "signetd: the configuration is right\n";
     return 0;
   }
-  choose_language(configuration->language);
+  signet::service::choose_language(configuration->language);
   std::signal(SIGPIPE, SIG_IGN);
   return run_daemon(*configuration);
 }

@@ -14,6 +14,8 @@
 #include <boost/beast/websocket.hpp>
 #include <list>
 
+#include "base/owned.hpp"
+
 namespace signet::net {
 namespace {
 
@@ -40,8 +42,24 @@ std::unexpected<base::Error> failed(std::string what, const error_code& error) {
   return base::failure(ErrorCode::network_failed, what + ": " + error.message(), static_cast<std::uint64_t>(error.value()));
 }
 
+// What the client presented in the handshake, also in one that was resumed.
+std::shared_ptr<const base::Bytes> presented_certificate(SSL* tls) {
+  const base::Owned<X509, X509_free> certificate(SSL_get1_peer_certificate(tls));
+  if (!certificate) return nullptr;
+  unsigned char* der = nullptr;
+  const int size = i2d_X509(certificate.get(), &der);
+  if (size <= 0) return nullptr;
+  auto bytes = std::make_shared<const base::Bytes>(der, der + size);
+  OPENSSL_free(der);
+  return bytes;
+}
+
 HttpRequest plain_request(const http::request<http::string_body>& parsed, const Endpoint& local, const Endpoint& remote) {
-  HttpRequest request{parsed.method_string(), parsed.target(), {}, {}, local, remote};
+  HttpRequest request;
+  request.method = parsed.method_string();
+  request.target = parsed.target();
+  request.local = local;
+  request.remote = remote;
   for (const auto& field : parsed) {
     std::string name(field.name_string());
     for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -164,6 +182,7 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
     std::function<void()> finish;  // ends it as soon as nothing is under way
     std::function<void()> cut;
     Endpoint local, remote;
+    std::shared_ptr<const base::Bytes> client_certificate;
     bool waiting = true;  // for a request to begin
   };
 
@@ -217,6 +236,14 @@ base::Result<std::uint16_t> HttpServer::Implementation::listen(tcp::acceptor acc
     if (!error) context.use_certificate_chain_file(tls->certificate_chain.string(), error);
     if (!error) context.use_private_key_file(tls->private_key.string(), asio::ssl::context::pem, error);
     if (error) return base::failure(ErrorCode::configuration_invalid, "TLS certificate or key: " + error.message());
+    if (tls->client_certificate == TlsFiles::ClientCertificate::asked) {
+      // Whoever cannot be let in shall hear why: a failed handshake says nothing that people understand.
+      context.set_verify_mode(asio::ssl::verify_peer);
+      context.set_verify_callback([](bool, asio::ssl::verify_context&) { return true; });
+      // Sessions with a client certificate are resumed only within a named context.
+      static constexpr std::string_view name = "signet";
+      SSL_CTX_set_session_id_context(context.native_handle(), reinterpret_cast<const unsigned char*>(name.data()), name.size());
+    }
   }
   listeners_.push_back(listener);
   asio::co_spawn(executor_, accept(shared_from_this(), listener), [](std::exception_ptr thrown) {
@@ -275,6 +302,7 @@ awaitable<void> HttpServer::Implementation::serve(Self self, std::shared_ptr<Lis
     stream.next_layer().expires_after(self->limits_.header_timeout);
     const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, as_values);
     if (refused) co_return;
+    connection.client_certificate = presented_certificate(stream.native_handle());
     co_await self->exchange(stream, connection);
     stream.next_layer().expires_after(self->limits_.close_timeout);
     co_await stream.async_shutdown(as_values);
@@ -316,6 +344,7 @@ awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connecti
     Form form{parser.get().version(), parser.keep_alive(), parser.get().method() == http::verb::head};
     HttpRequest request = plain_request(parser.get(), connection.local, connection.remote);
     request.body = std::move(parser.get().body());
+    request.client_certificate = connection.client_certificate;
     HttpResponse answer = co_await handlers_.request(std::move(request));
     form.keep_alive = form.keep_alive && !answer.close && !stopping_;
     if (!form.keep_alive) {

@@ -4,9 +4,12 @@
 #include <iostream>
 
 #include "agent/command/command.hpp"
-#include "agent/text.hpp"
+#include "service/text.hpp"
 
 namespace signet::agent {
+
+using service::filled;
+using service::tr;
 
 namespace {
 

@@ -5,10 +5,14 @@
 
 #include "agent/command/command.hpp"
 #include "agent/messages.hpp"
-#include "agent/text.hpp"
 #include "base/text.hpp"
+#include "service/text.hpp"
 
 namespace signet::agent {
+
+using service::choose_language;
+using service::filled;
+using service::tr;
 
 base::Result<Configuration> Context::configuration() const {
   if (!configuration_file.empty()) return read_configuration(configuration_file);

@@ -11,12 +11,15 @@
 
 #include "agent/command/command.hpp"
 #include "agent/messages.hpp"
-#include "agent/text.hpp"
 #include "base/digest.hpp"
 #include "base/owned.hpp"
 #include "base/text.hpp"
+#include "service/text.hpp"
 
 namespace signet::agent {
+
+using service::filled;
+using service::tr;
 
 namespace json = boost::json;
 using base::ErrorCode;

@@ -3,9 +3,12 @@
 
 #include "agent/command/command.hpp"
 #include "agent/messages.hpp"
-#include "agent/text.hpp"
+#include "service/text.hpp"
 
 namespace signet::agent {
+
+using service::filled;
+using service::tr;
 
 namespace json = boost::json;
 

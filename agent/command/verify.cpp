@@ -7,10 +7,13 @@
 #include <sstream>
 
 #include "agent/command/command.hpp"
-#include "agent/text.hpp"
 #include "base/text.hpp"
+#include "service/text.hpp"
 
 namespace signet::agent {
+
+using service::filled;
+using service::tr;
 
 namespace json = boost::json;
 using base::ErrorCode;

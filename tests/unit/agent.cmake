@@ -3,11 +3,9 @@ signet_test(unit agent
     agent/configuration_test.cpp
     agent/configuration_keys_test.cpp
     agent/dialog_text_test.cpp
-    agent/event_log_test.cpp
     agent/language_test.cpp
     agent/remembered_certificates_test.cpp
     agent/screen_test.cpp
-    agent/time_stamps_test.cpp
   LIBRARIES signet::agent signet::demo PkgConfig::libsystemd)
 target_compile_definitions(unit_agent PRIVATE SIGNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 add_dependencies(unit_agent signet_translations)

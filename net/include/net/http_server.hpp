@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "net/descriptor.hpp"
 #include "net/endpoint.hpp"
 #include "net/web_socket.hpp"
@@ -23,6 +24,9 @@ struct HttpRequest {
   Headers headers;     // names in lower case, in their order, repeated ones too
   std::string body;
   Endpoint local, remote;
+  // DER of what the client presented in the TLS handshake, which proved that it has the key; nobody judged the certificate.
+  // Null: none, or not asked for. The same object for all requests of a connection.
+  std::shared_ptr<const base::Bytes> client_certificate;
 
   // All values of a header, by its name in lower case.
   std::vector<std::string_view> all(std::string_view name) const;
@@ -63,6 +67,8 @@ struct HttpLimits {
 struct TlsFiles {
   std::filesystem::path certificate_chain;  // PEM, the server's own first
   std::filesystem::path private_key;        // PEM
+  // Asked for, never demanded: the handshake completes without one and with any, and the handler answers whom it does not know.
+  enum class ClientCertificate : std::uint8_t { not_asked, asked } client_certificate = ClientCertificate::not_asked;
 };
 
 // One thread (its executor's). Destroying it cuts all connections; handlers that are still waiting are left to end by themselves.

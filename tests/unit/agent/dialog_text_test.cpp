@@ -3,12 +3,13 @@
 
 #include "agent/assuan_client.hpp"
 #include "agent/pinentry_dialog.hpp"
-#include "agent/text.hpp"
 #include "base/text.hpp"
 #include "demo/pki.hpp"
+#include "service/text.hpp"
 
 using namespace signet;
 using namespace signet::agent;
+using namespace signet::service;
 using signing::ConsentRequest;
 using Validity = signing::SigningCertificate::Validity;
 

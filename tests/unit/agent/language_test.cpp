@@ -7,12 +7,13 @@
 #include "../net/running.hpp"
 #include "agent/page_languages.hpp"
 #include "agent/pinentry_dialog.hpp"
-#include "agent/text.hpp"
 #include "demo/pki.hpp"
+#include "service/text.hpp"
 #include "temporary_folder.hpp"
 
 using namespace signet;
 using namespace signet::agent;
+using namespace signet::service;
 
 namespace {
 

@@ -1,5 +1,6 @@
 #include "net/http_server.hpp"
 
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include <boost/asio/steady_timer.hpp>
@@ -34,6 +35,8 @@ struct Echo {
       response.headers = {{"Content-Type", "text/plain"}, {"X-Method", request.method}, {"X-Target", request.target}};
       for (const auto value : request.all("x-many")) response.headers.emplace_back("X-Seen", std::string(value));
       response.body = std::move(request.body);
+      if (request.client_certificate)
+        response.headers.emplace_back("X-Client-Certificate", std::to_string(request.client_certificate->size()));
       if (request.target == "/throws") throw std::runtime_error("thrown");
       if (request.target == "/last") response.close = true;
       co_return response;
@@ -364,33 +367,99 @@ TEST_CASE("TLS files that cannot be used are a wrong configuration") {
   CHECK(refused.error().code == base::ErrorCode::configuration_invalid);
 }
 
-TEST_CASE("over TLS a request is answered as without") {
-  char folder[] = "/tmp/signet-tls-XXXXXX";
-  REQUIRE(::mkdtemp(folder) != nullptr);
-  const std::string path = folder;
-  const std::string make =
-      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -keyout " + path +
-      "/key.pem -out " + path + "/cert.pem 2>/dev/null";
-  REQUIRE(std::system(make.c_str()) == 0);
-  Echo echo({}, TlsFiles{path + "/cert.pem", path + "/key.pem"});
+namespace {
 
-  const base::Owned<SSL_CTX, SSL_CTX_free> context{SSL_CTX_new(TLS_client_method())};
-  SSL_CTX_load_verify_locations(context.get(), (path + "/cert.pem").c_str(), nullptr);
+// A certificate and key made by openssl, in a folder of their own.
+struct TlsFolder {
+  std::string path = [] {
+    char folder[] = "/tmp/signet-tls-XXXXXX";
+    REQUIRE(::mkdtemp(folder) != nullptr);
+    return std::string(folder);
+  }();
+  ~TlsFolder() { std::filesystem::remove_all(path); }
+
+  void make(const std::string& name, const std::string& more = "-days 2") const {
+    const std::string command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost " +
+                                more + " -keyout " + path + "/" + name + ".key -out " + path + "/" + name + ".pem 2>/dev/null";
+    REQUIRE(std::system(command.c_str()) == 0);
+  }
+  TlsFiles files(const std::string& name) const { return {path + "/" + name + ".pem", path + "/" + name + ".key"}; }
+};
+
+using Context = base::Owned<SSL_CTX, SSL_CTX_free>;
+using Tls = base::Owned<SSL, SSL_free>;
+
+Context client_context(const TlsFolder& folder, const std::string& own = {}) {
+  Context context{SSL_CTX_new(TLS_client_method())};
+  SSL_CTX_load_verify_locations(context.get(), (folder.path + "/server.pem").c_str(), nullptr);
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-  RawClient client(echo.port);
-  const base::Owned<SSL, SSL_free> tls{SSL_new(context.get())};
+  if (!own.empty()) {
+    REQUIRE(SSL_CTX_use_certificate_file(context.get(), (folder.path + "/" + own + ".pem").c_str(), SSL_FILETYPE_PEM) == 1);
+    REQUIRE(SSL_CTX_use_PrivateKey_file(context.get(), (folder.path + "/" + own + ".key").c_str(), SSL_FILETYPE_PEM) == 1);
+  }
+  return context;
+}
+
+// One request on a new connection; `session` is resumed if there is one, and replaced by the new one.
+std::string over_tls(SSL_CTX* context, std::uint16_t port, const std::string& request,
+                     base::Owned<SSL_SESSION, SSL_SESSION_free>* session = nullptr) {
+  RawClient client(port);
+  const Tls tls{SSL_new(context)};
   SSL_set_fd(tls.get(), client.number());
+  if (session != nullptr && *session) SSL_set_session(tls.get(), session->get());
   REQUIRE(SSL_connect(tls.get()) == 1);
-  const std::string request = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
   REQUIRE(SSL_write(tls.get(), request.data(), static_cast<int>(request.size())) > 0);
   std::string got;
   char bytes[4096];
   for (int size; (size = SSL_read(tls.get(), bytes, sizeof bytes)) > 0;) got.append(bytes, static_cast<std::size_t>(size));
+  if (session != nullptr) {
+    if (*session) CHECK(SSL_session_reused(tls.get()) == 1);
+    session->reset(SSL_get1_session(tls.get()));
+  }
+  SSL_shutdown(tls.get());
+  return got;
+}
+
+}  // namespace
+
+TEST_CASE("over TLS a request is answered as without") {
+  const TlsFolder folder;
+  folder.make("server");
+  folder.make("client");
+  Echo echo({}, folder.files("server"));
+  const std::string request = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+  const auto got = over_tls(client_context(folder).get(), echo.port, request);
   CHECK(got.starts_with("HTTP/1.1 200"));
   CHECK(got.ends_with("\r\n\r\nhello"));
+  // A browser that would offer one is not asked for it.
+  CHECK(over_tls(client_context(folder, "client").get(), echo.port, request).find("X-Client-Certificate") == std::string::npos);
 
   RawClient plain(echo.port);  // no TLS on a TLS port
   REQUIRE(plain.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
   CHECK(plain.ended());
-  std::filesystem::remove_all(path);
+}
+
+TEST_CASE("a client certificate that is asked for reaches the handler whatever it is worth, also in a resumed session") {
+  const TlsFolder folder;
+  folder.make("server");
+  folder.make("client");
+  folder.make("expired", "-days -1");
+  TlsFiles files = folder.files("server");
+  files.client_certificate = TlsFiles::ClientCertificate::asked;
+  Echo echo({}, files);
+  const std::string request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const auto der_size = [&](const std::string& name) {
+    const base::Owned<BIO, BIO_free_all> file{BIO_new_file((folder.path + "/" + name + ".pem").c_str(), "r")};
+    const base::Owned<X509, X509_free> certificate{PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr)};
+    return std::to_string(i2d_X509(certificate.get(), nullptr));
+  };
+
+  CHECK(over_tls(client_context(folder).get(), echo.port, request).find("X-Client-Certificate") == std::string::npos);
+  for (const std::string name : {"client", "expired"}) {
+    const Context context = client_context(folder, name);
+    base::Owned<SSL_SESSION, SSL_SESSION_free> session;
+    for (int i = 0; i < 2; ++i)
+      CHECK(over_tls(context.get(), echo.port, request, &session).find("X-Client-Certificate: " + der_size(name) + "\r\n") !=
+            std::string::npos);
+  }
 }

@@ -1,10 +1,10 @@
-#include "agent/event_log.hpp"
+#include "service/event_log.hpp"
 
 #include <algorithm>
 
 #include "base/text.hpp"
 
-namespace signet::agent {
+namespace signet::service {
 namespace {
 
 constexpr std::size_t shown_bytes = 200;
@@ -18,7 +18,7 @@ std::string field(std::string_view key, std::string_view value) {
 
 }  // namespace
 
-void EventLog::event(std::string_view event, const web_bridge::EventFields& fields, Clock::time_point now) {
+void EventLog::event(std::string_view event, const EventFields& fields, Clock::time_point now) {
   std::string kind(event);
   std::string line(event);
   for (const auto& [key, value] : fields) {
@@ -53,4 +53,4 @@ std::optional<EventLog::Clock::time_point> EventLog::tell_left_out(Clock::time_p
   return next;
 }
 
-}  // namespace signet::agent
+}  // namespace signet::service

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace signet::agent {
+namespace signet::service {
 
 // Translations by gettext. Called once at the start, before threads: "ro", "ru" or "en"; empty for what LC_ALL,
 // LC_MESSAGES or LANG say, and English for any other language.
@@ -34,4 +34,4 @@ inline const char* tr(const char* one, const char* many, unsigned long count) { 
 // %1, %2 … replaced by the values: their order may differ between languages, and a value is never read as a format.
 std::string filled(std::string_view pattern, const std::vector<std::string>& values);
 
-}  // namespace signet::agent
+}  // namespace signet::service

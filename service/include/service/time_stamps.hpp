@@ -7,18 +7,26 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <string>
+#include <vector>
 
-#include "agent/configuration.hpp"
 #include "pki/time_stamp.hpp"
 
-namespace signet::agent {
+namespace signet::service {
+
+struct TimeStamping {
+  std::vector<std::string> urls;  // tried in order
+  std::chrono::milliseconds timeout{10'000};
+  unsigned tries = 3;
+  std::chrono::milliseconds rest_after_failure{5'000};  // no TSA is asked for so long after all of them failed
+};
 
 // Asks the configured TSAs, in order, on worker threads. Each gets its tries, with growing pauses; a 429 or 503 is waited for as
 // it says, within the timeout. When all of them failed none is asked for a moment: a batch of thousands shall not wait for each
 // of its items to time out.
 class TimeStamps {
  public:
-  explicit TimeStamps(Configuration::TimeStamping options);
+  explicit TimeStamps(TimeStamping options);
   ~TimeStamps();
   TimeStamps(const TimeStamps&) = delete;  // owns threads
   TimeStamps& operator=(const TimeStamps&) = delete;
@@ -34,7 +42,7 @@ class TimeStamps {
   base::Result<pki::TimeStampToken> ask(const std::string& url, const base::Digest& imprint);
   bool pause(std::chrono::milliseconds length);
 
-  Configuration::TimeStamping options_;
+  TimeStamping options_;
   std::mutex mutex_;
   std::atomic<bool> stopping_{false};  // a fetch under way looks at it too
   std::condition_variable stopped_;
@@ -44,4 +52,4 @@ class TimeStamps {
   boost::asio::thread_pool threads_;
 };
 
-}  // namespace signet::agent
+}  // namespace signet::service

@@ -5,10 +5,15 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "web_bridge/native_face.hpp"
 
-namespace signet::agent {
+namespace signet::service {
+
+// What an event of a server says of itself beside its name: key and value.
+using EventFields = std::vector<std::pair<std::string_view, std::string>>;
 
 // Turns events of the faces into lines of the log. Warnings of one kind (the event and its code: a fixed set, unlike origins,
 // which a stranger chooses) get `lines` lines a period; the rest are counted and told as one line, so that no local program
@@ -25,7 +30,7 @@ class EventLog {
 
   EventLog(Write write, Limits limits) : write_(std::move(write)), limits_(limits) {}
 
-  void event(std::string_view event, const web_bridge::EventFields& fields, Clock::time_point now);
+  void event(std::string_view event, const EventFields& fields, Clock::time_point now);
   // Tells what was left out in periods that are over; gives when the next one with something left out will be.
   std::optional<Clock::time_point> tell_left_out(Clock::time_point now);
 
@@ -41,4 +46,4 @@ class EventLog {
   std::map<std::string, Period> periods_;
 };
 
-}  // namespace signet::agent
+}  // namespace signet::service

@@ -1,4 +1,4 @@
-#include "agent/text.hpp"
+#include "service/text.hpp"
 
 #include <unistd.h>
 
@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-namespace signet::agent {
+namespace signet::service {
 namespace {
 
 std::string of_environment() {
@@ -72,4 +72,4 @@ std::string filled(std::string_view pattern, const std::vector<std::string>& val
   return out;
 }
 
-}  // namespace signet::agent
+}  // namespace signet::service

@@ -1,4 +1,4 @@
-#include "agent/time_stamps.hpp"
+#include "service/time_stamps.hpp"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 #include <deque>
 #include <future>
+#include <map>
 #include <set>
 
 #include "../net/running.hpp"
@@ -17,7 +18,7 @@
 #include "net/http_server.hpp"
 
 using namespace signet;
-using namespace signet::agent;
+using namespace signet::service;
 using namespace std::chrono_literals;
 using base::ErrorCode;
 using boost::asio::awaitable;
@@ -139,8 +140,8 @@ class DeadPort {
   std::string url_;
 };
 
-Configuration::TimeStamping options(std::vector<std::string> urls, unsigned tries = 1) {
-  Configuration::TimeStamping options;
+service::TimeStamping options(std::vector<std::string> urls, unsigned tries = 1) {
+  service::TimeStamping options;
   options.urls = std::move(urls);
   options.tries = tries;
   options.timeout = 1'000ms;

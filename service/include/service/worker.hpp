@@ -10,7 +10,7 @@
 
 #include <type_traits>
 
-namespace signet::agent {
+namespace signet::service {
 
 // Runs a blocking call on a worker and comes back to the coroutine's own thread with what it returned. Cancelling does not
 // shorten it: the call must be bounded by itself.
@@ -27,4 +27,4 @@ boost::asio::awaitable<T> on_worker(boost::asio::thread_pool& pool, Call call) {
       boost::asio::use_awaitable, std::move(call));
 }
 
-}  // namespace signet::agent
+}  // namespace signet::service

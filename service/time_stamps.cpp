@@ -1,9 +1,9 @@
-#include "agent/time_stamps.hpp"
+#include "service/time_stamps.hpp"
 
-#include "agent/worker.hpp"
 #include "net/fetch.hpp"
+#include "service/worker.hpp"
 
-namespace signet::agent {
+namespace signet::service {
 
 using base::ErrorCode;
 
@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds first_pause{200};
 
 }  // namespace
 
-TimeStamps::TimeStamps(Configuration::TimeStamping options) : options_(std::move(options)), threads_(requests_at_once) {}
+TimeStamps::TimeStamps(TimeStamping options) : options_(std::move(options)), threads_(requests_at_once) {}
 
 TimeStamps::~TimeStamps() {
   {
@@ -101,4 +101,4 @@ bool TimeStamps::pause(std::chrono::milliseconds length) {
   return !stopped_.wait_for(lock, length, [this] { return stopping_.load(); });
 }
 
-}  // namespace signet::agent
+}  // namespace signet::service

@@ -1,9 +1,10 @@
-#include "agent/event_log.hpp"
+#include "service/event_log.hpp"
 
 #include <catch2/catch.hpp>
 
 using namespace signet;
-using namespace signet::agent;
+
+using namespace signet::service;
 using namespace std::chrono_literals;
 using Severity = EventLog::Severity;
 
