@@ -86,19 +86,6 @@ void read_web(SettingsTable table, Configuration::Web& web) {
   if (!ports.empty()) web.ports = std::move(ports);
 }
 
-void read_time_stamping(SettingsTable table, service::TimeStamping& time_stamping) {
-  table.list("urls", [&](const SettingsValue& element) -> std::string {
-    const auto value = element.text();
-    if (!value || (!value->starts_with("http://") && !value->starts_with("https://"))) return "must hold http or https addresses";
-    time_stamping.urls.push_back(*value);
-    return {};
-  });
-  table.number("timeout_ms", 100, 60'000, [&](std::int64_t value) { time_stamping.timeout = std::chrono::milliseconds{value}; });
-  table.number("tries", 1, 10, [&](std::int64_t value) { time_stamping.tries = static_cast<unsigned>(value); });
-  table.number("rest_after_failure_ms", 0, 600'000,
-               [&](std::int64_t value) { time_stamping.rest_after_failure = std::chrono::milliseconds{value}; });
-}
-
 }  // namespace
 
 std::filesystem::path state_folder() { return from_environment("XDG_STATE_HOME", ".local/state") / "signet"; }
@@ -135,7 +122,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
                  : "must be \"debug\", \"info\", \"warning\" or \"error\"";
     });
     read_modules(root, configuration, problems);
-    read_time_stamping(root.table("time_stamping"), configuration.time_stamping);
+    service::read_time_stamping(root.table("time_stamping"), configuration.time_stamping);
     read_web(root.table("web"), configuration.web);
     read_pin_cache(root.table("pin_cache"), configuration.pin_cache);
     SettingsTable clients = root.table("clients");

@@ -188,11 +188,18 @@ bool is_for_time_stamping_only(const Certificate& certificate) {
          OBJ_obj2nid(sk_ASN1_OBJECT_value(usage.get(), 0)) == NID_time_stamp;
 }
 
+bool is_for_client_authentication(const Certificate& certificate) {
+  // All usages where the extension is absent.
+  return (X509_get_extended_key_usage(certificate.native()) & (XKU_SSL_CLIENT | XKU_ANYEKU)) != 0;
+}
+
 // What RFC 5280 and RFC 3161 demand beyond OpenSSL's default checks; null if nothing is wrong.
 const char* broken_constraint(const std::vector<Certificate>& chain, Purpose purpose) {
   if (!chain.front().fit_for_signing()) return "the certificate is not for signing: key usage or basic constraints";
   if (purpose == Purpose::time_stamping && !is_for_time_stamping_only(chain.front()))
     return "the certificate is not for time stamping alone: extended key usage";
+  if (purpose == Purpose::client_authentication && !is_for_client_authentication(chain.front()))
+    return "the certificate is not for authenticating a client: extended key usage";
   for (std::size_t i = 1; i + 1 < chain.size(); ++i) {  // an anchor may be of version 1, without extensions
     if (!chain[i].is_ca()) return "an issuer's certificate has no CA bit";
   }

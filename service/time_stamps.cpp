@@ -15,6 +15,19 @@ constexpr std::chrono::milliseconds first_pause{200};
 
 }  // namespace
 
+void read_time_stamping(SettingsTable table, TimeStamping& time_stamping) {
+  table.list("urls", [&](const SettingsValue& element) -> std::string {
+    const auto value = element.text();
+    if (!value || (!value->starts_with("http://") && !value->starts_with("https://"))) return "must hold http or https addresses";
+    time_stamping.urls.push_back(*value);
+    return {};
+  });
+  table.number("timeout_ms", 100, 60'000, [&](std::int64_t value) { time_stamping.timeout = std::chrono::milliseconds{value}; });
+  table.number("tries", 1, 10, [&](std::int64_t value) { time_stamping.tries = static_cast<unsigned>(value); });
+  table.number("rest_after_failure_ms", 0, 600'000,
+               [&](std::int64_t value) { time_stamping.rest_after_failure = std::chrono::milliseconds{value}; });
+}
+
 TimeStamps::TimeStamps(TimeStamping options) : options_(std::move(options)), threads_(requests_at_once) {}
 
 TimeStamps::~TimeStamps() {

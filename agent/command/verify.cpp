@@ -8,11 +8,14 @@
 
 #include "agent/command/command.hpp"
 #include "base/text.hpp"
+#include "service/files.hpp"
 #include "service/text.hpp"
 
 namespace signet::agent {
 
 using service::filled;
+using service::read_file;
+using service::read_trust;
 using service::tr;
 
 namespace json = boost::json;
@@ -26,45 +29,6 @@ struct Options {
   bool offline = false;
   std::size_t max_size = 0;
 };
-
-base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size_t most) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::unexpected(file_error(file.string(), errno));
-  if (std::filesystem::is_directory(file)) return std::unexpected(file_error(file.string(), EISDIR));
-  base::Bytes content;
-  char buffer[65'536];
-  while (in.read(buffer, sizeof buffer) || in.gcount() > 0) {
-    content.insert(content.end(), buffer, buffer + in.gcount());
-    if (content.size() > most)
-      return base::failure(ErrorCode::message_too_large,
-                           file.string() + ": over " + std::to_string(most) + " bytes (--max-size lifts the limit)");
-  }
-  return content;
-}
-
-// Certificates and revocation lists, PEM or DER, from one folder: self-signed certificates become anchors, others help to
-// build paths.
-base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder) {
-  pki::TrustMaterial trust;
-  if (folder.empty()) return trust;
-  std::error_code error;
-  std::vector<std::filesystem::path> files;
-  if (std::filesystem::is_regular_file(folder)) files.push_back(folder);
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
-  }
-  if (files.empty()) return base::failure(ErrorCode::file_failed, "no certificates in " + folder.string());
-  for (const auto& file : files) {
-    const auto content = read_file(file, 64u << 20);
-    if (!content) return std::unexpected(content.error());
-    if (const auto certificates = pki::certificates_in(*content)) {
-      for (const pki::Certificate& certificate : *certificates)
-        (certificate.subject() == certificate.issuer() ? trust.anchors : trust.intermediates).push_back(certificate);
-    }
-    if (auto lists = pki::crls_in(*content)) trust.crls.insert(trust.crls.end(), lists->begin(), lists->end());
-  }
-  return trust;
-}
 
 const char* explanation(const xades::SignatureReport& report) {
   using enum xades::SubIndication;

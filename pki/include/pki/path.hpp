@@ -14,7 +14,11 @@ struct TrustMaterial {
   std::vector<Crl> crls;
 };
 
-enum class Purpose : std::uint8_t { signer, time_stamping };  // the latter wants extendedKeyUsage timeStamping, critical (RFC 3161 2.3)
+enum class Purpose : std::uint8_t {
+  signer,
+  time_stamping,          // wants extendedKeyUsage timeStamping alone, critical (RFC 3161 2.3)
+  client_authentication,  // of TLS: extendedKeyUsage, where there is one, names clientAuth (RFC 5280 4.2.1.12)
+};
 
 enum class PathStatus : std::uint8_t {
   valid,

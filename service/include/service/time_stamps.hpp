@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "pki/time_stamp.hpp"
+#include "service/settings.hpp"
 
 namespace signet::service {
 
@@ -20,6 +21,9 @@ struct TimeStamping {
   unsigned tries = 3;
   std::chrono::milliseconds rest_after_failure{5'000};  // no TSA is asked for so long after all of them failed
 };
+
+// The table [time_stamping] of a settings file.
+void read_time_stamping(SettingsTable table, TimeStamping& time_stamping);
 
 // Asks the configured TSAs, in order, on worker threads. Each gets its tries, with growing pauses; a 429 or 503 is waited for as
 // it says, within the timeout. When all of them failed none is asked for a moment: a batch of thousands shall not wait for each

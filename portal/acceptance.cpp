@@ -1,0 +1,99 @@
+#include "portal/acceptance.hpp"
+
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/owned.hpp"
+#include "portal/identifiers.hpp"
+#include "xades/verify.hpp"
+
+namespace signet::portal {
+namespace {
+
+constexpr std::size_t signature_bytes = 256 * 1024;  // ours take 4 to 12 kB; chains and two time stamps make some 30
+
+void free_text(unsigned char* text) { OPENSSL_free(text); }
+
+Refusal refusal_of(const xades::SignatureReport& report) {
+  using enum xades::SubIndication;
+  switch (report.sub_indication) {
+    case hash_failure:
+    case signed_data_not_found:
+      return Refusal::other_hash;
+    case try_later:
+      return Refusal::revocation_unknown;
+    case revoked:
+    case expired:
+    case not_yet_valid:
+    case chain_constraints_failure:
+    case certificate_chain_general_failure:
+    case no_certificate_chain_found:
+    case revoked_no_poe:
+    case revoked_ca_no_poe:
+    case out_of_bounds_no_poe:
+    case out_of_bounds_not_revoked:
+      return Refusal::certificate_refused;
+    default:
+      return Refusal::signature_invalid;
+  }
+}
+
+// The signed hash and nothing else: a second reference would sign what nobody posted.
+bool is_over_one_thing(const xades::SignatureReport& report) {
+  return report.matched_data.size() == 1 &&
+         std::ranges::count_if(report.references, [](const auto& reference) { return !reference.signed_properties; }) == 1;
+}
+
+}  // namespace
+
+std::string_view name(Refusal refusal) {
+  static constexpr std::array<std::string_view, 7> names{
+      "signature_invalid",  "other_hash",         "signer_differs",
+      "certificate_refused", "revocation_unknown", "time_stamp_missing",
+      "certificate_not_of_instrument"};
+  return names.at(static_cast<std::size_t>(refusal));
+}
+
+std::optional<std::string> idnp_of(const pki::Certificate& certificate) {
+  const X509_NAME* const subject = X509_get_subject_name(certificate.native());
+  const int at = X509_NAME_get_index_by_NID(subject, NID_serialNumber, -1);
+  if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_serialNumber, at) >= 0) return {};  // none, or two that may differ
+  unsigned char* text = nullptr;
+  const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  const base::Owned<unsigned char, free_text> owner{text};
+  if (size < 0) return {};
+  std::string_view found(reinterpret_cast<const char*>(text), static_cast<std::size_t>(size));
+  for (const std::string_view prefix : {"PNOMD-", "IDCMD-"})
+    if (found.starts_with(prefix)) found.remove_prefix(prefix.size());
+  if (!is_idnp(found)) return {};
+  return std::string(found);
+}
+
+std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted& wanted, const pki::TrustMaterial& trust,
+                                        base::Time now) {
+  xades::VerifyOptions options{.trust = trust, .at = now, .data = {{"", wanted.digest}}, .limits = {}};
+  options.limits.max_bytes = signature_bytes;
+  options.limits.max_signatures = 1;
+  options.limits.max_references = 2;
+  const auto reports = xades::verify(base::as_bytes(signature), options);
+  if (!reports || reports->size() != 1) return std::unexpected(Refusal::signature_invalid);
+  const xades::SignatureReport& report = reports->front();
+  if (report.integrity == xades::Integrity::invalid && report.sub_indication != xades::SubIndication::hash_failure)
+    return std::unexpected(Refusal::signature_invalid);
+  if (report.indication != xades::Indication::total_passed) return std::unexpected(refusal_of(report));
+  if (!is_over_one_thing(report)) return std::unexpected(Refusal::other_hash);
+  if (!report.signer) return std::unexpected(Refusal::signature_invalid);
+  if (wanted.signer_idnp && idnp_of(*report.signer) != wanted.signer_idnp) return std::unexpected(Refusal::signer_differs);
+  if (!wanted.issuers.empty() && report.path) {
+    const bool fits = std::ranges::any_of(report.path->chain, [&](const pki::Certificate& above) {
+      return !(above == *report.signer) && std::ranges::find(wanted.issuers, above) != wanted.issuers.end();
+    });
+    if (!fits) return std::unexpected(Refusal::certificate_not_of_instrument);
+  }
+  if (!report.proven_time) return std::unexpected(Refusal::time_stamp_missing);
+  return Accepted{*report.signer};
+}
+
+}  // namespace signet::portal

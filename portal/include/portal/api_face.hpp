@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+
+#include "net/http_server.hpp"
+#include "portal/configuration.hpp"
+#include "portal/identity.hpp"
+#include "portal/rules.hpp"
+#include "portal/soap.hpp"
+#include "portal/store.hpp"
+#include "service/event_log.hpp"
+
+namespace signet::portal {
+
+// What the API's face does not do by itself.
+struct ApiPorts {
+  Store* store = nullptr;
+  Identity* identity = nullptr;
+  std::function<base::Time()> now;
+  // VerifySignatures of a request that the rules have let pass. Absent: the operation answers InvalidParameter.
+  std::function<boost::asio::awaitable<VerificationResponse>(VerificationRequest request, Language language)> verify;
+  // Whether a delegation of the expected signer holds; empty if it does. Absent: delegations are refused.
+  std::function<boost::asio::awaitable<std::optional<Fault>>(ExpectedSigner signer)> check_delegation;
+  // The words of a failure or an expiry, at most 100 characters.
+  std::function<std::string(const StoredRequest& request, Language language)> message;
+  // One line for each call: operation, consumer, outcome. Never who is expected to sign, nor what.
+  std::function<void(std::string_view event, const service::EventFields& fields)> on_event;
+};
+
+// `/MSign.svc`: the SOAP side of the portal, and its contract by GET. One thread (the server's); outlives the server.
+class ApiFace {
+ public:
+  struct Options {
+    std::string endpoint;  // the address of the API as callers know it, for the WSDL; empty: as the Host of the request says
+    Configuration::Proxies proxies;
+    Configuration::Requests requests;
+    SoapLimits limits;
+  };
+  ApiFace(Options options, ApiPorts ports) : options_(std::move(options)), ports_(std::move(ports)) {}
+
+  boost::asio::awaitable<net::HttpResponse> answer(net::HttpRequest request);
+
+ private:
+  struct Caller {
+    base::Bytes certificate;  // DER; empty if there is none
+    boost::asio::ip::address address;
+  };
+  Caller caller(const net::HttpRequest& request) const;
+  net::HttpResponse contract(const net::HttpRequest& request) const;
+  boost::asio::awaitable<std::expected<std::string, Fault>> call(const net::HttpRequest& request);
+  boost::asio::awaitable<std::expected<std::string, Fault>> post(const Consumer& consumer, SignRequest request);
+  boost::asio::awaitable<std::expected<std::string, Fault>> get(const Consumer& consumer, GetSignResponse request);
+  boost::asio::awaitable<std::expected<std::string, Fault>> verify(VerificationRequest request);
+
+  Options options_;
+  ApiPorts ports_;
+};
+
+}  // namespace signet::portal

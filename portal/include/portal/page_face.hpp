@@ -1,0 +1,92 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "net/http_server.hpp"
+#include "portal/acceptance.hpp"
+#include "portal/configuration.hpp"
+#include "portal/page_token.hpp"
+#include "portal/store.hpp"
+#include "service/event_log.hpp"
+
+namespace signet::portal {
+
+// A signature made by the portal itself: instrument "sandbox" (configuration: sandbox).
+struct SandboxWish {
+  std::string idnp;
+  base::Digest digest;
+  std::string name;  // of what is signed
+};
+
+struct PagePorts {
+  Store* store = nullptr;
+  base::Bytes token_secret;  // of all instances: Store::shared_secret
+  std::function<base::Time()> now;
+  // By id, as the register is now.
+  std::function<std::optional<Consumer>(const std::string& id)> consumer;
+  // accept() on a worker: answers in the order of what was asked.
+  std::function<boost::asio::awaitable<std::vector<std::expected<Accepted, Refusal>>>(std::vector<std::pair<std::string, Wanted>>)> judge;
+  // Absent: no sandbox.
+  std::function<boost::asio::awaitable<base::Result<std::vector<std::string>>>(std::vector<SandboxWish> wishes)> sandbox_sign;
+  std::function<void(std::string_view event, const service::EventFields& fields)> on_event;
+};
+
+// One file of the pages, as it is served.
+struct PageFile {
+  std::string content_type, content, etag;
+};
+// What esbuild made: index.html with its two marks, scripts, styles. file_failed where one is missing.
+base::Result<std::map<std::string, PageFile>> page_files(const std::filesystem::path& folder);
+
+// The Sign Page and what its script asks (pages/README.md). One thread (the server's); outlives the server.
+class PageFace {
+ public:
+  struct Instrument {
+    std::string id, kind;
+    std::vector<pki::Certificate> issuers;
+  };
+  struct Options {
+    std::string public_url;
+    std::string install_url;
+    std::vector<Instrument> instruments;
+    bool sandbox = false;
+    std::map<std::string, PageFile> files;
+  };
+  PageFace(Options options, PagePorts ports) : options_(std::move(options)), ports_(std::move(ports)) {}
+
+  boost::asio::awaitable<net::HttpResponse> answer(net::HttpRequest request);
+
+ private:
+  using Object = boost::json::object;
+  // An answer to the page's script: JSON with its status.
+  struct Reply {
+    unsigned status = 200;
+    Object body;
+  };
+
+  boost::asio::awaitable<net::HttpResponse> open(net::HttpRequest request, std::string id);
+  boost::asio::awaitable<Reply> call(net::HttpRequest request, std::string id, std::string name);
+  boost::asio::awaitable<Reply> claim(PageToken token, Object parameters);
+  boost::asio::awaitable<Reply> contents(PageToken token, Object parameters);
+  boost::asio::awaitable<Reply> save(PageToken token, Object parameters);
+  boost::asio::awaitable<Reply> release(PageToken token, Object parameters);
+  boost::asio::awaitable<Reply> give_up(PageToken token, Object parameters);
+  boost::asio::awaitable<Reply> state(PageToken token);
+  boost::asio::awaitable<Reply> sandbox(PageToken token, Object parameters);
+  boost::asio::awaitable<Reply> save_judged(PageToken token, Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures);
+
+  net::HttpResponse page(unsigned status, std::string_view language, Object data, std::string_view return_url) const;
+  net::HttpResponse file(const net::HttpRequest& request, const PageFile& file) const;
+  Object way_back(const PageToken& token) const;
+  Object state_of(const StoredRequest& request, const PageToken& token) const;
+  const Instrument* instrument(std::string_view id) const;
+
+  Options options_;
+  PagePorts ports_;
+};
+
+}  // namespace signet::portal

@@ -1,0 +1,535 @@
+#include "portal/page_face.hpp"
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <set>
+
+#include "base/text.hpp"
+#include "portal/form.hpp"
+#include "portal/identifiers.hpp"
+#include "service/files.hpp"
+
+namespace signet::portal {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+using net::HttpRequest;
+using net::HttpResponse;
+
+namespace {
+
+constexpr std::size_t page_file_bytes = 4u << 20;
+constexpr std::size_t relay_state_bytes = 16 * 1024;
+constexpr std::size_t url_bytes = 4 * 1024;
+constexpr std::size_t names_shown = 200;
+constexpr std::size_t results_at_once = 500;
+constexpr std::uint32_t contents_at_once = 5'000;
+// A page that signs claims anew well before; one that is gone blocks the request for so long.
+constexpr std::chrono::seconds claim_lasts{30};
+// A page may stay open over a long meeting; the request itself ends earlier.
+constexpr std::chrono::hours token_lasts{24 * 31};
+
+std::string lower(std::string_view text) {
+  std::string made(text);
+  std::ranges::transform(made, made.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return made;
+}
+
+bool is_request_id(std::string_view text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::string_view only(const HttpRequest& request, std::string_view header) {
+  const auto values = request.all(header);
+  return values.size() == 1 ? values.front() : std::string_view{};
+}
+
+// The contract's parameter, else the browser's first known language, else Romanian.
+Language language_of(const Form& form, const HttpRequest& request) {
+  if (const auto named = form.value("lang")) return language_or_default(lower(*named));
+  std::string_view rest = only(request, "accept-language");
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find(','), rest.size());
+    std::string tag = lower(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    tag.erase(0, std::min(tag.find_first_not_of(' '), tag.size()));
+    for (const std::string_view known : {"ro", "ru", "en"})
+      if (tag.starts_with(known)) return language_or_default(known);
+  }
+  return Language::ro;
+}
+
+// A block of data in a page: nothing in it may end the block, or be read as markup by an old parser.
+std::string in_script(std::string text) {
+  std::string safe;
+  safe.reserve(text.size() + text.size() / 16);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '<' || c == '>' || c == '&') {
+      safe += c == '<' ? "\\u003c" : c == '>' ? "\\u003e" : "\\u0026";
+    } else if (text.compare(i, 3, "\u2028") == 0 || text.compare(i, 3, "\u2029") == 0) {
+      safe += text[i + 2] == '\xA8' ? "\\u2028" : "\\u2029";
+      i += 2;
+    } else {
+      safe += c;
+    }
+  }
+  return safe;
+}
+
+std::string replaced(std::string text, std::string_view mark, std::string_view value) {
+  if (const auto at = text.find(mark); at != std::string::npos) text.replace(at, mark.size(), value);
+  return text;
+}
+
+// "https://a.example:444" of "https://a.example:444/b?c".
+std::string origin_of(std::string_view url) {
+  const auto host = url.find("://");
+  return host == std::string_view::npos ? std::string{} : std::string(url.substr(0, url.find_first_of("/?#", host + 3)));
+}
+
+struct Refused {
+  unsigned status;
+  std::string_view code, message;
+};
+
+std::optional<std::string> text_of(const json::object& object, std::string_view key) {
+  const json::value* const value = object.if_contains(key);
+  if (value == nullptr || !value->is_string()) return {};
+  return std::string(value->as_string());
+}
+
+std::optional<std::int64_t> number_of(const json::object& object, std::string_view key) {
+  const json::value* const value = object.if_contains(key);
+  if (value == nullptr) return {};
+  boost::system::error_code error;
+  const auto number = value->to_number<std::int64_t>(error);
+  if (error) return {};
+  return number;
+}
+
+std::optional<std::string> key_of(const json::object& parameters) {
+  auto key = text_of(parameters, "key");
+  if (!key || !is_request_id(*key)) return {};  // 32 hexadecimal digits, as an id
+  return key;
+}
+
+std::string_view status_name(SignStatus status) {
+  static constexpr std::array<std::string_view, 4> names{"pending", "success", "failure", "expired"};
+  return names.at(static_cast<std::size_t>(status));
+}
+
+}  // namespace
+
+base::Result<std::map<std::string, PageFile>> page_files(const std::filesystem::path& folder) {
+  struct Known {
+    std::string_view name, type;
+  };
+  static constexpr std::array<Known, 4> known{{{"index.html", "text/html; charset=utf-8"},
+                                               {"page.css", "text/css; charset=utf-8"},
+                                               {"page.js", "text/javascript; charset=utf-8"},
+                                               {"favicon.svg", "image/svg+xml"}}};
+  std::map<std::string, PageFile> files;
+  for (const auto& [name, type] : known) {
+    auto content = service::read_file(folder / name, page_file_bytes);
+    if (!content) return base::failure_of(content);
+    const auto digest = base::digest(base::DigestAlgorithm::sha256, *content);
+    files.emplace("/" + std::string(name), PageFile{std::string(type), std::string(base::as_text(*content)),
+                                                    "\"" + base::hex(digest.bytes()).substr(0, 16) + "\""});
+  }
+  return files;
+}
+
+HttpResponse PageFace::page(unsigned status, std::string_view language, Object data, std::string_view return_url) const {
+  const std::string way_back = return_url.empty() ? "" : " " + origin_of(return_url);
+  HttpResponse response;
+  response.status = status;
+  response.headers = {
+      {"Content-Type", "text/html; charset=utf-8"},
+      {"Cache-Control", "no-store"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"Referrer-Policy", "no-referrer"},
+      {"Cross-Origin-Opener-Policy", "same-origin"},
+      {"Content-Language", std::string(language)},
+      {"Content-Security-Policy",
+       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws://127.0.0.1:* ws://[::1]:*; "
+       "form-action 'self'" +
+           way_back + "; frame-ancestors 'none'; base-uri 'none'"}};
+  data["language"] = language;
+  if (options_.sandbox) data["test"] = true;
+  const std::string& html = options_.files.at("/index.html").content;
+  response.body = replaced(replaced(html, "{{language}}", language), "{{data}}", in_script(json::serialize(data)));
+  return response;
+}
+
+HttpResponse PageFace::file(const HttpRequest& request, const PageFile& file) const {
+  HttpResponse response;
+  response.headers = {{"Content-Type", file.content_type},
+                      {"Cache-Control", "no-cache"},
+                      {"ETag", file.etag},
+                      {"X-Content-Type-Options", "nosniff"}};
+  if (only(request, "if-none-match") == file.etag) {
+    response.status = 304;
+  } else {
+    response.body = file.content;
+  }
+  return response;
+}
+
+const PageFace::Instrument* PageFace::instrument(std::string_view id) const {
+  const auto found = std::ranges::find(options_.instruments, id, &Instrument::id);
+  return found == options_.instruments.end() ? nullptr : &*found;
+}
+
+PageFace::Object PageFace::way_back(const PageToken& token) const {
+  Object fields{{"RequestID", token.request_id}};
+  if (token.relay_state) fields["RelayState"] = *token.relay_state;
+  return {{"url", token.return_url}, {"fields", std::move(fields)}};
+}
+
+PageFace::Object PageFace::state_of(const StoredRequest& request, const PageToken& token) const {
+  Object state{{"status", status_name(request.status)}, {"reason", request.reason}, {"signed", request.results}};
+  state["held"] = request.status == SignStatus::pending && request.claimed_until > ports_.now();
+  if (request.status != SignStatus::pending && !token.return_url.empty()) state["return"] = way_back(token);
+  return state;
+}
+
+awaitable<HttpResponse> PageFace::answer(HttpRequest request) {
+  const auto where = std::string_view(request.target).substr(0, request.target.find('?'));
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (const auto found = options_.files.find(where); found != options_.files.end() && where != "/index.html" && reads)
+    co_return file(request, found->second);
+  // The form is case-sensitive nowhere but here: ids are hexadecimal digits in lower case, and people may paste them.
+  const auto slash = where.find('/', 1);
+  const std::string id = lower(where.substr(1, slash == std::string_view::npos ? std::string_view::npos : slash - 1));
+  if (is_request_id(id) && slash == std::string_view::npos && (reads || request.method == "POST"))
+    co_return co_await open(std::move(request), id);
+  if (is_request_id(id) && slash != std::string_view::npos && request.method == "POST") {
+    const std::string name(where.substr(slash + 1));
+    Reply reply = co_await call(std::move(request), id, name);
+    HttpResponse response;
+    response.status = reply.status;
+    response.headers = {
+        {"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
+    response.body = json::serialize(reply.body);
+    co_return response;
+  }
+  const Form none;
+  co_return page(404, name(language_of(none, request)), {{"page", "error"}, {"code", "request_unknown"}}, "");
+}
+
+awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
+  Form form;
+  if (request.method == "POST" && lower(only(request, "content-type")).starts_with("application/x-www-form-urlencoded"))
+    form.add(request.body);
+  if (const auto mark = request.target.find('?'); mark != std::string::npos) form.add(std::string_view(request.target).substr(mark + 1));
+  const std::string_view language = name(language_of(form, request));
+  const auto error = [&](unsigned status, std::string_view code) {
+    return page(status, language, {{"page", "error"}, {"code", code}}, "");
+  };
+
+  auto found = co_await ports_.store->request(id, ports_.now());
+  if (!found) co_return error(500, "internal");
+  if (!*found || (*found)->contents_deleted) co_return error(404, "request_unknown");
+  const StoredRequest& asked = **found;
+  const auto consumer = ports_.consumer(asked.consumer_id);
+  if (!consumer) co_return error(404, "request_unknown");
+  PageToken token{.request_id = id, .return_url = form.value("returnurl").value_or(""), .relay_state = form.value("relaystate"), .made_at = ports_.now()};
+  if (token.return_url.empty()) co_return error(400, "return_url_missing");
+  if (token.return_url.size() > url_bytes || !return_url_allowed(*consumer, token.return_url))
+    co_return error(400, "return_url_refused");
+  // What cannot be returned unmodified is not taken.
+  if (token.relay_state && (token.relay_state->size() > relay_state_bytes || !base::is_utf8(*token.relay_state)))
+    co_return error(400, "parameter_invalid");
+  const auto named = form.value("instrument");
+  const auto msisdn = form.value("msisdn");
+  if (msisdn && !msisdn->empty() && !is_msisdn(*msisdn)) co_return error(400, "parameter_invalid");
+
+  Object data{{"request", id},
+              {"test", consumer->environment == Environment::test},
+              {"consumer", base::shown(consumer->name, 200)},
+              {"short_description", base::shown(asked.short_description, 400)},
+              {"description", base::shown(asked.description, 4'000)}};
+  Object documents{{"count", asked.contents}, {"signed", asked.results}};
+  data["documents"] = documents;
+  if (asked.status != SignStatus::pending) {
+    data["page"] = "ended";
+    data["status"] = status_name(asked.status);
+    data["reason"] = asked.reason;
+    data["return"] = way_back(token);
+    co_return page(200, language, std::move(data), token.return_url);
+  }
+  auto first = co_await ports_.store->contents(id, 0, names_shown, false);
+  if (!first) co_return error(500, "internal");
+  json::array names;
+  for (const StoredContent& content : *first) {
+    const auto& shown = content.name ? content.name : content.correlation_id;
+    names.push_back(shown ? json::value(base::shown(*shown, 1'024)) : json::value());
+  }
+  documents["names"] = std::move(names);
+  data["documents"] = std::move(documents);
+  data["page"] = "sign";
+  data["expires"] = base::rfc3339(asked.expires_at);
+  if (asked.expected_signer && asked.expected_signer->delegator_type != DelegatorType::none)
+    data["on_behalf_of"] = {{"type", name(asked.expected_signer->delegator_type)},
+                            {"id", base::shown(asked.expected_signer->delegator_id.value_or(""), 40)}};
+  json::array instruments;
+  for (const Instrument& known : options_.instruments)
+    instruments.push_back(Object{{"id", known.id}, {"kind", known.kind}, {"available", true}, {"reason", ""}});
+  data["instruments"] = std::move(instruments);
+  if (named && !named->empty()) {
+    const std::string wanted = lower(*named);
+    if (instrument(wanted) == nullptr) co_return error(400, "parameter_invalid");
+    data["instrument"] = wanted;
+  }
+  if (msisdn && !msisdn->empty()) data["msisdn"] = *msisdn;
+  data["held"] = asked.claimed_until > ports_.now();
+  if (!options_.install_url.empty()) data["agent"] = {{"install_url", options_.install_url}};
+  data["return_origin"] = origin_of(token.return_url);
+  data["token"] = sealed(token, ports_.token_secret);
+  co_return page(200, language, std::move(data), token.return_url);
+}
+
+namespace {
+
+json::object error_body(std::string_view code, std::string_view message) {
+  return {{"error", {{"code", code}, {"message", message}}}};
+}
+
+}  // namespace
+
+awaitable<PageFace::Reply> PageFace::call(HttpRequest request, std::string id, std::string name) {
+  // Another site's page can post here, but neither with our origin nor with a token.
+  const auto origin = only(request, "origin");
+  auto token = opened(only(request, "signet-page"), ports_.token_secret);
+  if (origin != options_.public_url || !token || token->request_id != id || token->made_at + token_lasts < ports_.now())
+    co_return Reply{403, error_body("token_invalid", "Load the page again.")};
+  if (!lower(only(request, "content-type")).starts_with("application/json"))
+    co_return Reply{400, error_body("parameter_invalid", "application/json is expected")};
+  boost::system::error_code wrong;
+  json::parse_options strict;
+  strict.max_depth = 8;
+  auto parsed = json::parse(request.body, wrong, {}, strict);
+  if (wrong || !parsed.is_object()) co_return Reply{400, error_body("parameter_invalid", "a JSON object is expected")};
+  Object parameters = std::move(parsed.as_object());
+  if (name == "state") co_return co_await state(std::move(*token));
+  if (!key_of(parameters)) co_return Reply{400, error_body("parameter_invalid", "key: 32 hexadecimal digits")};
+  if (name == "claim") co_return co_await claim(std::move(*token), std::move(parameters));
+  if (name == "contents") co_return co_await contents(std::move(*token), std::move(parameters));
+  if (name == "save") co_return co_await save(std::move(*token), std::move(parameters));
+  if (name == "release") co_return co_await release(std::move(*token), std::move(parameters));
+  if (name == "give_up") co_return co_await give_up(std::move(*token), std::move(parameters));
+  if (name == "sandbox" && ports_.sandbox_sign) co_return co_await sandbox(std::move(*token), std::move(parameters));
+  co_return Reply{404, error_body("parameter_invalid", "no such call")};
+}
+
+namespace {
+
+
+// What a claim that was not given means to the page.
+std::optional<json::object> not_claimed(ClaimOutcome outcome, unsigned& status) {
+  switch (outcome) {
+    case ClaimOutcome::claimed:
+      return {};
+    case ClaimOutcome::held:
+      status = 409;
+      return error_body("held", "Another window signs this request.");
+    case ClaimOutcome::ended:
+      status = 409;
+      return error_body("ended", "The request has ended.");
+    case ClaimOutcome::unknown:
+      break;
+  }
+  status = 404;
+  return error_body("request_unknown", "There is no such request.");
+}
+
+json::object unavailable() { return error_body("unavailable", "The service cannot answer now."); }
+
+}  // namespace
+
+awaitable<PageFace::Reply> PageFace::claim(PageToken token, Object parameters) {
+  const Instrument* const with = instrument(text_of(parameters, "instrument").value_or(""));
+  if (with == nullptr) co_return Reply{400, error_body("parameter_invalid", "instrument")};
+  const Claim wish{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts};
+  const auto outcome = co_await ports_.store->claim(wish, with->id);
+  if (!outcome) co_return Reply{503, unavailable()};
+  Reply reply;
+  if (auto refused = not_claimed(*outcome, reply.status)) {
+    reply.body = std::move(*refused);
+    co_return reply;
+  }
+  const auto found = co_await ports_.store->request(token.request_id, ports_.now());
+  if (!found || !*found) co_return Reply{503, unavailable()};
+  json::array issuers;
+  for (const pki::Certificate& issuer : with->issuers) {
+    unsigned char* der = nullptr;
+    const int size = i2d_X509_NAME(X509_get_subject_name(issuer.native()), &der);
+    if (size <= 0) continue;
+    issuers.push_back(json::value(base::base64({der, static_cast<std::size_t>(size)})));
+    OPENSSL_free(der);
+  }
+  Object filter{{"issuers", std::move(issuers)}};
+  if ((*found)->expected_signer && (*found)->expected_signer->id) filter["subject_serial"] = *(*found)->expected_signer->id;
+  reply.body = {{"until", base::rfc3339(wish.until)},
+                {"unsigned", (*found)->contents - (*found)->results},
+                {"certificates", std::move(filter)}};
+  co_return reply;
+}
+
+awaitable<PageFace::Reply> PageFace::contents(PageToken token, Object parameters) {
+  const auto after = number_of(parameters, "after");
+  const auto count = number_of(parameters, "count").value_or(contents_at_once);
+  if ((after && (*after < 0 || *after > 1'000'000)) || count < 1 || count > contents_at_once)
+    co_return Reply{400, error_body("parameter_invalid", "after, count")};
+  const auto first = after ? static_cast<std::uint32_t>(*after) + 1 : 0;
+  const auto found = co_await ports_.store->contents(token.request_id, first, static_cast<std::uint32_t>(count), true);
+  if (!found) co_return Reply{503, unavailable()};
+  json::array items;
+  for (const StoredContent& content : *found) {
+    Object item{{"number", content.number},
+                {"algorithm", base::name(content.digest.algorithm())},
+                {"digest", base::base64(content.digest.bytes())}};
+    const auto& shown = content.name ? content.name : content.correlation_id;
+    item["name"] = shown ? base::shown(*shown, 200) : std::to_string(content.number + 1);
+    items.push_back(std::move(item));
+  }
+  co_return Reply{200, {{"items", std::move(items)}}};
+}
+
+awaitable<PageFace::Reply> PageFace::save(PageToken token, Object parameters) {
+  const json::value* const given = parameters.if_contains("results");
+  if (given == nullptr || !given->is_array() || given->as_array().size() > results_at_once)
+    co_return Reply{400, error_body("parameter_invalid", "results")};
+  std::vector<std::pair<std::uint32_t, std::string>> signatures;
+  std::set<std::uint32_t> numbers;
+  for (const json::value& one : given->as_array()) {
+    const json::object* const object = one.if_object();
+    const auto number = object != nullptr ? number_of(*object, "number") : std::nullopt;
+    auto signature = object != nullptr ? text_of(*object, "signature") : std::nullopt;
+    if (!number || *number < 0 || *number > 1'000'000 || !signature || !numbers.insert(static_cast<std::uint32_t>(*number)).second)
+      co_return Reply{400, error_body("parameter_invalid", "results")};
+    signatures.emplace_back(static_cast<std::uint32_t>(*number), std::move(*signature));
+  }
+  const Claim held{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts};
+  co_return co_await save_judged(std::move(token), held, std::move(signatures));
+}
+
+// Judged first, saved together; what was refused stays unsigned.
+awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
+                                                 std::vector<std::pair<std::uint32_t, std::string>> signatures) {
+  const auto found = co_await ports_.store->request(token.request_id, ports_.now());
+  if (!found) co_return Reply{503, unavailable()};
+  if (!*found) co_return Reply{404, error_body("request_unknown", "There is no such request.")};
+  const StoredRequest& request = **found;
+  const Instrument* const with = instrument(request.instrument);
+  std::ranges::sort(signatures, {}, &std::pair<std::uint32_t, std::string>::first);
+  std::vector<StoredContent> posted;
+  if (!signatures.empty()) {
+    const std::uint32_t first = signatures.front().first, last = signatures.back().first;
+    if (last - first > 100'000) co_return Reply{400, error_body("parameter_invalid", "results: too far apart")};
+    auto contents = co_await ports_.store->contents(token.request_id, first, last - first + 1, false);
+    if (!contents) co_return Reply{503, unavailable()};
+    posted = std::move(*contents);
+  }
+  std::vector<std::pair<std::string, Wanted>> questions;
+  std::vector<const StoredContent*> asked;
+  json::array refused;
+  for (auto& [number, signature] : signatures) {
+    const auto content = std::ranges::find(posted, number, &StoredContent::number);
+    if (content == posted.end()) co_return Reply{400, error_body("parameter_invalid", "results: no such number")};
+    Wanted wanted{.digest = content->digest, .signer_idnp = {}, .issuers = with != nullptr ? with->issuers : std::vector<pki::Certificate>{}};
+    if (request.expected_signer) wanted.signer_idnp = request.expected_signer->id;
+    questions.emplace_back(std::move(signature), std::move(wanted));
+    asked.push_back(&*content);
+  }
+  std::vector<StoredResult> good;
+  const auto verdicts = co_await ports_.judge(questions);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    if (verdicts[i]) {
+      const auto der = verdicts[i]->signer.der();
+      good.push_back({.number = asked[i]->number,
+                      .correlation_id = asked[i]->correlation_id,
+                      .signature = std::move(questions[i].first),
+                      .certificate = base::Bytes(der.begin(), der.end())});
+    } else {
+      refused.push_back(Object{{"number", asked[i]->number}, {"code", name(verdicts[i].error())}});
+    }
+  }
+  claim.now = ports_.now();
+  claim.until = claim.now + claim_lasts;
+  const auto saved = co_await ports_.store->save(claim, std::move(good));
+  if (!saved) co_return Reply{503, unavailable()};
+  Reply reply;
+  if (auto not_saved = not_claimed(saved->claim, reply.status)) {
+    reply.body = std::move(*not_saved);
+    co_return reply;
+  }
+  reply.body = {{"saved", saved->saved},
+                {"refused", std::move(refused)},
+                {"missing", saved->missing},
+                {"status", saved->missing == 0 ? "success" : "pending"}};
+  if (saved->missing == 0 && !token.return_url.empty()) reply.body["return"] = way_back(token);
+  co_return reply;
+}
+
+awaitable<PageFace::Reply> PageFace::release(PageToken token, Object parameters) {
+  const auto released = co_await ports_.store->release(token.request_id, *key_of(parameters));
+  if (!released) co_return Reply{503, unavailable()};
+  co_return Reply{};
+}
+
+awaitable<PageFace::Reply> PageFace::give_up(PageToken token, Object parameters) {
+  const auto reason = text_of(parameters, "reason").value_or("");
+  if (reason.empty() || reason.size() > 40 || reason.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") != std::string::npos)
+    co_return Reply{400, error_body("parameter_invalid", "reason: one of the sdk's codes")};
+  const auto outcome = co_await ports_.store->give_up(
+      Claim{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts}, reason);
+  if (!outcome) co_return Reply{503, unavailable()};
+  Reply reply;
+  if (auto refused = not_claimed(*outcome, reply.status)) {
+    reply.body = std::move(*refused);
+    co_return reply;
+  }
+  co_return co_await state(std::move(token));
+}
+
+awaitable<PageFace::Reply> PageFace::state(PageToken token) {
+  const auto found = co_await ports_.store->request(token.request_id, ports_.now());
+  if (!found) co_return Reply{503, unavailable()};
+  if (!*found) co_return Reply{404, error_body("request_unknown", "There is no such request.")};
+  co_return Reply{200, state_of(**found, token)};
+}
+
+awaitable<PageFace::Reply> PageFace::sandbox(PageToken token, Object parameters) {
+  const auto action = text_of(parameters, "action").value_or("");
+  const Claim held{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts};
+  if (action == "fail" || action == "cancel") {
+    parameters["reason"] = action == "cancel" ? "user_cancelled" : "token_failed";
+    co_return co_await give_up(std::move(token), std::move(parameters));
+  }
+  if (action != "sign") co_return Reply{400, error_body("parameter_invalid", "action: sign, fail or cancel")};
+  const auto found = co_await ports_.store->request(token.request_id, ports_.now());
+  if (!found || !*found) co_return Reply{503, unavailable()};
+  std::string idnp = text_of(parameters, "idnp").value_or("");
+  if (idnp.empty()) idnp = (*found)->expected_signer && (*found)->expected_signer->id ? *(*found)->expected_signer->id : "2000000000000";
+  if (!is_idnp(idnp)) co_return Reply{400, error_body("parameter_invalid", "idnp: 13 digits")};
+  for (;;) {
+    const auto contents = co_await ports_.store->contents(token.request_id, 0, results_at_once, true);
+    if (!contents) co_return Reply{503, unavailable()};
+    if (contents->empty()) co_return co_await state(std::move(token));
+    std::vector<SandboxWish> wishes;
+    for (const StoredContent& content : *contents)
+      wishes.push_back({idnp, content.digest, content.name.value_or(std::to_string(content.number + 1))});
+    auto made = co_await ports_.sandbox_sign(std::move(wishes));
+    if (!made) co_return Reply{503, unavailable()};
+    std::vector<std::pair<std::uint32_t, std::string>> signatures;
+    for (std::size_t i = 0; i < made->size(); ++i) signatures.emplace_back((*contents)[i].number, std::move((*made)[i]));
+    Reply saved = co_await save_judged(token, held, std::move(signatures));
+    if (saved.status != 200) co_return saved;
+    if (saved.body.at("saved").to_number<std::size_t>() == 0) co_return saved;  // refused: it would be so again
+  }
+}
+
+}  // namespace signet::portal

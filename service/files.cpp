@@ -1,0 +1,50 @@
+#include "service/files.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+namespace signet::service {
+
+using base::ErrorCode;
+
+base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size_t most) {
+  const auto failed = [&](int error) {
+    return base::failure(ErrorCode::file_failed, file.string() + ": " + std::strerror(error), static_cast<std::uint64_t>(error));
+  };
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return failed(errno);
+  if (std::filesystem::is_directory(file)) return failed(EISDIR);
+  base::Bytes content;
+  char buffer[65'536];
+  while (in.read(buffer, sizeof buffer) || in.gcount() > 0) {
+    content.insert(content.end(), buffer, buffer + in.gcount());
+    if (content.size() > most)
+      return base::failure(ErrorCode::message_too_large, file.string() + ": over " + std::to_string(most) + " bytes");
+  }
+  return content;
+}
+
+base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder) {
+  pki::TrustMaterial trust;
+  if (folder.empty()) return trust;
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  if (std::filesystem::is_regular_file(folder)) files.push_back(folder);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  }
+  if (files.empty()) return base::failure(ErrorCode::file_failed, "no certificates in " + folder.string());
+  for (const auto& file : files) {
+    const auto content = read_file(file, 64u << 20);
+    if (!content) return std::unexpected(content.error());
+    if (const auto certificates = pki::certificates_in(*content)) {
+      for (const pki::Certificate& certificate : *certificates)
+        (certificate.subject() == certificate.issuer() ? trust.anchors : trust.intermediates).push_back(certificate);
+    }
+    if (auto lists = pki::crls_in(*content)) trust.crls.insert(trust.crls.end(), lists->begin(), lists->end());
+  }
+  return trust;
+}
+
+}  // namespace signet::service
