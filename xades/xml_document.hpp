@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/owned.hpp"
-#include "xml_gate.hpp"
+#include "xades/xml_gate.hpp"
 
 namespace signet::xades {
 

@@ -1,4 +1,4 @@
-#include "xml_gate.hpp"
+#include "xades/xml_gate.hpp"
 
 #include <iconv.h>
 
