@@ -49,10 +49,13 @@ bool is_over_one_thing(const xades::SignatureReport& report) {
 }  // namespace
 
 std::string_view name(Refusal refusal) {
-  static constexpr std::array<std::string_view, 7> names{
-      "signature_invalid",  "other_hash",         "signer_differs",
-      "certificate_refused", "revocation_unknown", "time_stamp_missing",
-      "certificate_not_of_instrument"};
+  static constexpr std::array<std::string_view, 7> names{"signature_invalid",
+                                                         "other_hash",
+                                                         "signer_differs",
+                                                         "certificate_refused",
+                                                         "revocation_unknown",
+                                                         "time_stamp_missing",
+                                                         "certificate_not_of_instrument"};
   return names.at(static_cast<std::size_t>(refusal));
 }
 

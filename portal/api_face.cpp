@@ -36,7 +36,9 @@ std::string_view only(const HttpRequest& request, std::string_view header) {
 }
 
 std::unexpected<Fault> fault(FaultCode code, std::string reason) { return std::unexpected(Fault{code, std::move(reason)}); }
-std::unexpected<Fault> ours(const base::Error&) { return fault(FaultCode::server, "The service cannot answer now. Try again later."); }
+std::unexpected<Fault> ours(const base::Error&) {
+  return fault(FaultCode::server, "The service cannot answer now. Try again later.");
+}
 
 // What a proxy forwards: PEM, percent-encoded as nginx does or with its line ends as spaces, or the DER in base64.
 base::Bytes forwarded_certificate(std::string_view header) {
@@ -96,8 +98,7 @@ HttpResponse ApiFace::contract(const HttpRequest& request) const {
     if (endpoint.empty()) endpoint = "https://" + std::string(only(request, "host")) + std::string(path);
     return response(200, xml, wsdl(endpoint));
   }
-  return response(200, "text/plain; charset=utf-8",
-                  "MSignService. The contract: " + std::string(path) + "?singleWsdl\n");
+  return response(200, "text/plain; charset=utf-8", "MSignService. The contract: " + std::string(path) + "?singleWsdl\n");
 }
 
 awaitable<HttpResponse> ApiFace::answer(HttpRequest request) {
@@ -159,8 +160,7 @@ awaitable<Answered> ApiFace::post(const Consumer& consumer, SignRequest request)
     const auto digest = algorithm ? base::Digest::of_value(*algorithm, content.content)
                                   : base::Result<base::Digest>(base::failure(base::ErrorCode::digest_length));
     if (!digest) co_return fault(FaultCode::invalid_parameter, "Contents[" + std::to_string(i) + "].Content: is no hash");
-    made.contents.push_back(
-        {static_cast<std::uint32_t>(i), *digest, std::move(content.correlation_id), std::move(content.name)});
+    made.contents.push_back({static_cast<std::uint32_t>(i), *digest, std::move(content.correlation_id), std::move(content.name)});
   }
   auto id = co_await ports_.store->post(std::move(made));
   if (!id) co_return ours(id.error());

@@ -75,7 +75,8 @@ void read_proxies(SettingsTable table, Configuration::Proxies& proxies) {
 }
 
 void read_requests(SettingsTable table, Configuration::Requests& requests) {
-  table.number("expire_after_s", 10, 30 * 86'400, [&](std::int64_t value) { requests.expire_after = std::chrono::seconds{value}; });
+  table.number("expire_after_s", 10, 30 * 86'400,
+               [&](std::int64_t value) { requests.expire_after = std::chrono::seconds{value}; });
   table.number("delete_after_s", 60, 10 * 366 * 86'400LL,
                [&](std::int64_t value) { requests.delete_after = std::chrono::seconds{value}; });
   table.boolean("allow_sha1", [&](bool value) { requests.allow_sha1 = value; });
@@ -83,7 +84,8 @@ void read_requests(SettingsTable table, Configuration::Requests& requests) {
 }
 
 // The names that the contract gives them; "sandbox" is ours.
-const std::set<std::string, std::less<>> instrument_ids{"mobile", "moldsign", "nationalid", "securesign", "tax", "token", "sandbox"};
+const std::set<std::string, std::less<>> instrument_ids{"mobile", "moldsign", "nationalid", "securesign",
+                                                        "tax",    "token",    "sandbox"};
 
 void read_instruments(SettingsTable& root, Configuration& configuration, SettingsTable::Problems& problems) {
   root.list("instruments", [&](const SettingsValue& element) -> std::string {
@@ -122,14 +124,16 @@ std::string lacking(const Configuration& configuration) {
   if (configuration.pages.endpoints.empty()) return "pages.listen is missing";
   if (configuration.consumer_cas.empty()) return "consumers.ca is missing: who may call the API";
   if (!configuration.api.tls && configuration.proxies.certificate_header.empty())
-    return "api.certificate and api.key are missing (or proxies.certificate_header, behind a proxy that asks for client certificates)";
+    return "api.certificate and api.key are missing (or proxies.certificate_header, behind a proxy that asks for client "
+           "certificates)";
   if (!configuration.proxies.certificate_header.empty() && configuration.proxies.trusted.empty())
     return "proxies.trusted is missing: whose certificate_header is believed";
   if (configuration.instruments.empty()) return "[[instruments]] is missing: with what people sign";
   const bool simulated =
       std::ranges::any_of(configuration.instruments, [](const auto& instrument) { return instrument.kind != "token"; });
-  if (simulated && !configuration.sandbox) return "instruments of the kinds sandbox and mobile need sandbox.enabled = true";
-  if (configuration.signer_trust.empty()) return "signers.trust is missing: whose signatures are accepted";
+  if (simulated && configuration.sandbox.empty()) return "instruments of the kinds sandbox and mobile need sandbox.folder";
+  if (configuration.signer_trust.empty() && configuration.sandbox.empty())
+    return "signers.trust is missing: whose signatures are accepted";
   return {};
 }
 
@@ -186,7 +190,10 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
       return configuration.install_url.starts_with("https://") ? "" : "must be an https address";
     });
     SettingsTable sandbox = root.table("sandbox");
-    sandbox.boolean("enabled", [&](bool value) { configuration.sandbox = value; });
+    sandbox.text("folder", [&](std::string path) {
+      configuration.sandbox = std::move(path);
+      return must_be_absolute(configuration.sandbox.string());
+    });
     if (problems.empty()) {
       if (auto missing = lacking(configuration); !missing.empty()) problems.push_back(std::move(missing));
     }

@@ -145,17 +145,17 @@ HttpResponse PageFace::page(unsigned status, std::string_view language, Object d
   const std::string way_back = return_url.empty() ? "" : " " + origin_of(return_url);
   HttpResponse response;
   response.status = status;
-  response.headers = {
-      {"Content-Type", "text/html; charset=utf-8"},
-      {"Cache-Control", "no-store"},
-      {"X-Content-Type-Options", "nosniff"},
-      {"Referrer-Policy", "no-referrer"},
-      {"Cross-Origin-Opener-Policy", "same-origin"},
-      {"Content-Language", std::string(language)},
-      {"Content-Security-Policy",
-       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws://127.0.0.1:* ws://[::1]:*; "
-       "form-action 'self'" +
-           way_back + "; frame-ancestors 'none'; base-uri 'none'"}};
+  response.headers = {{"Content-Type", "text/html; charset=utf-8"},
+                      {"Cache-Control", "no-store"},
+                      {"X-Content-Type-Options", "nosniff"},
+                      {"Referrer-Policy", "no-referrer"},
+                      {"Cross-Origin-Opener-Policy", "same-origin"},
+                      {"Content-Language", std::string(language)},
+                      {"Content-Security-Policy",
+                       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' "
+                       "ws://127.0.0.1:* ws://[::1]:*; "
+                       "form-action 'self'" +
+                           way_back + "; frame-ancestors 'none'; base-uri 'none'"}};
   data["language"] = language;
   if (options_.sandbox) data["test"] = true;
   const std::string& html = options_.files.at("/index.html").content;
@@ -198,7 +198,8 @@ PageFace::Object PageFace::state_of(const StoredRequest& request, const PageToke
 awaitable<HttpResponse> PageFace::answer(HttpRequest request) {
   const auto where = std::string_view(request.target).substr(0, request.target.find('?'));
   const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (const auto found = options_.files.find(where); found != options_.files.end() && where != "/index.html" && reads)
+  if (const auto found = options_.files.find(std::string(where));
+      found != options_.files.end() && where != "/index.html" && reads)
     co_return file(request, found->second);
   // The form is case-sensitive nowhere but here: ids are hexadecimal digits in lower case, and people may paste them.
   const auto slash = where.find('/', 1);
@@ -223,7 +224,8 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   Form form;
   if (request.method == "POST" && lower(only(request, "content-type")).starts_with("application/x-www-form-urlencoded"))
     form.add(request.body);
-  if (const auto mark = request.target.find('?'); mark != std::string::npos) form.add(std::string_view(request.target).substr(mark + 1));
+  if (const auto mark = request.target.find('?'); mark != std::string::npos)
+    form.add(std::string_view(request.target).substr(mark + 1));
   const std::string_view language = name(language_of(form, request));
   const auto error = [&](unsigned status, std::string_view code) {
     return page(status, language, {{"page", "error"}, {"code", code}}, "");
@@ -235,7 +237,10 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   const StoredRequest& asked = **found;
   const auto consumer = ports_.consumer(asked.consumer_id);
   if (!consumer) co_return error(404, "request_unknown");
-  PageToken token{.request_id = id, .return_url = form.value("returnurl").value_or(""), .relay_state = form.value("relaystate"), .made_at = ports_.now()};
+  PageToken token{.request_id = id,
+                  .return_url = form.value("returnurl").value_or(""),
+                  .relay_state = form.value("relaystate"),
+                  .made_at = ports_.now()};
   if (token.return_url.empty()) co_return error(400, "return_url_missing");
   if (token.return_url.size() > url_bytes || !return_url_allowed(*consumer, token.return_url))
     co_return error(400, "return_url_refused");
@@ -326,7 +331,6 @@ awaitable<PageFace::Reply> PageFace::call(HttpRequest request, std::string id, s
 
 namespace {
 
-
 // What a claim that was not given means to the page.
 std::optional<json::object> not_claimed(ClaimOutcome outcome, unsigned& status) {
   switch (outcome) {
@@ -408,7 +412,8 @@ awaitable<PageFace::Reply> PageFace::save(PageToken token, Object parameters) {
     const json::object* const object = one.if_object();
     const auto number = object != nullptr ? number_of(*object, "number") : std::nullopt;
     auto signature = object != nullptr ? text_of(*object, "signature") : std::nullopt;
-    if (!number || *number < 0 || *number > 1'000'000 || !signature || !numbers.insert(static_cast<std::uint32_t>(*number)).second)
+    if (!number || *number < 0 || *number > 1'000'000 || !signature ||
+        !numbers.insert(static_cast<std::uint32_t>(*number)).second)
       co_return Reply{400, error_body("parameter_invalid", "results")};
     signatures.emplace_back(static_cast<std::uint32_t>(*number), std::move(*signature));
   }
@@ -439,7 +444,9 @@ awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
   for (auto& [number, signature] : signatures) {
     const auto content = std::ranges::find(posted, number, &StoredContent::number);
     if (content == posted.end()) co_return Reply{400, error_body("parameter_invalid", "results: no such number")};
-    Wanted wanted{.digest = content->digest, .signer_idnp = {}, .issuers = with != nullptr ? with->issuers : std::vector<pki::Certificate>{}};
+    Wanted wanted{.digest = content->digest,
+                  .signer_idnp = {},
+                  .issuers = with != nullptr ? with->issuers : std::vector<pki::Certificate>{}};
     if (request.expected_signer) wanted.signer_idnp = request.expected_signer->id;
     questions.emplace_back(std::move(signature), std::move(wanted));
     asked.push_back(&*content);
@@ -513,7 +520,8 @@ awaitable<PageFace::Reply> PageFace::sandbox(PageToken token, Object parameters)
   const auto found = co_await ports_.store->request(token.request_id, ports_.now());
   if (!found || !*found) co_return Reply{503, unavailable()};
   std::string idnp = text_of(parameters, "idnp").value_or("");
-  if (idnp.empty()) idnp = (*found)->expected_signer && (*found)->expected_signer->id ? *(*found)->expected_signer->id : "2000000000000";
+  if (idnp.empty())
+    idnp = (*found)->expected_signer && (*found)->expected_signer->id ? *(*found)->expected_signer->id : "2000000000000";
   if (!is_idnp(idnp)) co_return Reply{400, error_body("parameter_invalid", "idnp: 13 digits")};
   for (;;) {
     const auto contents = co_await ports_.store->contents(token.request_id, 0, results_at_once, true);

@@ -28,24 +28,29 @@ std::filesystem::path catalogues() {
 
 // A domain for each language, so that two threads can speak two of them: LANGUAGE is the whole process's. gettext looks for all
 // of them below the folder of LANGUAGE.
-constexpr const char* romanian = "signet-ro";
-constexpr const char* russian = "signet-ru";
-constexpr const char* english = "signet-en";  // has no catalogue: the texts themselves
-const char* chosen_for_all = english;
+struct Domains {
+  std::string romanian, russian;
+  std::string english;  // has no catalogue: the texts themselves
+};
+Domains domains{"signet-ro", "signet-ru", "signet-en"};
+const char* chosen_for_all = "signet-en";
 thread_local const char* chosen_for_thread = nullptr;
 
-const char* domain_of(std::string_view language) { return language == "ro" ? romanian : language == "ru" ? russian : english; }
+const char* domain_of(std::string_view language) {
+  return (language == "ro" ? domains.romanian : language == "ru" ? domains.russian : domains.english).c_str();
+}
 
 }  // namespace
 
-void choose_language(const std::string& language) {
+void choose_language(const std::string& language, const std::string& program) {
   const std::string chosen = language.empty() ? of_environment() : language;
   // C.UTF-8 is in every glibc; in the plain C locale gettext does not look at LANGUAGE.
   std::setlocale(LC_ALL, "C.UTF-8");
   ::setenv("LANGUAGE", chosen == "ro" || chosen == "ru" ? chosen.c_str() : "en", 1);
-  for (const char* domain : {romanian, russian}) {
-    ::bindtextdomain(domain, catalogues().c_str());
-    ::bind_textdomain_codeset(domain, "UTF-8");
+  domains = {program + "-ro", program + "-ru", program + "-en"};
+  for (const std::string& domain : {domains.romanian, domains.russian}) {
+    ::bindtextdomain(domain.c_str(), catalogues().c_str());
+    ::bind_textdomain_codeset(domain.c_str(), "UTF-8");
   }
   chosen_for_all = domain_of(chosen);
 }

@@ -56,7 +56,9 @@ struct Configuration {
 
   std::string install_url;  // where people get the agent
 
-  bool sandbox = false;  // signs by itself, with keys of its own: for integrators' tests, never beside real anchors
+  // Signs by itself, with keys of its own that are kept in this folder: for integrators' tests, never beside real anchors.
+  // Empty: no sandbox.
+  std::filesystem::path sandbox;
 };
 
 // configuration_invalid names the file, the line and what is wrong; unknown keys are wrong.

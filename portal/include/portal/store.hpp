@@ -43,6 +43,7 @@ struct StoredRequest {
   std::string instrument;  // the one that was used last; empty if none
   bool contents_deleted = false;
   base::Time posted_at{}, expires_at{};
+  base::Time claimed_until{};  // past, or 1970: nobody is signing
   std::optional<base::Time> ended_at;
 };
 

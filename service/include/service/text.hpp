@@ -9,8 +9,8 @@
 namespace signet::service {
 
 // Translations by gettext. Called once at the start, before threads: "ro", "ru" or "en"; empty for what LC_ALL,
-// LC_MESSAGES or LANG say, and English for any other language.
-void choose_language(const std::string& language);
+// LC_MESSAGES or LANG say, and English for any other language. `program` begins the names of its catalogues.
+void choose_language(const std::string& language, const std::string& program = "signet");
 
 // While it lives, the texts of its thread are in another language; empty: in the chosen one.
 class InLanguage {

@@ -1,0 +1,108 @@
+#include "portal/program/sandbox.hpp"
+
+#include <algorithm>
+#include <fstream>
+
+#include "demo/files.hpp"
+#include "xades/build.hpp"
+
+namespace signet::portal {
+namespace {
+
+constexpr std::string_view ca_name = "Signet Sandbox TEST CA";
+constexpr std::size_t signers_kept = 1'000;
+
+void write_secret(const std::filesystem::path& file, const std::string& text) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  out << text;
+  if (!out.flush()) throw std::runtime_error(file.string() + " cannot be written");
+}
+
+demo::Identity kept_root(const std::filesystem::path& folder, base::Time now) {
+  std::filesystem::create_directories(folder);
+  const auto certificate = folder / "sandbox-ca.pem", key = folder / "sandbox-ca.key";
+  if (std::filesystem::exists(certificate) && std::filesystem::exists(key)) return demo::read_identity(certificate, key);
+  const demo::Authority made(std::string(ca_name), now);
+  write_secret(key, demo::private_key_pem(made.root().key));
+  std::ofstream(certificate) << demo::pem(made.root().certificate);
+  return made.root();
+}
+
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+}  // namespace
+
+bool is_test_anchor(const pki::Certificate& certificate) {
+  const std::string subject = lower(certificate.subject());
+  return std::ranges::any_of(std::array{"test", "demo", "sandbox"},
+                             [&](const char* word) { return subject.find(word) != std::string::npos; });
+}
+
+bool is_sandbox_anchor(const pki::Certificate& certificate) { return certificate.common_name() == ca_name; }
+
+base::Result<std::unique_ptr<Sandbox>> Sandbox::open(const std::filesystem::path& folder, base::Time now) {
+  try {
+    demo::Authority authority(kept_root(folder, now), now);
+    demo::Identity tsa =
+        authority.issue({.common_name = "Signet Sandbox TEST TSA", .usage = demo::Subject::Usage::time_stamping});
+    return std::unique_ptr<Sandbox>(new Sandbox(std::move(authority), std::move(tsa)));
+  } catch (const std::exception& exception) {
+    return base::failure(base::ErrorCode::file_failed, exception.what());
+  }
+}
+
+pki::TrustMaterial Sandbox::trust() const {
+  const std::lock_guard lock(mutex_);
+  demo::Authority authority = authority_;
+  pki::TrustMaterial trust;
+  trust.anchors.push_back(authority.root().certificate);
+  trust.crls.push_back(authority.crl());
+  return trust;
+}
+
+base::Result<std::vector<std::string>> Sandbox::sign(const std::vector<SandboxWish>& wishes, base::Time now) {
+  const std::lock_guard lock(mutex_);
+  try {
+    std::vector<std::string> made;
+    for (const SandboxWish& wish : wishes) {
+      auto signer = signers_.find(wish.idnp);
+      if (signer == signers_.end()) {
+        if (signers_.size() >= signers_kept) signers_.clear();
+        signer = signers_
+                     .emplace(wish.idnp, authority_.issue({.common_name = "TEST " + wish.idnp,
+                                                           .serial_number = wish.idnp,
+                                                           .key_type = pki::KeyType::ec_p256}))
+                     .first;
+      }
+      const auto& [certificate, key] = signer->second;
+      const std::string id =
+          "signet-" + base::hex(base::digest(base::DigestAlgorithm::sha256, wish.digest.bytes()).bytes()).substr(0, 24);
+      const xades::SignatureWriter writer({.signing_certificate = certificate,
+                                           .chain = {},
+                                           .algorithm = {xades::KeyScheme::ecdsa, base::DigestAlgorithm::sha256},
+                                           .packaging = xades::Packaging::detached,
+                                           .shared_id = id,
+                                           .signing_time = now,
+                                           .objects = 1});
+      const xades::DataObject object{wish.name, wish.digest};
+      const std::string own_id = id + "-0";
+      const xades::SignatureContent content{own_id, {&object, 1}};
+      const base::Bytes value = demo::sign_digest(key, demo::SoftScheme::ecdsa, writer.to_be_signed(content));
+      const auto imprint = writer.time_stamp_imprint(content, value, base::DigestAlgorithm::sha256);
+      const auto request = pki::make_time_stamp_request(imprint);
+      const auto response = responder_.answer(request.der, demo::TsaFault::none, now);
+      const auto token = pki::read_time_stamp_response(response, request);
+      if (!token) return std::unexpected(token.error());
+      made.push_back(writer.document(content, value, token->der));
+    }
+    return made;
+  } catch (const std::exception& exception) {
+    return base::failure(base::ErrorCode::internal, exception.what());
+  }
+}
+
+}  // namespace signet::portal

@@ -1,0 +1,296 @@
+#include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstdlib>
+
+#include "portal/api_face.hpp"
+#include "portal/page_face.hpp"
+#include "portal/program/command.hpp"
+#include "portal/program/sandbox.hpp"
+#include "service/files.hpp"
+#include "service/text.hpp"
+#include "service/worker.hpp"
+
+namespace signet::portal {
+namespace {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using base::ErrorCode;
+using service::tr;
+
+constexpr std::size_t judges = 2;  // verifying takes about a millisecond of one core
+constexpr std::chrono::seconds register_looked_at_every{1};
+constexpr std::chrono::seconds swept_every{60};
+constexpr std::size_t api_body_bytes = 64u << 20;
+constexpr std::size_t page_body_bytes = 4u << 20;
+
+base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+
+void log_event(std::string_view event, const service::EventFields& fields) {
+  std::string line(event);
+  for (const auto& [key, value] : fields) line += " " + std::string(key) + "=" + value;
+  spdlog::info(line);
+}
+
+// The words for an e-service's GetSignResponse, in the language that it asked for. At most 100 characters.
+std::string message_of(const StoredRequest& request, Language language) {
+  const service::InLanguage speaking(name(language));
+  if (request.status == SignStatus::expired) return tr("The request has expired: nobody signed it in time.");
+  if (request.reason == "user_cancelled") return tr("Signing was cancelled by the user.");
+  if (request.reason == "pin_incorrect") return tr("The PIN was wrong.");
+  if (request.reason == "pin_locked") return tr("The PIN of the signing device is locked.");
+  if (request.reason == "no_token" || request.reason == "token_removed") return tr("The signing device was not there.");
+  if (request.reason == "time_stamp_failed") return tr("The time stamping service could not be reached.");
+  if (request.reason == "certificate_expired") return tr("The certificate has expired.");
+  return tr("The signing was not completed.");
+}
+
+std::filesystem::path pages_folder() {
+  std::error_code ignored;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  const auto installed = program.parent_path() / "share" / "signet-portal" / "pages";
+  return std::filesystem::exists(installed, ignored) ? installed : std::filesystem::path(SIGNET_PORTAL_PAGES);
+}
+
+class Portal {
+ public:
+  Portal(Configuration configuration, std::unique_ptr<Store> store)
+      : configuration_(std::move(configuration)), store_(std::move(store)) {}
+
+  base::Result<void> prepare();
+  int run();
+
+ private:
+  awaitable<void> keep_register();
+  awaitable<void> keep_clean();
+  awaitable<void> stop();
+  base::Result<void> listen(net::HttpServer& server, const Configuration::Listener& listener, const char* what);
+  pki::TrustMaterial signer_trust() const;
+
+  Configuration configuration_;
+  std::unique_ptr<Store> store_;
+  asio::io_context io_{1};
+  asio::thread_pool workers_{judges};
+  Identity identity_{Identity::Options{}};
+  std::vector<Consumer> consumers_;
+  std::uint64_t register_version_ = 0;
+  std::shared_ptr<const pki::TrustMaterial> trust_;
+  std::unique_ptr<Sandbox> sandbox_;
+  std::unique_ptr<ApiFace> api_face_;
+  std::unique_ptr<PageFace> page_face_;
+  std::unique_ptr<net::HttpServer> api_, pages_;
+  asio::steady_timer register_timer_{io_}, sweep_timer_{io_};
+  bool stopping_ = false;
+};
+
+base::Result<void> Portal::prepare() {
+  auto cas = service::read_trust(configuration_.consumer_cas);
+  if (!cas) return base::failure_of(cas);
+  identity_.trust(std::move(*cas));
+
+  auto trust = service::read_trust(configuration_.signer_trust);
+  if (!trust) return base::failure_of(trust);
+  if (!configuration_.sandbox.empty()) {
+    const auto real = std::ranges::find_if_not(trust->anchors, is_test_anchor);
+    if (real != trust->anchors.end())
+      return base::failure(
+          ErrorCode::configuration_invalid,
+          "signers.trust: a sandbox starts only beside anchors of tests (the subject says test, demo or sandbox)");
+    auto sandbox = Sandbox::open(configuration_.sandbox, now());
+    if (!sandbox) return base::failure_of(sandbox);
+    sandbox_ = std::move(*sandbox);
+    const pki::TrustMaterial own = sandbox_->trust();
+    trust->anchors.insert(trust->anchors.end(), own.anchors.begin(), own.anchors.end());
+    trust->crls.insert(trust->crls.end(), own.crls.begin(), own.crls.end());
+  } else if (std::ranges::any_of(trust->anchors, is_sandbox_anchor)) {
+    return base::failure(ErrorCode::configuration_invalid,
+                         "signers.trust: holds the CA of a sandbox, which anybody can sign with");
+  }
+  trust_ = std::make_shared<const pki::TrustMaterial>(std::move(*trust));
+
+  PageFace::Options pages{.public_url = configuration_.public_url,
+                          .install_url = configuration_.install_url,
+                          .instruments = {},
+                          .sandbox = sandbox_ != nullptr,
+                          .files = {}};
+  for (const auto& instrument : configuration_.instruments) {
+    PageFace::Instrument made{instrument.id, instrument.kind, {}};
+    if (!instrument.issuers.empty()) {
+      auto issuers = service::read_trust(instrument.issuers);
+      if (!issuers) return base::failure_of(issuers);
+      made.issuers = std::move(issuers->anchors);
+      made.issuers.insert(made.issuers.end(), issuers->intermediates.begin(), issuers->intermediates.end());
+    }
+    pages.instruments.push_back(std::move(made));
+  }
+  auto files = page_files(pages_folder());
+  if (!files) return base::failure_of(files);
+  pages.files = std::move(*files);
+
+  auto secret = done(store_->shared_secret("page-token"));
+  if (!secret) return base::failure_of(secret);
+  PagePorts page_ports{.store = store_.get(),
+                       .token_secret = std::move(*secret),
+                       .now = now,
+                       .consumer = {},
+                       .judge = {},
+                       .sandbox_sign = {},
+                       .on_event = log_event};
+  page_ports.consumer = [this](const std::string& id) -> std::optional<Consumer> {
+    const auto found = std::ranges::find(consumers_, id, &Consumer::id);
+    if (found == consumers_.end()) return {};
+    return *found;
+  };
+  page_ports.judge = [this](std::vector<std::pair<std::string, Wanted>> questions) {
+    return service::on_worker(workers_, [questions = std::move(questions), trust = trust_] {
+      std::vector<std::expected<Accepted, Refusal>> verdicts;
+      verdicts.reserve(questions.size());
+      for (const auto& [signature, wanted] : questions) verdicts.push_back(accept(signature, wanted, *trust, now()));
+      return verdicts;
+    });
+  };
+  if (sandbox_)
+    page_ports.sandbox_sign = [this](std::vector<SandboxWish> wishes) {
+      return service::on_worker(workers_, [this, wishes = std::move(wishes)] { return sandbox_->sign(wishes, now()); });
+    };
+  page_face_ = std::make_unique<PageFace>(std::move(pages), std::move(page_ports));
+
+  ApiPorts api_ports{.store = store_.get(),
+                     .identity = &identity_,
+                     .now = now,
+                     .verify = {},
+                     .check_delegation = {},
+                     .message = message_of,
+                     .on_event = log_event};
+  api_face_ = std::make_unique<ApiFace>(
+      ApiFace::Options{.endpoint = {}, .proxies = configuration_.proxies, .requests = configuration_.requests, .limits = {}},
+      std::move(api_ports));
+
+  auto version = done(store_->consumers_version());
+  if (!version) return base::failure_of(version);
+  auto consumers = done(store_->consumers());
+  if (!consumers) return base::failure_of(consumers);
+  register_version_ = *version;
+  consumers_ = std::move(*consumers);
+  identity_.know(consumers_);
+
+  net::HttpLimits api_limits;
+  api_limits.connections = 1'024;
+  api_limits.body_bytes = api_body_bytes;
+  net::HttpHandlers api_handlers;
+  api_handlers.request = [this](net::HttpRequest request) { return api_face_->answer(std::move(request)); };
+  api_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(api_handlers), api_limits);
+  if (auto listening = listen(*api_, configuration_.api, "api"); !listening) return listening;
+
+  net::HttpLimits page_limits;
+  page_limits.connections = 4'096;
+  page_limits.header_bytes = 32 * 1024;  // a RelayState may come in the address
+  page_limits.body_bytes = page_body_bytes;
+  net::HttpHandlers page_handlers;
+  page_handlers.request = [this](net::HttpRequest request) { return page_face_->answer(std::move(request)); };
+  pages_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(page_handlers), page_limits);
+  return listen(*pages_, configuration_.pages, "pages");
+}
+
+base::Result<void> Portal::listen(net::HttpServer& server, const Configuration::Listener& listener, const char* what) {
+  for (const net::Endpoint& endpoint : listener.endpoints) {
+    auto port = server.listen(endpoint, listener.tls);
+    if (!port) return base::failure_of(port);
+    spdlog::info("listening what={} address={} port={} tls={}", what, endpoint.address.to_string(), *port,
+                 listener.tls.has_value());
+  }
+  return {};
+}
+
+// A change by `signet-portal consumer`, on any machine, counts after a second.
+awaitable<void> Portal::keep_register() {
+  while (!stopping_) {
+    register_timer_.expires_after(register_looked_at_every);
+    boost::system::error_code error;
+    co_await register_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    if (stopping_) break;
+    const auto version = co_await store_->consumers_version();
+    if (!version || *version == register_version_) continue;
+    auto consumers = co_await store_->consumers();
+    if (!consumers) continue;
+    register_version_ = *version;
+    consumers_ = std::move(*consumers);
+    identity_.know(consumers_);
+    spdlog::info("consumers_changed count={}", consumers_.size());
+  }
+}
+
+awaitable<void> Portal::keep_clean() {
+  while (!stopping_) {
+    sweep_timer_.expires_after(swept_every);
+    boost::system::error_code error;
+    co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    if (stopping_) break;
+    const auto swept = co_await store_->sweep(now(), now() - configuration_.requests.delete_after);
+    if (!swept) {
+      spdlog::warn("sweep_failed detail=\"{}\"", swept.error().detail);
+    } else if (swept->expired > 0 || swept->contents_deleted > 0) {
+      spdlog::info("swept expired={} contents_deleted={}", swept->expired, swept->contents_deleted);
+    }
+  }
+}
+
+awaitable<void> Portal::stop() {
+  stopping_ = true;
+  sd_notify(0, "STOPPING=1");
+  register_timer_.cancel();
+  sweep_timer_.cancel();
+  co_await api_->stop();
+  co_await pages_->stop();
+  io_.stop();
+}
+
+int Portal::run() {
+  const auto rethrow = [](std::exception_ptr thrown) {
+    if (thrown) std::rethrow_exception(thrown);
+  };
+  asio::co_spawn(io_, keep_register(), rethrow);
+  asio::co_spawn(io_, keep_clean(), rethrow);
+  asio::signal_set signals(io_, SIGINT, SIGTERM);
+  signals.async_wait([this, rethrow](boost::system::error_code error, int) {
+    if (!error) asio::co_spawn(io_, stop(), rethrow);
+  });
+  sd_notify(0, "READY=1");
+  spdlog::info("ready public_url={}{}", configuration_.public_url, sandbox_ ? " SANDBOX" : "");
+  io_.run();
+  workers_.join();
+  spdlog::info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Context& context) {
+  auto* const serve = app.add_subcommand("serve", "Runs the service until it is told to stop (SIGTERM)");
+  auto check_only = std::make_shared<bool>(false);
+  serve->add_flag("--check", *check_only, "Only read the configuration, and say whether it is right");
+  serve->callback([&context, check_only] {
+    const auto configuration = configuration_of(context);
+    if (!configuration) return;
+    if (*check_only) {
+      std::puts("signet-portal: the configuration is right");
+      return;
+    }
+    spdlog::set_level(spdlog::level::from_str(configuration->log_level));
+    spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l %v" : "%Y-%m-%dT%H:%M:%S %l %v");
+    auto store = store_of(context, *configuration);
+    if (!store) return;
+    Portal portal(*configuration, std::move(store));
+    if (const auto prepared = portal.prepare(); !prepared) return report(context, prepared.error());
+    context.exit_code = portal.run();
+  });
+}
+
+}  // namespace signet::portal
