@@ -31,17 +31,6 @@ std::string text(const xmlNode* structure, std::string_view name) {
   return optional_text(structure, name).value_or(std::string{});
 }
 
-std::optional<base::Bytes> optional_bytes(const xmlNode* structure, std::string_view name) {
-  const auto encoded = optional_text(structure, name);
-  if (!encoded) return {};
-  // Never refused after the schema's own check. Were it, rules.hpp would refuse the empty one.
-  return base::from_base64(*encoded).value_or(base::Bytes{});
-}
-
-base::Bytes bytes(const xmlNode* structure, std::string_view name) {
-  return optional_bytes(structure, name).value_or(base::Bytes{});
-}
-
 int number(const xmlNode* structure, std::string_view name) {
   const std::string written = text(structure, name);
   std::string_view digits = trimmed(written);
@@ -74,33 +63,6 @@ DelegatorType delegator_type(const xmlNode* structure) {
   return value_of<DelegatorType>(structure, "DelegatorType", values);
 }
 
-SignContent sign_content(const xmlNode* element) {
-  SignContent out;
-  out.content = bytes(element, "Content");
-  out.correlation_id = optional_text(element, "CorrelationID");
-  out.multiple_signatures = truth(element, "MultipleSignatures");
-  out.name = optional_text(element, "Name");
-  return out;
-}
-
-VerificationContent verification_content(const xmlNode* element) {
-  VerificationContent out;
-  out.content = optional_bytes(element, "Content");
-  out.correlation_id = optional_text(element, "CorrelationID");
-  out.signature = bytes(element, "Signature");
-  return out;
-}
-
-template <class Content>
-std::vector<Content> contents(const xmlNode* request, Content (*read)(const xmlNode*)) {
-  std::vector<Content> out;
-  const xmlNode* const array = field(request, "Contents");
-  if (array == nullptr) return out;
-  for (const xmlNode* element = first_element(array); element != nullptr; element = next_element(element))
-    out.push_back(read(element));
-  return out;
-}
-
 std::optional<ExpectedSigner> expected_signer(const xmlNode* request) {
   const xmlNode* const element = field(request, "ExpectedSigner");
   if (element == nullptr) return {};
@@ -119,43 +81,98 @@ Read missing(std::string_view parameter) {
   return std::unexpected(Fault{FaultCode::invalid_parameter, std::string(parameter) + ": is missing"});
 }
 
-Read post_sign_request(const xmlNode* operation) {
-  const xmlNode* const element = field(operation, "request");
-  if (element == nullptr) return missing("PostSignRequest/request");
-  SignRequest request;
-  request.content_description = optional_text(element, "ContentDescription");
-  request.content_type = content_type(element, "ContentType");
-  request.contents = contents(element, sign_content);
-  request.expected_signer = expected_signer(element);
-  request.short_content_description = text(element, "ShortContentDescription");
-  request.signature_reason = optional_text(element, "SignatureReason");
-  return PostSignRequest{std::move(request)};
-}
+// Reads one operation. Base64 is judged here: libxml2 skips what is not in its alphabet.
+class OperationReader {
+ public:
+  explicit OperationReader(const xmlNode* operation) : operation_(operation) {}
 
-Read get_sign_response(const xmlNode* operation) {
-  auto id = optional_text(operation, "requestID");
-  if (!id) return missing("GetSignResponse/requestID");
-  return GetSignResponse{std::move(*id), optional_text(operation, "language")};
-}
+  Read post_sign_request() {
+    const xmlNode* const element = field(operation_, "request");
+    if (element == nullptr) return missing("PostSignRequest/request");
+    SignRequest request;
+    request.content_description = optional_text(element, "ContentDescription");
+    request.content_type = content_type(element, "ContentType");
+    request.contents = contents(element, &OperationReader::sign_content);
+    request.expected_signer = expected_signer(element);
+    request.short_content_description = text(element, "ShortContentDescription");
+    request.signature_reason = optional_text(element, "SignatureReason");
+    return finished(PostSignRequest{std::move(request)});
+  }
 
-Read verify_signatures(const xmlNode* operation) {
-  const xmlNode* const element = field(operation, "request");
-  if (element == nullptr) return missing("VerifySignatures/request");
-  VerificationRequest request;
-  request.contents = contents(element, verification_content);
-  request.language = optional_text(element, "Language");
-  request.signed_content_type = content_type(element, "SignedContentType");
-  return VerifySignatures{std::move(request)};
-}
+  Read get_sign_response() {
+    auto id = optional_text(operation_, "requestID");
+    if (!id) return missing("GetSignResponse/requestID");
+    return GetSignResponse{std::move(*id), optional_text(operation_, "language")};
+  }
+
+  Read verify_signatures() {
+    const xmlNode* const element = field(operation_, "request");
+    if (element == nullptr) return missing("VerifySignatures/request");
+    VerificationRequest request;
+    request.contents = contents(element, &OperationReader::verification_content);
+    request.language = optional_text(element, "Language");
+    request.signed_content_type = content_type(element, "SignedContentType");
+    return finished(VerifySignatures{std::move(request)});
+  }
+
+ private:
+  Read finished(Call call) const {
+    if (not_base64_ != nullptr) return std::unexpected(field_fault(not_base64_, operation_, "is not base64"));
+    return call;
+  }
+
+  std::optional<base::Bytes> optional_bytes(const xmlNode* structure, std::string_view name) {
+    const xmlNode* const element = field(structure, name);
+    if (element == nullptr) return {};
+    auto decoded = base::from_base64(text_of(element));
+    if (decoded) return std::move(*decoded);
+    if (not_base64_ == nullptr) not_base64_ = element;
+    return {};
+  }
+
+  base::Bytes bytes(const xmlNode* structure, std::string_view name) {
+    return optional_bytes(structure, name).value_or(base::Bytes{});
+  }
+
+  SignContent sign_content(const xmlNode* element) {
+    SignContent out;
+    out.content = bytes(element, "Content");
+    out.correlation_id = optional_text(element, "CorrelationID");
+    out.multiple_signatures = truth(element, "MultipleSignatures");
+    out.name = optional_text(element, "Name");
+    return out;
+  }
+
+  VerificationContent verification_content(const xmlNode* element) {
+    VerificationContent out;
+    out.content = optional_bytes(element, "Content");
+    out.correlation_id = optional_text(element, "CorrelationID");
+    out.signature = bytes(element, "Signature");
+    return out;
+  }
+
+  template <class Content>
+  std::vector<Content> contents(const xmlNode* request, Content (OperationReader::*read)(const xmlNode*)) {
+    std::vector<Content> out;
+    const xmlNode* const array = field(request, "Contents");
+    if (array == nullptr) return out;
+    for (const xmlNode* element = first_element(array); element != nullptr; element = next_element(element))
+      out.push_back((this->*read)(element));
+    return out;
+  }
+
+  const xmlNode* operation_;
+  const xmlNode* not_base64_ = nullptr;  // the first
+};
 
 struct Operation {
   std::string_view name;
-  Read (*read)(const xmlNode*);
+  Read (OperationReader::*read)();
 };
 constexpr std::array<Operation, 3> operations{{
-    {"PostSignRequest", post_sign_request},
-    {"GetSignResponse", get_sign_response},
-    {"VerifySignatures", verify_signatures},
+    {"PostSignRequest", &OperationReader::post_sign_request},
+    {"GetSignResponse", &OperationReader::get_sign_response},
+    {"VerifySignatures", &OperationReader::verify_signatures},
 }};
 
 const Operation* operation_of(const xmlNode* element) {
@@ -186,7 +203,8 @@ std::expected<Call, Fault> read_call(std::string_view body, std::string_view soa
   if (!action_fits(soap_action, operation->name))
     return no_message("the SOAPAction is not that of the body's operation, " + std::string(operation->name));
   if (auto fault = schema_fault(envelope->operation)) return std::unexpected(std::move(*fault));
-  return operation->read(envelope->operation);
+  OperationReader reader(envelope->operation);
+  return (reader.*operation->read)();
 }
 
 }  // namespace signet::portal

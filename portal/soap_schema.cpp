@@ -151,7 +151,7 @@ Complaint unexpected_element(const xmlNode* element, const xmlNode* operation, c
 std::string value_error(const Violation& violation) {
   const std::string_view message = violation.message;
   const auto type = [&](std::string_view name) { return message.ends_with(std::string("'xs:").append(name).append("'.\n")); };
-  if (type("base64Binary")) return "is not base64";
+  if (type("base64Binary")) return "is not base64";  // of a wrong length; the rest is found when it is decoded
   if (type("boolean")) return "is neither true nor false";
   if (type("int")) return "is not a whole number of 32 bits";
   // The allowed values follow those that the caller sent.
@@ -192,6 +192,10 @@ Complaint complaint_of(const Violation& violation, const xmlNode* operation) {
 }
 
 }  // namespace
+
+Fault field_fault(const xmlNode* field, const xmlNode* operation, std::string_view why) {
+  return {FaultCode::invalid_parameter, path_of(field, operation).append(": ").append(why).append(position_of(field, operation))};
+}
 
 std::optional<Fault> schema_fault(const xmlNode* operation) {
   const base::Owned<xmlSchemaValidCtxt, xmlSchemaFreeValidCtxt> context{xmlSchemaNewValidCtxt(schema())};
