@@ -1,11 +1,15 @@
 // Start here: the page's steps, from chosen files to saved signatures. What is shown is view.ts, what is said is texts.ts.
 import { connect, DEFAULT_PORTS, onPermissionChange, SignetError, storedBatch, type Agent, type Batch, type BatchCallbacks, type ItemResult, type Language, type Packaging } from "signet-sdk";
 import { archive, signatureNames } from "./archive.js";
+import { commonName } from "./common_name.js";
+import { element } from "./dom.js";
 import { add, cutName, dropped, hashed } from "./files.js";
 import { Keep, loadSession, newSession, saveSession, type KeptResult } from "./keep.js";
 import { counts, type Problem, type State, type View } from "./state.js";
-import { preferredLanguage, TEXTS } from "./texts.js";
-import { element, PageView } from "./view.js";
+import { orAbort } from "./or_abort.js";
+import { TEXTS } from "./texts.js";
+import { PageView } from "./view.js";
+import { preferredLanguage } from "./words.js";
 
 const LANGUAGE_KEY = "signet.language";
 /** The certificate's fault: another one may do. */
@@ -90,20 +94,6 @@ async function reach(): Promise<Agent> {
   return agent;
 }
 
-/** A dialog that cannot be called back: when the person gives up here, the connection goes, and the dialog with it. */
-function orAbort<T>(work: Promise<T>): Promise<T> {
-  const { signal } = abort;
-  return new Promise((resolve, reject) => {
-    const give_up = () => {
-      agent?.close();
-      agent = undefined;
-      reject(signal.reason);
-    };
-    signal.addEventListener("abort", give_up, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", give_up));
-  });
-}
-
 async function sign(other_certificate = false): Promise<void> {
   abort = new AbortController();
   forget();
@@ -114,7 +104,7 @@ async function sign(other_certificate = false): Promise<void> {
   try {
     const found = await reach();
     if (!found.abilities.levels.includes(level)) return stopped({ error: "no_time_stamps" });
-    const certificate = await orAbort(found.chooseCertificate({ again: other_certificate, onWaiting: waited }));
+    const certificate = await orAbort(found, found.chooseCertificate({ again: other_certificate, onWaiting: waited }), abort.signal);
     if (certificate.validity === "expires_soon") state.expires_in_days = certificate.daysLeft;
     // Ids follow the list as it stands now: results and rows are found by them after a reload.
     const entries = state.entries.map((entry, index) => ({ ...entry, id: String(index + 1) }));
@@ -137,10 +127,6 @@ async function sign(other_certificate = false): Promise<void> {
   } catch (error) {
     failed(error, error instanceof SignetError && error.code === "file_unreadable" ? reading : undefined);
   }
-}
-
-function commonName(subject: string): string {
-  return /(?:^|[,/+]\s*)CN\s*=\s*("[^"]+"|(?:\\.|[^,+/])+)/.exec(subject)?.[1]?.replace(/^"|"$|\\(?=.)/g, "").trim() ?? subject;
 }
 
 function finish(how: "complete" | "stopped"): void {

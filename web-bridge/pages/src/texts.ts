@@ -1,22 +1,10 @@
-// All texts of the page, in its three languages. What errors mean is the sdk's explain().
+// All texts of the page, in its three languages; words.ts has those of every page that signs. What errors mean is the sdk's explain().
 import type { Language } from "signet-sdk";
-
-type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
-
-function plurals(language: Language): (count: number, forms: Forms) => string {
-  const rules = new Intl.PluralRules(language);
-  const digits = new Intl.NumberFormat(language);
-  return (count, forms) => (forms[rules.select(count)] ?? forms.other).replace("#", digits.format(count));
-}
-
-const ro_count = plurals("ro");
-const ru_count = plurals("ru");
-const en_count = plurals("en");
+import { en_count, ro_count, ru_count, SIGNING } from "./words.js";
 
 const ro = {
+  ...SIGNING.ro,
   title: "Semnare de documente – Signet",
-  skip: "Salt la conținut",
-  language: "Limba",
   heading: "Semnați documente",
   lead: "Fișierele nu părăsesc acest calculator: Signet primește doar amprenta fiecăruia, iar PIN-ul îl introduceți numai în fereastra Signet.",
   files_heading: "Fișierele",
@@ -47,44 +35,14 @@ const ro = {
   packaging_enveloping_hint: "Amprenta documentului este scrisă și în interiorul semnăturii.",
   sign: (count: number) => (count === 0 ? "Semnează" : ro_count(count, { one: "Semnează # fișier", few: "Semnează # fișiere", other: "Semnează # de fișiere" })),
   sign_hint: "Nimic nu se semnează fără confirmarea dumneavoastră în fereastra Signet.",
-  looking: "Se caută Signet…",
-  looking_text: "Pagina caută aplicația Signet pe acest calculator.",
   continuing: "Se continuă semnarea",
   continuing_text: "Pagina a fost reîncărcată. Ce s-a semnat nu s-a pierdut.",
-  permission: "Browserul vă întreabă",
-  permission_text: "Sus, lângă adresă, browserul întreabă dacă pagina poate ajunge la aplicațiile de pe acest dispozitiv. Apăsați „Permite”.",
-  waiting: "Căutați fereastra „Signet”",
-  waiting_origin: "Signet întreabă dacă aveți încredere în acest site.",
-  waiting_certificate: "Alegeți acolo certificatul cu care semnați.",
   waiting_consent: (count: number) => ro_count(count, { one: "Verificați fișierul și confirmați acolo semnarea lui.", few: "Verificați lista de # fișiere și confirmați acolo semnarea.", other: "Verificați lista de # de fișiere și confirmați acolo semnarea." }),
-  waiting_pin: "Introduceți acolo PIN-ul.",
-  waiting_reader: "Introduceți PIN-ul pe tastatura cititorului de carduri.",
-  waiting_other: "Signet așteaptă răspunsul dumneavoastră.",
-  countdown: (time: string) => `Timp rămas: ${time}`,
   preparing: "Se pregătesc fișierele",
   preparing_text: "Se calculează amprenta fiecărui fișier, aici, în browser.",
   prepared: (done: string, total: string) => `${done} din ${total} pregătite`,
-  signing: "Se semnează",
-  signing_text: "Nu scoateți dispozitivul de semnare.",
-  signed_of: (done: string, total: string) => `${done} din ${total} semnate`,
-  remaining: (time: string) => `încă aproximativ ${time}`,
-  lost: "Legătura cu Signet s-a întrerupt",
-  lost_text: "Se caută din nou. Ce s-a semnat nu se pierde.",
-  stopping: "Se oprește…",
-  stopping_text: "Se așteaptă semnătura aflată în lucru.",
-  stamping: "Se cere din nou marca temporală…",
-  signer: (name: string) => `Semnează: ${name}`,
-  expires: (days: number) => ro_count(days, { one: "Certificatul expiră peste # zi.", few: "Certificatul expiră peste # zile.", other: "Certificatul expiră peste # de zile." }),
-  cancel: "Anulează",
-  try_again: "Încearcă din nou",
-  choose_other_certificate: "Alege alt certificat",
   back: "Înapoi la fișiere",
   show_signed: "Arată ce s-a semnat",
-  technical: "Detalii tehnice",
-  start_1: "Deschideți „Signet” din meniul de aplicații.",
-  start_2: "Sau, într-un terminal:",
-  start_3: "Reveniți aici și apăsați „Încearcă din nou”.",
-  no_time_stamps: "Acest Signet nu are un serviciu de mărci temporale",
   no_time_stamps_advice: "Alegeți semnătura simplă sau cereți administratorului să configureze serviciul.",
   file_named: (name: string) => `Fișierul: ${name}.`,
   problem_signed: (count: number) => ro_count(count, { one: "# fișier a fost deja semnat.", few: "# fișiere au fost deja semnate.", other: "# de fișiere au fost deja semnate." }),
@@ -119,9 +77,8 @@ const ro = {
 export type Texts = typeof ro;
 
 const ru: Texts = {
+  ...SIGNING.ru,
   title: "Подписание документов – Signet",
-  skip: "Перейти к содержимому",
-  language: "Язык",
   heading: "Подпишите документы",
   lead: "Файлы не покидают этот компьютер: Signet получает только контрольную сумму каждого, а PIN-код вы вводите только в окне Signet.",
   files_heading: "Файлы",
@@ -152,44 +109,14 @@ const ru: Texts = {
   packaging_enveloping_hint: "Контрольная сумма документа записана и внутри самой подписи.",
   sign: (count) => (count === 0 ? "Подписать" : ru_count(count, { one: "Подписать # файл", few: "Подписать # файла", many: "Подписать # файлов", other: "Подписать # файла" })),
   sign_hint: "Без вашего подтверждения в окне Signet ничего не подписывается.",
-  looking: "Поиск Signet…",
-  looking_text: "Страница ищет приложение Signet на этом компьютере.",
   continuing: "Подписание продолжается",
   continuing_text: "Страница была перезагружена. То, что уже подписано, не пропало.",
-  permission: "Браузер спрашивает вас",
-  permission_text: "Вверху, рядом с адресом, браузер спрашивает, можно ли странице обращаться к приложениям на этом устройстве. Нажмите «Разрешить».",
-  waiting: "Найдите окно «Signet»",
-  waiting_origin: "Signet спрашивает, доверяете ли вы этому сайту.",
-  waiting_certificate: "Выберите в нём сертификат для подписи.",
   waiting_consent: (count) => ru_count(count, { one: "Проверьте список (# файл) и подтвердите в нём подписание.", few: "Проверьте список (# файла) и подтвердите в нём подписание.", many: "Проверьте список (# файлов) и подтвердите в нём подписание.", other: "Проверьте список (# файла) и подтвердите в нём подписание." }),
-  waiting_pin: "Введите в нём PIN-код.",
-  waiting_reader: "Введите PIN-код на клавиатуре считывателя карт.",
-  waiting_other: "Signet ждёт вашего ответа.",
-  countdown: (time) => `Осталось времени: ${time}`,
   preparing: "Файлы готовятся",
   preparing_text: "Контрольная сумма каждого файла вычисляется здесь, в браузере.",
   prepared: (done, total) => `Готово ${done} из ${total}`,
-  signing: "Идёт подписание",
-  signing_text: "Не вынимайте устройство подписи.",
-  signed_of: (done, total) => `Подписано ${done} из ${total}`,
-  remaining: (time) => `ещё примерно ${time}`,
-  lost: "Связь с Signet прервалась",
-  lost_text: "Идёт поиск. То, что уже подписано, не пропадёт.",
-  stopping: "Остановка…",
-  stopping_text: "Завершается текущая подпись.",
-  stamping: "Повторный запрос метки времени…",
-  signer: (name) => `Подписывает: ${name}`,
-  expires: (days) => ru_count(days, { one: "Срок действия сертификата истекает через # день.", few: "Срок действия сертификата истекает через # дня.", many: "Срок действия сертификата истекает через # дней.", other: "Срок действия сертификата истекает через # дня." }),
-  cancel: "Отменить",
-  try_again: "Повторить попытку",
-  choose_other_certificate: "Выбрать другой сертификат",
   back: "Назад к файлам",
   show_signed: "Показать подписанное",
-  technical: "Технические сведения",
-  start_1: "Откройте «Signet» в меню приложений.",
-  start_2: "Или в терминале:",
-  start_3: "Вернитесь сюда и нажмите «Повторить попытку».",
-  no_time_stamps: "У этого Signet нет службы меток времени",
   no_time_stamps_advice: "Выберите простую подпись или попросите администратора настроить службу.",
   file_named: (name) => `Файл: ${name}.`,
   problem_signed: (count) => ru_count(count, { one: "Уже подписан # файл.", few: "Уже подписано # файла.", many: "Уже подписано # файлов.", other: "Уже подписано # файла." }),
@@ -222,9 +149,8 @@ const ru: Texts = {
 };
 
 const en: Texts = {
+  ...SIGNING.en,
   title: "Signing documents – Signet",
-  skip: "Skip to the content",
-  language: "Language",
   heading: "Sign documents",
   lead: "The files stay on this computer: Signet gets only the fingerprint of each, and you type your PIN in the window of Signet alone.",
   files_heading: "The files",
@@ -255,44 +181,14 @@ const en: Texts = {
   packaging_enveloping_hint: "The document's fingerprint is also written inside the signature.",
   sign: (count) => (count === 0 ? "Sign" : en_count(count, { one: "Sign # file", other: "Sign # files" })),
   sign_hint: "Nothing is signed unless you confirm it in the window of Signet.",
-  looking: "Looking for Signet…",
-  looking_text: "The page is looking for the Signet application on this computer.",
   continuing: "Signing goes on",
   continuing_text: "The page was loaded again. What was signed is not lost.",
-  permission: "The browser is asking you",
-  permission_text: "At the top, beside the address, the browser asks whether the page may reach apps on this device. Press “Allow”.",
-  waiting: "Look for the window “Signet”",
-  waiting_origin: "Signet asks whether you trust this site.",
-  waiting_certificate: "Choose there the certificate to sign with.",
   waiting_consent: (count) => en_count(count, { one: "Check the file and confirm there that it is to be signed.", other: "Check the list of # files and confirm there that they are to be signed." }),
-  waiting_pin: "Type your PIN there.",
-  waiting_reader: "Type your PIN on the keys of the card reader.",
-  waiting_other: "Signet is waiting for your answer.",
-  countdown: (time) => `Time left: ${time}`,
   preparing: "Preparing the files",
   preparing_text: "The fingerprint of each file is made here, in the browser.",
   prepared: (done, total) => `${done} of ${total} prepared`,
-  signing: "Signing",
-  signing_text: "Do not take out the signing device.",
-  signed_of: (done, total) => `${done} of ${total} signed`,
-  remaining: (time) => `about ${time} left`,
-  lost: "The connection to Signet was lost",
-  lost_text: "Looking for it again. What was signed is not lost.",
-  stopping: "Stopping…",
-  stopping_text: "Waiting for the signature that is being made.",
-  stamping: "Asking for the time stamps again…",
-  signer: (name) => `Signing as: ${name}`,
-  expires: (days) => en_count(days, { one: "The certificate expires in # day.", other: "The certificate expires in # days." }),
-  cancel: "Cancel",
-  try_again: "Try again",
-  choose_other_certificate: "Choose another certificate",
   back: "Back to the files",
   show_signed: "Show what was signed",
-  technical: "Technical details",
-  start_1: "Open “Signet” in the menu of applications.",
-  start_2: "Or, in a terminal:",
-  start_3: "Come back here and press “Try again”.",
-  no_time_stamps: "This Signet has no time-stamping service",
   no_time_stamps_advice: "Choose the basic signature, or ask the administrator to set the service up.",
   file_named: (name) => `The file: ${name}.`,
   problem_signed: (count) => en_count(count, { one: "# file is already signed.", other: "# files are already signed." }),
@@ -329,37 +225,10 @@ export const TEXTS: Record<Language, Texts> = { ro, ru, en };
 /** The keys whose text stands as it is, so that the HTML may name them. */
 export type PlainKey = { [Key in keyof Texts]: Texts[Key] extends string ? Key : never }[keyof Texts];
 
-/** Romanian unless the browser prefers one of the other two. */
-export function preferredLanguage(preferences: readonly string[]): Language {
-  for (const preference of preferences) {
-    const [language] = preference.toLowerCase().split("-");
-    if (language === "ro" || language === "ru" || language === "en") return language;
-    if (language === "mo") return "ro";
-  }
-  return "ro";
-}
-
-export function number(language: Language, value: number): string {
-  return new Intl.NumberFormat(language).format(value);
-}
-
 export function size(language: Language, bytes: number): string {
   const units = ["kilobyte", "megabyte", "gigabyte"] as const;
   let step = 0;
   let value = Math.ceil(bytes / 1_000);
   if (bytes >= 1_000_000) for (value = bytes / 1_000; value >= 1_000 && step < units.length - 1; step += 1) value /= 1_000;
   return new Intl.NumberFormat(language, { style: "unit", unit: units[step] as string, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value).replace(" ", "\u00a0");
-}
-
-export function duration(language: Language, seconds: number): string {
-  const unit = (value: number, name: string) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: 0 }).format(value);
-  if (seconds < 60) return unit(Math.max(1, Math.ceil(seconds)), "second");
-  if (seconds < 3_600) return unit(Math.ceil(seconds / 60), "minute");
-  return `${unit(Math.floor(seconds / 3_600), "hour")} ${unit(Math.ceil((seconds % 3_600) / 60), "minute")}`;
-}
-
-/** 1:05, as a clock that runs down. */
-export function clock(seconds: number): string {
-  const whole = Math.max(0, Math.ceil(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }

@@ -1,7 +1,9 @@
 import { explain, SignetError, type ErrorCode, type WhoActs } from "signet-sdk";
+import { element, say, show } from "./dom.js";
 import type { KeptResult } from "./keep.js";
 import { counts, type State, type View } from "./state.js";
-import { clock, duration, number, size, TEXTS, type PlainKey, type Texts } from "./texts.js";
+import { size, TEXTS, type PlainKey, type Texts } from "./texts.js";
+import { clock, duration, number } from "./words.js";
 
 /** More rows slow a browser down and help nobody: the archive holds all. */
 const MOST_ROWS = 200;
@@ -11,22 +13,6 @@ const ANNOUNCED_STEPS = 4;
 
 const VIEWS: Record<View, readonly string[]> = { form: ["form"], work: ["work", "results"], problem: ["problem"], done: ["done", "results"] };
 const FOCUS: Record<View, string> = { form: "main", work: "work-heading", problem: "problem-heading", done: "done-heading" };
-
-export function element<T extends HTMLElement = HTMLElement>(id: string): T {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`no #${id}`);
-  return found as T;
-}
-
-function show(id: string, visible: boolean): void {
-  element(id).hidden = !visible;
-}
-/** Shows a text, or hides its place where there is none. Untouched when nothing changed: a live region would speak again. */
-function say(id: string, text: string | undefined): void {
-  const place = element(id);
-  if (place.textContent !== (text ?? "")) place.textContent = text ?? "";
-  place.hidden = text === undefined;
-}
 
 export interface ViewActions {
   remove(id: string): void;

@@ -7,7 +7,8 @@ import { unzipSync } from "fflate";
 import { DEFAULT_PORTS } from "signet-sdk";
 import { archive, signatureNames } from "../src/archive.js";
 import { add, cutName } from "../src/files.js";
-import { clock, duration, preferredLanguage, size, TEXTS } from "../src/texts.js";
+import { size, TEXTS } from "../src/texts.js";
+import { clock, duration, preferredLanguage } from "../src/words.js";
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = (name: string) => readFileSync(join(folder, "dist", name), "utf8");
