@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "base/owned.hpp"
+#include "demo/files.hpp"
 #include "demo/pki.hpp"
 #include "portal/identity.hpp"
 #include "portal/program/command.hpp"

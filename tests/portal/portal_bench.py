@@ -1,0 +1,150 @@
+"""A signet-portal of a test's own: sandbox, TLS files, consumers, and the two clients' sides of it."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+WITHIN_S = 20
+POLL_S = 0.02
+RETURN_URL = "https://shop.example/signed"
+
+
+def until(condition, what, within_s=WITHIN_S):
+    deadline = time.monotonic() + within_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what}")
+        time.sleep(POLL_S)
+    return value
+
+
+def cannot_run(why):
+    print(f"{pathlib.Path(sys.argv[0]).name}: cannot run here: {why}", file=sys.stderr)
+    sys.exit(1 if os.environ.get("CI") == "true" else 77)
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+class Portal:
+    """signet-portal with a sandbox below `folder`. `more` is added to its configuration."""
+
+    def __init__(self, bin_folder, folder, database=None, more=""):
+        self.program = pathlib.Path(bin_folder) / "signet-portal"
+        self.folder = pathlib.Path(folder)
+        self.sandbox = self.folder / "sandbox"
+        self.sandbox.mkdir(parents=True, exist_ok=True)
+        self.api_port, self.page_port = free_port(), free_port()
+        self.certificate, self.key = self.folder / "server.pem", self.folder / "server.key"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+            + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.key, "-out", self.certificate],
+            check=True, stderr=subprocess.DEVNULL,
+        )
+        self.pages = f"http://127.0.0.1:{self.page_port}"
+        self.api = f"https://localhost:{self.api_port}/MSign.svc"
+        self.configuration = self.folder / "portal.toml"
+        self.configuration.write_text(
+            f'public_url = "{self.pages}"\n'
+            f'[api]\nlisten = ["127.0.0.1:{self.api_port}"]\ncertificate = "{self.certificate}"\nkey = "{self.key}"\n'
+            f'[pages]\nlisten = ["127.0.0.1:{self.page_port}"]\n'
+            f'[store]\ndatabase = "{database or f"sqlite:{self.folder}/portal.db"}"\n'
+            f'[consumers]\nca = "{self.sandbox}"\n'
+            f'[sandbox]\nfolder = "{self.sandbox}"\n'
+            '[[instruments]]\nid = "sandbox"\nkind = "sandbox"\n' + more,
+            encoding="utf-8",
+        )
+        self.log = self.folder / "portal.log"
+        self._process = None
+
+    def command(self, *words, check=True):
+        ran = subprocess.run([self.program, "--config", self.configuration, *words], capture_output=True, text=True, check=False, timeout=WITHIN_S)
+        if check and ran.returncode != 0:
+            raise AssertionError(f"signet-portal {' '.join(map(str, words))}: {ran.returncode} {ran.stdout}{ran.stderr}")
+        return ran
+
+    def add_consumer(self, name, *words):
+        """Registers one with a certificate of the sandbox's CA; answers the paths of (certificate, key)."""
+        self.command("consumer", "add", name, "--name", f"Test {name}", "--address", "127.0.0.1", "--return-url", RETURN_URL, "--issue", self.folder, "--active", *words)
+        return self.folder / f"{name}.pem", self.folder / f"{name}.key"
+
+    def start(self):
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen([self.program, "--config", self.configuration, "serve"], stdout=log, stderr=log)
+        until(self._answers, "the portal listens")
+        return self
+
+    def _answers(self):
+        if self._process.poll() is not None:
+            raise AssertionError(f"signet-portal ended: {self.log.read_text(errors='replace')}")
+        for port in (self.api_port, self.page_port):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                continue
+            return False
+        return True
+
+    def stop(self):
+        """Its exit code after SIGTERM."""
+        self._process.terminate()
+        return self._process.wait(WITHIN_S)
+
+    def kill(self):
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(WITHIN_S)
+
+    def client_context(self, certificate=None, key=None):
+        context = ssl.create_default_context(cafile=self.certificate)
+        if certificate:
+            context.load_cert_chain(certificate, key)
+        return context
+
+    def soap(self, body, context, action="", headers=None):
+        """(HTTP status, text) of bytes posted as they are."""
+        request = urllib.request.Request(self.api, data=body, headers={"Content-Type": "text/xml; charset=utf-8", "SOAPAction": action, **(headers or {})})
+        try:
+            with urllib.request.urlopen(request, context=context, timeout=WITHIN_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+
+class SignPage:
+    """What a browser does at the Sign Page, without one: for what is not about pages."""
+
+    def __init__(self, portal, request_id, return_url=RETURN_URL, relay_state=None, **parameters):
+        self.portal, self.id, self.key = portal, request_id, os.urandom(16).hex()
+        fields = {"ReturnUrl": return_url, **({"RelayState": relay_state} if relay_state is not None else {}), **parameters}
+        self.status, self.headers, self.html = self.get(f"/{request_id}?{urllib.parse.urlencode(fields)}")
+        found = re.search(r'<script type="application/json" id="data">(.*?)</script>', self.html, re.S)
+        self.data = json.loads(found.group(1)) if found else None
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(self.portal.pages + path, timeout=WITHIN_S) as answer:
+                return answer.status, answer.headers, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read().decode()
+
+    def call(self, name, token=None, origin=None, content_type="application/json", **parameters):
+        """(HTTP status, JSON)."""
+        headers = {"Content-Type": content_type, "Origin": origin or self.portal.pages, "Signet-Page": token or (self.data or {}).get("token", "")}
+        body = json.dumps({"key": self.key, **parameters}).encode()
+        request = urllib.request.Request(f"{self.portal.pages}/{self.id}/{name}", data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
