@@ -137,8 +137,6 @@ base::Result<pki::Certificate> issued(const Configuration& configuration, const 
 
 base::Result<std::optional<ConsumerCertificate>> certificate_of(const Named& named, const std::string& id,
                                                                 const Configuration& configuration) {
-  auto cas = service::read_trust(configuration.consumer_cas);
-  if (!cas) return base::failure_of(cas);
   if (!named.serial.empty()) {
     if (named.ca.empty()) return wrong("--serial needs --ca: a number alone lets nobody in");
     const auto ca = certificate_in(named.ca);
@@ -149,11 +147,8 @@ base::Result<std::optional<ConsumerCertificate>> certificate_of(const Named& nam
   if (named.file.empty() && named.issue.empty()) return std::optional<ConsumerCertificate>{};
   const auto certificate = named.issue.empty() ? certificate_in(named.file) : issued(configuration, id, named.issue);
   if (!certificate) return std::unexpected(certificate.error());
-  if (!named.issue.empty()) {  // the CA may have been made just now
-    auto again = service::read_trust(configuration.consumer_cas);
-    if (!again) return base::failure_of(again);
-    cas = std::move(again);
-  }
+  const auto cas = service::read_trust(configuration.consumer_cas);  // the sandbox may have been made just now
+  if (!cas) return std::unexpected(cas.error());
   auto known = registered(*certificate, *cas);
   if (!known) return base::failure_of(known);
   return std::optional(std::move(*known));

@@ -35,6 +35,7 @@ class ZeepTest(unittest.TestCase):
 
     def client(self, consumer=None):
         session = requests.Session()
+        session.trust_env = False  # a proxy or CA file of the machine is not meant
         session.verify = str(self.portal.certificate)
         session.cert = tuple(map(str, consumer)) if consumer else None
         self.addCleanup(session.close)
