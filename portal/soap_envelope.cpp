@@ -49,7 +49,8 @@ std::expected<Document, Fault> read_document(std::string_view message, const Soa
   if (context == nullptr) throw std::bad_alloc();
   Document document{xmlCtxtReadMemory(context.get(), text->data(), static_cast<int>(text->size()), nullptr, nullptr, options)};
   // nsWellFormed: libxml2 gives a tree even where a prefix is bound to nothing.
-  if (document == nullptr || context->wellFormed == 0 || context->nsWellFormed == 0) return no_message("the message is not well-formed XML");
+  if (document == nullptr || context->wellFormed == 0 || context->nsWellFormed == 0)
+    return no_message("the message is not well-formed XML");
   if (document->intSubset != nullptr || document->extSubset != nullptr)
     return no_message("a document type declaration is refused");
   return document;
