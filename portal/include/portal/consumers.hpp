@@ -2,6 +2,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ std::string_view name(Environment environment);  // "test"
 std::optional<Environment> environment(std::string_view name);
 
 // A range of addresses, "192.0.2.0/24", or one, "192.0.2.1". IPv4-mapped IPv6 addresses count as the IPv4 ones that they are.
+// An address within a range ("192.0.2.7/24") is none: whoever writes it means one or the other.
 struct AddressRange {
   boost::asio::ip::address address;
   unsigned prefix = 0;
@@ -44,8 +46,12 @@ struct Consumer {
   std::vector<std::string> return_urls;  // prefixes: https://host[:port]/path…
 };
 
+// Why a consumer cannot be registered; empty if it can.
+std::string consumer_error(const Consumer& consumer);
+
 // Whether a page may send the person there: https (http only to loopback in the test environment), no user name, the same
-// origin as one of the prefixes, and its path below that prefix's: "https://a/b" allows /b, /b/c and /b?c, not /bc.
+// origin as one of the prefixes, and its path below that prefix's: "https://a/b" allows /b, /b/c and /b?c, not /bc. What
+// browsers and servers may read in several ways is refused, not resolved: "..", %2e, %2f, back slashes, control characters.
 bool return_url_allowed(const Consumer& consumer, std::string_view url);
 // Why a text cannot be a prefix; empty if it can.
 std::string return_url_prefix_error(std::string_view prefix, Environment environment);
