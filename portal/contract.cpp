@@ -10,8 +10,14 @@ constexpr std::array<std::string_view, 2> content_types{"Hash", "Pdf"};
 constexpr std::array<std::string_view, 3> delegator_types{"None", "Person", "Organization"};
 constexpr std::array<std::string_view, 4> statuses{"Pending", "Success", "Failure", "Expired"};
 constexpr std::array<std::string_view, 3> languages{"ro", "ru", "en"};
-constexpr std::array<std::string_view, 8> fault_codes{"AuthenticationFailed", "AuthorizationFailed", "InvalidParameter", "RequestNotFound",
-                                                      "Client",               "MustUnderstand",      "VersionMismatch",  "Server"};
+constexpr std::array<std::string_view, 8> fault_codes{"AuthenticationFailed",
+                                                      "AuthorizationFailed",
+                                                      "InvalidParameter",
+                                                      "RequestNotFound",
+                                                      "Client",
+                                                      "MustUnderstand",
+                                                      "VersionMismatch",
+                                                      "Server"};
 
 }  // namespace
 

@@ -75,14 +75,16 @@ struct SavedResults {
 struct StoreOptions {
   std::string database;  // "sqlite:FILE" or "postgresql:CONNINFO" (libpq's keywords)
   std::size_t readers = 2;
-  std::size_t writers = 1;  // more only help PostgreSQL
+  std::size_t writers = 1;  // for PostgreSQL; SQLite has one
 };
 
 // Requests and their results. A pending request becomes a success, a failure or expired, and never anything else after that;
 // whatever a call has answered survives a crash of this process and of the machine (SQLite: WAL with synchronous = FULL;
 // PostgreSQL: its default). Calls block worker threads of the store's own and give their answer on the caller's executor; what
 // is written by several callers at once is committed together. Several instances may use one PostgreSQL database.
-// Any executor; destroying it waits for the calls under way. file_failed with the database's reason where it fails.
+// Any executor that outlives the store; destroying it waits for the calls under way. file_failed with the database's reason where
+// it fails: what failed was not done, but for a commit whose answer was lost, and then the reason says so. parameter_invalid, and
+// nothing of it in the database, for text that is not UTF-8 or has a NUL. too_many where 10 000 calls wait already.
 class Store {
  public:
   // Creates or migrates the schema under a lock: several instances may start at once. configuration_invalid for a name that is
@@ -100,7 +102,9 @@ class Store {
                                                                             bool only_unsigned);
   boost::asio::awaitable<base::Result<std::vector<StoredResult>>> results(std::string id);
 
-  // One update with a condition decides which of several pages, on any instance, signs.
+  // One update with a condition decides which of several pages, on any instance, signs. The holder goes on past `expires_at` for as
+  // long as its claim lives; a new claim needs time that is left. save() and give_up() claim as claim() does, so they also succeed
+  // where the claim has lapsed and nobody else has come. A key is not empty.
   boost::asio::awaitable<base::Result<ClaimOutcome>> claim(Claim claim, std::string instrument);
   boost::asio::awaitable<base::Result<void>> release(std::string request_id, std::string key);
   boost::asio::awaitable<base::Result<SavedResults>> save(Claim claim, std::vector<StoredResult> results);
@@ -121,7 +125,8 @@ class Store {
   };
   boost::asio::awaitable<base::Result<std::vector<StoredRequest>>> list(Listing listing, base::Time now);
 
-  // The register of consumers. `put` adds one or replaces the one with its id; `remove` says whether there was one.
+  // The register of consumers. `put` adds one or replaces the one with its id; `remove` says whether there was one. `put` refuses
+  // (parameter_invalid) what consumer_error() names, and a certificate that another consumer has: it would not say who calls.
   boost::asio::awaitable<base::Result<std::vector<Consumer>>> consumers();
   boost::asio::awaitable<base::Result<void>> put_consumer(Consumer consumer);
   boost::asio::awaitable<base::Result<bool>> remove_consumer(std::string id);
