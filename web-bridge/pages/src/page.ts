@@ -1,6 +1,7 @@
 // Start here: the page's steps, from chosen files to saved signatures. What is shown is view.ts, what is said is texts.ts.
 import { connect, DEFAULT_PORTS, onPermissionChange, SignetError, storedBatch, type Agent, type Batch, type BatchCallbacks, type ItemResult, type Language, type Packaging } from "signet-sdk";
 import { archive, signatureNames } from "./archive.js";
+import { commonName } from "./common_name.js";
 import { element } from "./dom.js";
 import { add, cutName, dropped, hashed } from "./files.js";
 import { Keep, loadSession, newSession, saveSession, type KeptResult } from "./keep.js";
@@ -126,10 +127,6 @@ async function sign(other_certificate = false): Promise<void> {
   } catch (error) {
     failed(error, error instanceof SignetError && error.code === "file_unreadable" ? reading : undefined);
   }
-}
-
-function commonName(subject: string): string {
-  return /(?:^|[,/+]\s*)CN\s*=\s*("[^"]+"|(?:\\.|[^,+/])+)/.exec(subject)?.[1]?.replace(/^"|"$|\\(?=.)/g, "").trim() ?? subject;
 }
 
 function finish(how: "complete" | "stopped"): void {
