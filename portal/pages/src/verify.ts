@@ -1,0 +1,165 @@
+// The verification page: the signature goes to the portal, of the document only its digest.
+import { toBase64 } from "signet-sdk";
+import { element, say, show } from "signet-pages/dom";
+import { number } from "signet-pages/words";
+import type { VerifyAnswer } from "./data.js";
+import type { Frame } from "./frame.js";
+import { digestFrom } from "./numbers.js";
+import type { State } from "./state.js";
+import { moment, TEXTS, type PlainKey, type Texts } from "./texts.js";
+
+const MOST_BYTES = 3_000_000;
+const DSIG = "http://www.w3.org/2000/09/xmldsig#";
+const SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties";
+const WEB_NAMES: Record<string, string> = { sha1: "SHA-1", sha256: "SHA-256", sha384: "SHA-384", sha512: "SHA-512" };
+const ALGORITHMS: Record<string, string> = {
+  "http://www.w3.org/2000/09/xmldsig#sha1": "sha1", "http://www.w3.org/2001/04/xmlenc#sha256": "sha256",
+  "http://www.w3.org/2001/04/xmldsig-more#sha384": "sha384", "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
+};
+
+type Field = "signature" | "document" | "digest";
+
+/** By what the document is to be hashed; only a hint, as the portal compares with what was signed. Undefined: no XML. */
+export function algorithmOf(xml: string, parser = new DOMParser()): string | undefined {
+  if (!/^[\ufeff\s]*</.test(xml)) return undefined;
+  const document_ = parser.parseFromString(xml, "application/xml");
+  if (document_.getElementsByTagName("parsererror").length > 0) return undefined;
+  for (const reference of document_.getElementsByTagNameNS(DSIG, "Reference")) {
+    if (reference.getAttribute("Type") === SIGNED_PROPERTIES) continue;
+    const method = reference.getElementsByTagNameNS(DSIG, "DigestMethod")[0]?.getAttribute("Algorithm");
+    return ALGORITHMS[method ?? ""] ?? "sha256";
+  }
+  return "sha256";
+}
+
+export class VerifyPage {
+  private answer: VerifyAnswer | "failed" | undefined;
+  private asked: object | undefined;
+  private wrong: { field: Field; text: PlainKey } | undefined;
+  private busy = false;
+
+  constructor(private readonly state: State, private readonly frame: Frame) {}
+
+  start(): void {
+    for (const field of ["signature", "document"] as const) {
+      element(`${field}-file`).addEventListener("change", () => {
+        this.answer = undefined;
+        this.wrong = undefined;
+        this.render();
+      });
+    }
+    element("verify").addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!this.busy) void this.verify();
+    });
+    this.translate();
+  }
+
+  /** The portal's words are in the language that was asked for: asked again. */
+  translate(): void {
+    this.frame.translate();
+    document.title = `${this.texts.verify_heading} – Signet`;
+    this.render();
+    if (this.asked !== undefined && this.answer !== undefined) void this.ask(this.asked, false);
+  }
+
+  private get texts(): Texts {
+    return TEXTS[this.state.language];
+  }
+
+  private async verify(): Promise<void> {
+    this.answer = undefined;
+    this.wrong = undefined;
+    const parameters = await this.parameters();
+    if (parameters !== undefined) return this.ask(parameters, true);
+    this.render();
+    const field = (this.wrong as { field: Field } | undefined)?.field;
+    if (field !== undefined) element(field === "digest" ? "digest" : `${field}-file`).focus();
+  }
+
+  private async parameters(): Promise<object | undefined> {
+    const no = (field: Field, text: PlainKey): undefined => {
+      this.wrong = { field, text };
+      return undefined;
+    };
+    const file = element<HTMLInputElement>("signature-file").files?.[0];
+    if (file === undefined) return no("signature", "verify_signature_missing");
+    if (file.size > MOST_BYTES) return no("signature", "verify_too_large");
+    const signature = await file.text().catch(() => "");
+    const named = algorithmOf(signature);
+    if (named === undefined) return no("signature", "verify_unreadable");
+    const pasted = element<HTMLTextAreaElement>("digest").value.trim();
+    if (pasted !== "" && element<HTMLDetailsElement>("paste").open) {
+      const digest = digestFrom(pasted);
+      return digest === undefined ? no("digest", "verify_digest_invalid") : { signature, ...digest };
+    }
+    const content = element<HTMLInputElement>("document-file").files?.[0];
+    if (content === undefined) return { signature, algorithm: named };
+    try {
+      return { signature, algorithm: named, digest: toBase64(new Uint8Array(await crypto.subtle.digest(WEB_NAMES[named] as string, await content.arrayBuffer()))) };
+    } catch {
+      return no("document", "verify_unreadable");
+    }
+  }
+
+  private async ask(parameters: object, move: boolean): Promise<void> {
+    this.busy = true;
+    this.asked = parameters;
+    this.render();
+    try {
+      const response = await fetch("/verify", { method: "POST", headers: { "content-type": "application/json" }, cache: "no-store", redirect: "error",
+        body: JSON.stringify({ ...parameters, language: this.state.language }) });
+      this.answer = response.ok ? await response.json() as VerifyAnswer : "failed";
+    } catch {
+      this.answer = "failed";
+    }
+    this.busy = false;
+    this.render();
+    if (move) element("verdict-heading").focus();
+  }
+
+  private render(): void {
+    const { texts, busy, answer } = this;
+    for (const field of ["signature", "document", "digest"] as const) {
+      say(`${field}-error`, this.wrong?.field === field ? texts[this.wrong.text] : undefined);
+      element(field === "digest" ? "digest" : `${field}-file`).setAttribute("aria-invalid", String(this.wrong?.field === field));
+    }
+    for (const field of ["signature", "document"] as const) element(`${field}-name`).textContent = element<HTMLInputElement>(`${field}-file`).files?.[0]?.name ?? texts.verify_none;
+    const submit = element<HTMLButtonElement>("verify-submit");
+    submit.textContent = busy ? texts.verify_busy : texts.verify_submit;
+    submit.setAttribute("aria-disabled", String(busy));
+    show("verdict", answer !== undefined);
+    if (answer !== undefined) this.verdict(answer);
+  }
+
+  private verdict(answer: VerifyAnswer | "failed"): void {
+    const { texts, state: { language } } = this;
+    const signatures = answer === "failed" ? [] : answer.signatures;
+    const bad = signatures.filter(({ valid }) => !valid).length;
+    const good = signatures.length > 0 && bad === 0;
+    const heading = answer === "failed" ? texts.verify_failed : signatures.length === 0 ? texts.verify_no_signature : good ? texts.verify_all_valid(signatures.length)
+      : signatures.length === 1 ? texts.verify_invalid : texts.verify_some_invalid(number(language, bad), number(language, signatures.length));
+    say("verdict-heading", heading);
+    say("verdict-advice", answer === "failed" ? texts.verify_failed_advice : undefined);
+    element("verdict-picture").className = `picture ${good ? "good" : answer === "failed" ? "fair" : "bad"}`;
+    element("verdict-list").replaceChildren(...signatures.map(({ valid, message, subject, signed_at }) => {
+      const list = document.createElement("dl");
+      list.className = "facts";
+      const fact = (name: string, value: string, class_name = "") => {
+        const row = document.createElement("div");
+        const term = document.createElement("dt");
+        term.textContent = name;
+        const words = document.createElement("dd");
+        words.textContent = value;
+        words.className = class_name;
+        row.append(term, words);
+        list.append(row);
+      };
+      fact(texts.verify_message, message === "" ? (valid ? texts.verify_valid : texts.verify_invalid) : message, `verdict-mark ${valid ? "good" : "bad"}`);
+      if (subject !== undefined) fact(texts.verify_signer, subject);
+      fact(texts.verify_time, signed_at === undefined ? texts.verify_no_time : moment(language, signed_at));
+      return list;
+    }));
+    this.frame.announce(heading, heading);
+  }
+}
