@@ -177,7 +177,11 @@ boost::json::object shown(const Consumer& consumer) {
 
 void put(Context& context, Register& known, Consumer consumer, const std::string& said) {
   if (const auto problem = consumer_error(consumer); !problem.empty()) return say_no(context, problem);
-  if (const auto put = done(known.store->put_consumer(std::move(consumer))); !put) return report(context, put.error());
+  if (const auto put = done(known.store->put_consumer(std::move(consumer))); !put) {
+    // What the register refuses, such as another's certificate, is the operator's to change, not the machine's.
+    if (put.error().code == base::ErrorCode::parameter_invalid) return say_no(context, put.error().detail);
+    return report(context, put.error());
+  }
   std::cout << said << '\n';
 }
 
