@@ -109,6 +109,12 @@ std::optional<std::int64_t> number_of(const json::object& object, std::string_vi
   return number;
 }
 
+// Absent and null are one; what is there and no number that fits is not.
+bool is_number_or_absent(const json::object& object, std::string_view key) {
+  const json::value* const value = object.if_contains(key);
+  return value == nullptr || value->is_null() || number_of(object, key).has_value();
+}
+
 std::optional<std::string> key_of(const json::object& parameters) {
   auto key = text_of(parameters, "key");
   if (!key || !is_request_id(*key)) return {};  // 32 hexadecimal digits, as an id
@@ -385,7 +391,8 @@ awaitable<PageFace::Reply> PageFace::claim(PageToken token, Object parameters) {
 awaitable<PageFace::Reply> PageFace::contents(PageToken token, Object parameters) {
   const auto after = number_of(parameters, "after");
   const auto count = number_of(parameters, "count").value_or(contents_at_once);
-  if ((after && (*after < 0 || *after > 1'000'000)) || count < 1 || count > contents_at_once)
+  if (!is_number_or_absent(parameters, "after") || !is_number_or_absent(parameters, "count") ||
+      (after && (*after < 0 || *after > 1'000'000)) || count < 1 || count > contents_at_once)
     co_return Reply{400, error_body("parameter_invalid", "after, count")};
   const auto first = after ? static_cast<std::uint32_t>(*after) + 1 : 0;
   const auto found = co_await ports_.store->contents(token.request_id, first, static_cast<std::uint32_t>(count), true);

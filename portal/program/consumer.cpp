@@ -101,11 +101,14 @@ void write_file(const std::filesystem::path& file, const std::string& content, b
   if (!out.flush()) throw std::runtime_error(file.string() + " cannot be written");
 }
 
-// PKCS #12 with an empty password, as .NET and Java import it; `openssl pkcs12` in tests shows that it opens.
+// PKCS #12 with an empty password, as .NET, mono, Java and OpenSSL import it. The algorithms are the old ones on purpose: mono and
+// Windows before Server 2019 read no AES in PKCS #12, and an empty password protects nothing in any of them.
 std::string pkcs12(const demo::Identity& identity, const std::string& name) {
-  const base::Owned<PKCS12, PKCS12_free> made{
-      PKCS12_create("", name.c_str(), identity.key.get(), identity.certificate.native(), nullptr, 0, 0, 0, 0, 0)};
-  if (!made) throw std::runtime_error("PKCS12_create failed");
+  constexpr int cipher = NID_pbe_WithSHA1And3_Key_TripleDES_CBC, without_mac = -1;
+  const base::Owned<PKCS12, PKCS12_free> made{PKCS12_create("", name.c_str(), identity.key.get(), identity.certificate.native(),
+                                                            nullptr, cipher, cipher, PKCS12_DEFAULT_ITER, without_mac, 0)};
+  if (!made || PKCS12_set_mac(made.get(), "", 0, nullptr, 0, PKCS12_DEFAULT_ITER, EVP_sha1()) != 1)
+    throw std::runtime_error("PKCS12_create failed");
   unsigned char* der = nullptr;
   const int size = i2d_PKCS12(made.get(), &der);
   if (size <= 0) throw std::runtime_error("i2d_PKCS12 failed");
@@ -174,7 +177,11 @@ boost::json::object shown(const Consumer& consumer) {
 
 void put(Context& context, Register& known, Consumer consumer, const std::string& said) {
   if (const auto problem = consumer_error(consumer); !problem.empty()) return say_no(context, problem);
-  if (const auto put = done(known.store->put_consumer(std::move(consumer))); !put) return report(context, put.error());
+  if (const auto put = done(known.store->put_consumer(std::move(consumer))); !put) {
+    // What the register refuses, such as another's certificate, is the operator's to change, not the machine's.
+    if (put.error().code == base::ErrorCode::parameter_invalid) return say_no(context, put.error().detail);
+    return report(context, put.error());
+  }
   std::cout << said << '\n';
 }
 

@@ -57,7 +57,7 @@ export const STATES = {
   },
   trouble: {
     request: { count: 300 },
-    agent: { chunk: 25, chunkDelay_ms: 200 },
+    agent: { chunk: 25, chunkDelay_ms: 1_500 },
     complaints: FAILED_CALLS,
     go: async (page, request) => {
       await sign(page);
