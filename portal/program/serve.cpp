@@ -188,6 +188,7 @@ base::Result<void> Portal::prepare() {
   api_limits.body_bytes = api_body_bytes;
   net::HttpHandlers api_handlers;
   api_handlers.request = [this](net::HttpRequest request) { return api_face_->answer(std::move(request)); };
+  api_handlers.body_bytes = [this](const net::HttpRequest& head) { return api_face_->body_bytes(head); };
   api_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(api_handlers), api_limits);
   if (auto listening = listen(*api_, configuration_.api, "api"); !listening) return listening;
 

@@ -340,6 +340,20 @@ class CallerTest(WireCase):
         for body in (get_body(request_id), get_body("0" * 32), post_body(content(b"")), b"no XML"):
             self.assertEqual(self.fault(body, consumer=self.unknown)[0], "AuthenticationFailed")
 
+    def test_a_stranger_gets_no_memory(self):
+        """who would not be let in hears so for a message of usual size; a large one is 413 before it is read, announced or in chunks"""
+        large = post_body(*(content(correlation_id=str(i)) for i in range(5_000)))
+        self.assertGreater(len(large), 256 << 10)
+        self.assertEqual(self.call(large)[0], 200)
+        usual = post_body(*(content(correlation_id=str(i)) for i in range(1_000)))
+        head = b"POST /MSign.svc HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+        for consumer in (None, self.unknown, self.idle):
+            self.assertEqual(self.fault(usual, consumer=consumer)[0], "AuthenticationFailed")
+            for rest in (b"Content-Length: 300000\r\n\r\n", b"Content-Length: 300000\r\nExpect: 100-continue\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n493e0\r\n"):
+                connection = self.connect(consumer)
+                connection.sendall(head + rest)
+                self.assertEqual(read_answer(connection)[0], 413)
+
     def test_a_request_is_its_poster_s(self):
         """another e-service is told that it is not its own, whatever became of the request"""
         request_id = self.post()
