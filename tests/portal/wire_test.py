@@ -21,7 +21,7 @@ import xml.etree.ElementTree as ElementTree
 
 from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, until
 from wire_case import (
-    WireCase, content, der_of, digest, envelope, fault_of, get_body, make_authority, make_certificate, post_body, read_answer,
+    WireCase, content, der_of, digest, envelope, fault_of, get_body, make_authority, make_certificate, make_list, post_body, read_answer,
     serial_of, signer,
 )
 
@@ -263,6 +263,19 @@ class MessageTest(WireCase):
         self.assertEqual(SignPage(portal, posted[-1]).status, 200)
 
 
+    def test_it_ends_when_it_is_told_to(self):
+        """SIGTERM ends the portal in time and with exit code 0, whoever is connected"""
+        portal = Portal(self.bin, self.folder / "ended")
+        shop = portal.add_consumer("shop")
+        portal.start()
+        stalled = [self.connect(shop, portal) for _ in range(3)]
+        stalled[1].sendall(self.head(b"x" * 99))
+        stalled[2].sendall(self.head(b"x" * 99) + b"x")
+        started = time.monotonic()
+        self.assertEqual(portal.stop(), 0)
+        self.assertLess(time.monotonic() - started, WITHIN_S / 2)
+
+
 class CallerTest(WireCase):
     @classmethod
     def prepare(cls):
@@ -353,6 +366,18 @@ class CallerTest(WireCase):
                 connection = self.connect(consumer)
                 connection.sendall(head + rest)
                 self.assertEqual(read_answer(connection)[0], 413)
+
+    def test_a_revoked_certificate(self):
+        """a certificate on its CA's list is refused though it is registered, and another of the CA is let in"""
+        portal = Portal(self.bin, self.folder / "revoking")
+        revoked, good = portal.add_consumer("revoked"), portal.add_consumer("good")
+        make_list(portal.sandbox, revoked[0])
+        portal.start()
+        self.addCleanup(lambda: portal.stop())
+        code, reason = self.fault(post_body(), consumer=revoked, portal=portal)
+        self.assertEqual((code, reason), ("AuthenticationFailed", "Invalid authentication certificate provided: it has been revoked"))
+        self.assertEqual(portal.command("consumer", "test", "--cert", revoked[0], "--from", "127.0.0.1", check=False).returncode, 1)
+        self.assertEqual(self.call(post_body(), consumer=good, portal=portal)[0], 200)
 
     def test_a_request_is_its_poster_s(self):
         """another e-service is told that it is not its own, whatever became of the request"""
@@ -454,6 +479,22 @@ class RegisterTest(WireCase):
         for word in ("remove", "activate", "deactivate", "rotate"):
             self.assertEqual(self.told(word, "life"), (1, "signet-portal: there is no consumer life"))
         self.assertNotIn("life", self.told("list")[1])
+
+    def test_an_open_connection_is_no_privilege(self):
+        """who is deactivated is refused on the connection that was let in"""
+        kept = self.portal.add_consumer("kept")
+        self.soon("let in", kept)
+        connection = self.connect(kept)
+        body = envelope(post_body())
+        message = f"POST /MSign.svc HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+        def again():
+            connection.sendall(message)
+            return read_answer(connection)
+
+        self.assertEqual(again()[0], 200)
+        self.told("deactivate", "kept")
+        until(lambda: "not active" in again()[2], "it is refused", within_s=5)
 
     def test_what_cannot_be_registered(self):
         """what a consumer cannot be is refused with a reason and exit code 1, wrong usage with 3, a wrong configuration with 78"""
