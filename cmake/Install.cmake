@@ -1,8 +1,9 @@
 # What `cmake --install` lays out below its prefix. signetd finds its host and the translations relative to itself, so that the
 # tree may stand anywhere; user units in share/ are found by systemd for /usr, /usr/local and ~/.local alike.
-install(TARGETS signetd signet DESTINATION bin)
+install(TARGETS signetd signet signet-portal DESTINATION bin)
 install(TARGETS signet-token-host DESTINATION libexec/signet)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/locale DESTINATION share)
+install(DIRECTORY portal/pages/dist/ DESTINATION share/signet-portal/pages)
 install(FILES docs/man/signet.1 docs/man/signetd.1 DESTINATION share/man/man1)
 install(FILES docs/man/signet.toml.5 DESTINATION share/man/man5)
 

@@ -1,5 +1,6 @@
 #include "net/http_server.hpp"
 
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -12,6 +13,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket.hpp>
+#include <ctime>
 #include <list>
 
 #include "base/owned.hpp"
@@ -75,10 +77,25 @@ struct Form {
   bool head_only = false;
 };
 
+// RFC 9110 5.6.7: "Sun, 22 Nov 2026 10:00:00 GMT". Days and months in English whatever the locale.
+std::string http_date(std::time_t time) {
+  static constexpr std::array<const char*, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  std::tm utc{};
+  ::gmtime_r(&time, &utc);
+  char text[64];
+  std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", days.at(static_cast<std::size_t>(utc.tm_wday)),
+                utc.tm_mday, months.at(static_cast<std::size_t>(utc.tm_mon)), utc.tm_year + 1900, utc.tm_hour, utc.tm_min,
+                utc.tm_sec);
+  return text;
+}
+
 http::response<http::string_body> beast_response(HttpResponse&& given, const Form& form) {
   http::response<http::string_body> response;
   response.version(form.version);
   response.result(given.status);
+  response.set(http::field::date, http_date(std::time(nullptr)));
   for (auto& [name, value] : given.headers) response.insert(name, value);
   const std::size_t size = given.body.size();
   if (!form.head_only) response.body() = std::move(given.body);

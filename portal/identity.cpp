@@ -46,10 +46,12 @@ void Identity::trust(pki::TrustMaterial trust) {
 }
 
 const Identity::Judged& Identity::judge(const base::Bytes& certificate, base::Time now) {
-  if (const auto known = judged_.find(certificate); known != judged_.end() && now < known->second.until) return known->second;
+  if (const auto known = judged_.find(certificate);
+      known != judged_.end() && now >= known->second.at && now < known->second.at + judged_again_after)
+    return known->second;
   if (judged_.size() >= judged_at_most) judged_.clear();
   Judged judged;
-  judged.until = now + judged_again_after;
+  judged.at = now;
   if (const auto parsed = pki::Certificate::from_der(certificate)) {
     judged.serial_hex = serial_of(*parsed);
     const auto path = pki::validate_path(*parsed, options_.trust, now, pki::Purpose::client_authentication);

@@ -159,7 +159,7 @@ HttpResponse PageFace::page(unsigned status, std::string_view language, Object d
                       {"Content-Language", std::string(language)},
                       {"Content-Security-Policy",
                        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' "
-                       "ws://127.0.0.1:* ws://[::1]:*; "
+                       "ws://127.0.0.1:* ws://localhost:*; "
                        "form-action 'self'" +
                            way_back + "; frame-ancestors 'none'; base-uri 'none'"}};
   data["language"] = language;

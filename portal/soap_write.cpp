@@ -39,8 +39,9 @@ std::string mended(std::string_view text) {
   return out;
 }
 
+// ASCII that can be seen: nothing to mend, which is nearly always so.
 bool plain(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c != 0x7F; });  // char is signed: ASCII only
+  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
 }
 
 void append_text(std::string& out, std::string_view text) {

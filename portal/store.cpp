@@ -48,7 +48,8 @@ std::string error_in(const NewRequest& request) {
   if (request.contents.empty()) return "a request without contents";
   const auto& signer = request.expected_signer;
   bool storable = is_storable(request.consumer_id) && is_storable(request.short_description) &&
-                  is_storable(request.description) && (!signer || (is_storable_or_absent(signer->id) && is_storable_or_absent(signer->delegator_id)));
+                  is_storable(request.description) &&
+                  (!signer || (is_storable_or_absent(signer->id) && is_storable_or_absent(signer->delegator_id)));
   for (std::size_t i = 0; i < request.contents.size(); ++i) {
     const auto& content = request.contents[i];
     if (content.number != i) return "contents that are not numbered from 0";

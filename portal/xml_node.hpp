@@ -24,7 +24,7 @@ inline const xmlNode* element_from(const xmlNode* node) {
 inline const xmlNode* first_element(const xmlNode* parent) { return element_from(parent->children); }
 inline const xmlNode* next_element(const xmlNode* element) { return element_from(element->next); }
 
-// Of an element without elements, or of an attribute: comments do not end or split it.
+// Of an element without elements, or of an attribute.
 template <class Node>
 std::string text_of(const Node* node) {
   std::string out;

@@ -72,6 +72,7 @@ Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* no
   if (!signature->canonicalization)
     return failure(ErrorCode::parameter_invalid, "SignedInfo has a canonicalization that is not allowed");
   Evidence out;
+  out.policy = options.policy;
   out.signature = std::move(*signature);
   const auto signed_info =
       canonical(document, {.top = out.signature.signed_info, .comments = true}, *out.signature.canonicalization, budget);

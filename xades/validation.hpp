@@ -18,6 +18,7 @@ struct Evidence {
   SignatureKey key;
   std::vector<CheckedTimeStamp> time_stamps;
   std::optional<base::Time> proven_time;
+  Policy policy = Policy::strict;
   std::optional<pki::PathReport> path;  // at the proven time, or at that of the validation
 };
 
@@ -27,6 +28,8 @@ struct Verdict {
   std::string detail;
 };
 
+// What only the policy msign_compatible lets pass, in words; empty if nothing is.
+std::string accepted_weakness(const Evidence& evidence);
 Integrity integrity_of(const Evidence& evidence);
 Verdict verdict_of(const Evidence& evidence);
 std::optional<Level> level_of(const Evidence& evidence);

@@ -101,19 +101,27 @@ bool is_weak(const pki::Certificate& certificate) {
   return certificate.key_type() == pki::KeyType::rsa ? bits < 2048 : bits < 224;
 }
 
-// 5.2.8, signature acceptance, with ETSI TS 119 312's algorithms: no SHA-1 anywhere under what is signed.
-std::optional<Verdict> cryptographic_constraints(const Evidence& evidence) {
+// SHA-1 under what is signed: where, or empty.
+std::string weakness(const Evidence& evidence) {
   const auto weak = [](std::optional<base::DigestAlgorithm> algorithm) { return algorithm == base::DigestAlgorithm::sha1; };
   const auto method = signature_algorithm(evidence.signature.method);
-  const bool weak_method = !method || weak(method->digest);
-  const bool weak_reference =
-      std::ranges::any_of(evidence.signature.references, [&](const Reference& one) { return weak(one.digest_algorithm); });
-  const bool weak_certificate_reference =
-      std::ranges::any_of(evidence.properties.properties.signing_certificates,
-                          [&](const SigningCertificateReference& one) { return weak(one.algorithm); });
-  if (weak_method) return indeterminate(SubIndication::crypto_constraints_failure, "the signature algorithm is not accepted");
-  if (weak_reference || weak_certificate_reference)
-    return indeterminate(SubIndication::crypto_constraints_failure, "SHA-1 is not accepted");
+  if (method && weak(method->digest)) return "the signature algorithm uses SHA-1";
+  if (std::ranges::any_of(evidence.signature.references, [&](const Reference& one) { return weak(one.digest_algorithm); }))
+    return "a reference uses SHA-1";
+  if (std::ranges::any_of(evidence.properties.properties.signing_certificates,
+                          [&](const SigningCertificateReference& one) { return weak(one.algorithm); }))
+    return "the signing certificate is named by SHA-1";
+  return {};
+}
+
+// 5.2.8, signature acceptance, with ETSI TS 119 312's algorithms: no SHA-1 anywhere under what is signed.
+std::optional<Verdict> cryptographic_constraints(const Evidence& evidence) {
+  if (!signature_algorithm(evidence.signature.method))
+    return indeterminate(SubIndication::crypto_constraints_failure, "the signature algorithm is not accepted");
+  if (evidence.policy == Policy::strict) {
+    if (const std::string found = weakness(evidence); !found.empty())
+      return indeterminate(SubIndication::crypto_constraints_failure, found);
+  }
   if (!evidence.key.certificate || is_weak(*evidence.key.certificate))
     return indeterminate(SubIndication::crypto_constraints_failure, "the key is too short");
   return std::nullopt;
@@ -141,6 +149,10 @@ constexpr std::array steps{
     Step{signed_attributes}, Step{time_stamps}};
 
 }  // namespace
+
+std::string accepted_weakness(const Evidence& evidence) {
+  return evidence.policy == Policy::msign_compatible ? weakness(evidence) : std::string{};
+}
 
 SubIndication sub_indication_of(pki::PathStatus status) {
   switch (status) {

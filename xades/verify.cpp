@@ -47,6 +47,7 @@ std::vector<std::string> warnings_of(const Evidence& evidence) {
   const auto holds = [](const CheckedTimeStamp& stamp) { return stamp.failure == SubIndication::none; };
   if (evidence.proven_time && !std::ranges::all_of(evidence.time_stamps, holds))
     out.emplace_back("a further time stamp does not hold");
+  if (std::string weakness = accepted_weakness(evidence); !weakness.empty()) out.push_back(std::move(weakness));
   return out;
 }
 

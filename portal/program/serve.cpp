@@ -15,6 +15,7 @@
 #include "portal/page_face.hpp"
 #include "portal/program/command.hpp"
 #include "portal/program/sandbox.hpp"
+#include "portal/verification.hpp"
 #include "service/files.hpp"
 #include "service/text.hpp"
 #include "service/worker.hpp"
@@ -70,6 +71,7 @@ class Portal {
   int run();
 
  private:
+  awaitable<VerificationResponse> verify(VerificationRequest request, Language language);
   awaitable<void> keep_register();
   awaitable<void> keep_clean();
   awaitable<void> stop();
@@ -171,6 +173,7 @@ base::Result<void> Portal::prepare() {
                      .check_delegation = {},
                      .message = message_of,
                      .on_event = log_event};
+  api_ports.verify = [this](VerificationRequest request, Language language) { return verify(std::move(request), language); };
   api_face_ = std::make_unique<ApiFace>(
       ApiFace::Options{.endpoint = {}, .proxies = configuration_.proxies, .requests = configuration_.requests, .limits = {}},
       std::move(api_ports));
@@ -210,6 +213,16 @@ base::Result<void> Portal::listen(net::HttpServer& server, const Configuration::
                  listener.tls.has_value());
   }
   return {};
+}
+
+// One content after the other, so that ten thousand of one caller do not keep another's single one waiting.
+awaitable<VerificationResponse> Portal::verify(VerificationRequest request, Language language) {
+  VerificationResponse response;
+  for (VerificationContent& content : request.contents)
+    response.results.push_back(co_await service::on_worker(workers_, [content = std::move(content), trust = trust_, language] {
+      return verify_content(content, *trust, now(), language);
+    }));
+  co_return response;
 }
 
 // A change by `signet-portal consumer`, on any machine, counts after a second.

@@ -19,6 +19,8 @@ namespace {
 constexpr auto lock_timeout = std::chrono::seconds(10);        // for another's transaction to end
 constexpr auto statement_timeout = std::chrono::seconds(120);  // PostgreSQL: 100 000 contents take some seconds
 constexpr auto connect_timeout = std::chrono::seconds(5);
+// A server whose machine is gone is noticed in some 20 s, not in TCP's two hours.
+constexpr const char* server_gone = " keepalives_idle=10 keepalives_interval=5 keepalives_count=2 tcp_user_timeout=20000";
 
 std::string milliseconds(std::chrono::milliseconds time) { return std::to_string(time.count()); }
 
@@ -36,8 +38,8 @@ void prepare_sqlite(soci::session& session) {
   for (std::string mode; mode != "wal";) {
     try {
       session << "PRAGMA journal_mode = WAL", soci::into(mode);
-    } catch (const soci::soci_error&) {
-      if (std::chrono::steady_clock::now() > end) throw;
+    } catch (const soci::sqlite3_soci_error& error) {
+      if (error.result() != SQLITE_BUSY || std::chrono::steady_clock::now() > end) throw;
       std::this_thread::sleep_for(5ms);
       continue;
     }
@@ -77,7 +79,7 @@ base::Result<Database> database(std::string_view text) {
   }
   // Others' keywords may follow ours: the last one counts.
   if (text.starts_with(postgresql))
-    return Database{Database::Kind::postgresql, "connect_timeout=" + std::to_string(connect_timeout.count()) +
+    return Database{Database::Kind::postgresql, "connect_timeout=" + std::to_string(connect_timeout.count()) + server_gone +
                                                     " application_name=signet-portal " +
                                                     std::string(text.substr(postgresql.size()))};
   return wrong("a database is sqlite:FILE or postgresql:CONNINFO");

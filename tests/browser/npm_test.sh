@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The tests of web-bridge/sdk or web-bridge/pages, in Node.js: types checked, built, run. Exit codes as run.sh's.
-# usage: tests/browser/npm_test.sh sdk|pages
+# The tests of web-bridge/sdk or of pages, in Node.js: types checked, built, run. Exit codes as run.sh's.
+# usage: tests/browser/npm_test.sh FOLDER, such as web-bridge/sdk
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-part=${1:?sdk or pages}
+part=${1:?a folder}
 
 skip() {
   echo "tests/browser: skipped: $1" >&2
@@ -12,9 +12,9 @@ skip() {
 }
 
 command -v npm >/dev/null || skip "no npm"
-# The page is built of the sdk's sources.
-for folder in web-bridge/sdk "web-bridge/$part"; do
+# Pages are built of the sdk's sources.
+for folder in web-bridge/sdk "$part"; do
   [ -d "$root/$folder/node_modules" ] || skip "npm packages of $folder are not installed: scripts/setup"
 done
-cd "$root/web-bridge/$part"
+cd "$root/$part"
 npm test

@@ -19,8 +19,8 @@ export const LANGUAGES = ["ro", "ru", "en"];
 export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 }, kiosk: { width: 1080, height: 1920 } };
 
 /** One browser and one server for a file of tests. */
-export async function openBench({ flags = [] } = {}) {
-  const server = await new PageServer({ certificate: process.env.SIGNET_TEST_CERTIFICATE, key: process.env.SIGNET_TEST_KEY }).listen(Number(process.env.SIGNET_TEST_PAGE_PORT ?? 0));
+export async function openBench({ flags = [], Server = PageServer } = {}) {
+  const server = await new Server({ certificate: process.env.SIGNET_TEST_CERTIFICATE, key: process.env.SIGNET_TEST_KEY }).listen(Number(process.env.SIGNET_TEST_PAGE_PORT ?? 0));
   const port = new URL(server.origin).port;
   const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: [...FLAGS, ...flags.map((flag) => flag.replace("PORT", port))] });
   return { server, browser, close: async () => {
@@ -55,7 +55,7 @@ export async function freePort() {
 }
 
 /** The page in a fresh browser profile; whatever it complains of in the console fails the test. */
-export async function openPage(t, bench, { size = "desktop", language = "en", complaints = [], origin = bench.server.origin, ...context_options } = {}) {
+export async function openPage(t, bench, { size = "desktop", language = "en", complaints = [], origin = bench.server.origin, path = "/", hosts: known_hosts = [], ...context_options } = {}) {
   const context = await bench.browser.newContext({ ignoreHTTPSErrors: true, locale: { ro: "ro-RO", ru: "ru-RU", en: "en-GB" }[language] ?? language,
     viewport: SIZES[size], acceptDownloads: true, ...context_options });
   const page = await context.newPage();
@@ -69,9 +69,9 @@ export async function openPage(t, bench, { size = "desktop", language = "en", co
   t.after(async () => {
     await context.close();
     assert.deepEqual(heard, [], "the page complained");
-    for (const host of hosts) assert.ok([new URL(origin).hostname, "127.0.0.1", "localhost", ""].includes(host.split(":")[0]), `the page asked ${host}`);
+    for (const host of hosts) assert.ok([new URL(origin).hostname, "127.0.0.1", "localhost", "", ...known_hosts].includes(host.split(":")[0]), `the page asked ${host}`);
   });
-  await page.goto(origin);
+  await page.goto(new URL(path, origin).href);
   return page;
 }
 

@@ -42,7 +42,7 @@ std::string text_within(const std::string& xml, std::string_view name) {
   const xmlNode* const element = element_named(document->children, name);
   hold(element != nullptr);
   std::string out;
-  for (const xmlNode* part = element->children; part != nullptr; part = part->next) {
+  for (const xmlNode* part = element == nullptr ? nullptr : element->children; part != nullptr; part = part->next) {
     hold(part->type == XML_TEXT_NODE);
     out += view(part->content);
   }
@@ -64,10 +64,10 @@ void check_text(const std::optional<std::string>& text) {
   if (text) check_text(*text);
 }
 
-// Ours: plain English, without anything that a log or a page would have to escape.
+// Plain English, on one line.
 void check_fault(const Fault& fault) {
   hold(!fault.reason.empty() && fault.reason.size() <= 400);
-  hold(std::ranges::all_of(fault.reason, [](char c) { return c >= 0x20 && c < 0x7F && c != '<' && c != '&'; }));
+  hold(std::ranges::all_of(fault.reason, [](char c) { return c >= 0x20 && c < 0x7F; }));
   hold(text_within(fault_response(fault), "faultstring") == fault.reason);
 }
 

@@ -68,7 +68,7 @@ class Portal:
             encoding="utf-8",
         )
         self.log = self.folder / "portal.log"
-        self._process = None
+        self.process = None
 
     def command(self, *words, check=True):
         ran = subprocess.run([self.program, "--config", self.configuration, *words], capture_output=True, text=True, check=False, timeout=WITHIN_S)
@@ -83,12 +83,12 @@ class Portal:
 
     def start(self):
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen([self.program, "--config", self.configuration, "serve"], stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.program, "--config", self.configuration, "serve"], stdout=log, stderr=log)
         until(self._answers, "the portal listens")
         return self
 
     def _answers(self):
-        if self._process.poll() is not None:
+        if self.process.poll() is not None:
             raise AssertionError(f"signet-portal ended: {self.log.read_text(errors='replace')}")
         for port in (self.api_port, self.page_port):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -98,12 +98,12 @@ class Portal:
 
     def stop(self):
         """Its exit code after SIGTERM."""
-        self._process.terminate()
-        return self._process.wait(WITHIN_S)
+        self.process.terminate()
+        return self.process.wait(WITHIN_S)
 
     def kill(self):
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait(WITHIN_S)
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(WITHIN_S)
 
     def client_context(self, certificate=None, key=None):
         context = ssl.create_default_context(cafile=self.certificate)

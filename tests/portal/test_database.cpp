@@ -28,6 +28,22 @@ std::unique_ptr<soci::session> session_of(const std::string& name) {
   return std::make_unique<soci::session>(*soci::factory_sqlite3(), "dbname=\"" + rest + "\" timeout=10");
 }
 
+class LockedSession : public TestDatabase::Locked {
+ public:
+  explicit LockedSession(std::unique_ptr<soci::session> session) : session_(std::move(session)) {
+    if (TestDatabase::is_postgresql()) {
+      *session_ << "BEGIN";
+      *session_ << "LOCK TABLE requests IN EXCLUSIVE MODE";
+    } else {
+      *session_ << "BEGIN IMMEDIATE";
+    }
+  }
+  void end() override { *session_ << "ROLLBACK"; }
+
+ private:
+  std::unique_ptr<soci::session> session_;
+};
+
 }  // namespace
 
 bool TestDatabase::is_postgresql() {
@@ -79,6 +95,8 @@ long long TestDatabase::number(const std::string& sql) const {
   *session << sql, soci::into(number);
   return number;
 }
+
+std::unique_ptr<TestDatabase::Locked> TestDatabase::locked() const { return std::make_unique<LockedSession>(session_of(name_)); }
 
 portal::NewRequest new_request(std::uint32_t contents) {
   portal::NewRequest request;

@@ -25,6 +25,13 @@ class TestDatabase {
   void run(const std::string& sql) const;
   std::vector<std::string> texts(const std::string& sql) const;  // the first column
   long long number(const std::string& sql) const;
+  // While it lives nobody else can write.
+  class Locked {
+   public:
+    virtual ~Locked() = default;
+    virtual void end() = 0;
+  };
+  std::unique_ptr<Locked> locked() const;
 
  private:
   std::string folder_, schema_, name_;

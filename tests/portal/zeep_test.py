@@ -72,6 +72,42 @@ class ZeepTest(unittest.TestCase):
             self.assertIn(b"xades:SignatureTimeStamp", result.Signature)
             self.assertIn(IDNP.encode(), result.Certificate)
 
+    def signed(self, service, *texts):
+        """The signatures over the hashes of some texts."""
+        request_id = service.PostSignRequest(self.request(*texts))
+        page = SignPage(self.portal, request_id)
+        page.call("claim", instrument="sandbox")
+        self.assertEqual(page.call("sandbox", action="sign", idnp=IDNP)[1]["status"], "success")
+        return [result.Signature for result in service.GetSignResponse(requestID=request_id).Results.SignResult]
+
+    def verified(self, service, *pairs, language=None):
+        """The results for pairs of text and signature."""
+        contents = [{"Content": hashlib.sha256(text.encode()).digest(), "CorrelationID": f"v{i}", "Signature": signature} for i, (text, signature) in enumerate(pairs)]
+        request = {"Contents": {"VerificationContent": contents}, "SignedContentType": "Hash", "Language": language}
+        return service.VerifySignatures(request).VerificationResult  # zeep takes off the only element within
+
+    def test_what_was_signed_verifies_and_what_was_changed_does_not(self):
+        service = self.client(self.shop)
+        signature, = self.signed(service, "a.pdf")
+        at = signature.index(b"<ds:SignatureValue") + 120
+        damaged = signature[:at] + (b"A" if signature[at:at + 1] != b"A" else b"B") + signature[at + 1:]
+        good, other, broken, nonsense = self.verified(
+            service, ("a.pdf", signature), ("b.pdf", signature), ("a.pdf", damaged), ("a.pdf", b"no signature"), language="en"
+        )
+        self.assertEqual((good.CorrelationID, good.SignaturesValid, good.Message), ("v0", True, "The signature is valid"))
+        certificate, = good.Certificates.VerificationCertificate
+        self.assertTrue(certificate.SignatureValid)
+        self.assertIsNotNone(certificate.SignedAt)
+        self.assertRegex(certificate.Subject, f"SERIALNUMBER={IDNP}")
+        self.assertRegex(certificate.Subject, "CN=TEST [0-9]{13}$")
+        for result in (other, broken, nonsense):
+            self.assertFalse(result.SignaturesValid)
+            self.assertIn("not valid", result.Message)
+        said = [self.verified(service, ("a.pdf", signature), ("b.pdf", signature), language=language) for language in ("ro", "ru", None)]
+        self.assertEqual([result.Message for results in said for result in results if result.SignaturesValid],
+                         ["Semnătura este validă", "Подпись действительна", "Semnătura este validă"])
+        self.assertIn("Semnătura nu este validă", said[0][1].Message)
+
     def test_giving_up_is_a_failure_with_its_reason_in_three_languages(self):
         service = self.client(self.shop)
         request_id = service.PostSignRequest(self.request("a.pdf"))

@@ -35,7 +35,7 @@ class Identity {
     std::string serial_hex;
     std::string issuer_sha256;
     std::string refused;  // why; empty if it is good
-    base::Time until{};
+    base::Time at{};
   };
   const Judged& judge(const base::Bytes& certificate, base::Time now);
 

@@ -284,9 +284,10 @@ export class SignPage {
 
   private again(): void {
     const { problem } = this.state;
-    const instrument = this.state.instrument as string;
+    const { instrument } = this.state;
     if (problem?.kind === "portal" && problem.code === "token_invalid") return location.reload();
     const other = problem?.kind === "certificate" || (problem?.kind === "agent" && problem.error.code.startsWith("certificate_"));
+    if (instrument === undefined) return this.go("form", { problem: undefined }); // Give up failed before one was chosen
     if (other) return void this.sign(true);
     const { batch } = this;
     const unstamped = problem?.kind === "agent" && problem.error.code === "time_stamp_failed" && (batch?.summary.withoutTimeStamp ?? 0) > 0 && batch?.canTryAgain === false;
@@ -381,6 +382,7 @@ export class SignPage {
     const reason = giveUpReason(this.state.problem);
     this.go("work", { phase: "giving_up", waiting: null, invalid: undefined });
     this.forgetBatch();
+    this.abort = new AbortController();
     try {
       await this.claim.guarded(() => this.portal.call("give_up", { key: this.claim.key, reason }));
       await this.end();

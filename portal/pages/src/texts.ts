@@ -4,7 +4,7 @@ import { en_count, ro_count, ru_count, SIGNING } from "signet-pages/words";
 
 const ro = {
   ...SIGNING.ro,
-  heading: "Semnați documente",
+  heading: "Semnarea documentelor",
   test: "TEST",
   test_text: "Mediu de testare: semnăturile făcute aici nu au valoare juridică.",
   for_whom: "Pentru",
@@ -173,7 +173,7 @@ export type Texts = typeof ro;
 
 const ru: Texts = {
   ...SIGNING.ru,
-  heading: "Подпишите документы",
+  heading: "Подписание документов",
   test: "ТЕСТ",
   test_text: "Тестовая среда: подписи, сделанные здесь, не имеют юридической силы.",
   for_whom: "Для кого",
@@ -205,7 +205,7 @@ const ru: Texts = {
   instrument_sandbox: "Пробный инструмент",
   instrument_sandbox_hint: "Только для проверки: результат выбираете вы",
   instrument_missing: "Выберите, чем вы подписываете.",
-  instrument_named: "Инструмент выбран электронной услугой.",
+  instrument_named: "Инструмент выбран электронным сервисом.",
   unavailable: "Здесь недоступно.",
   unavailable_not_configured: "На этом портале недоступно.",
   unavailable_content: "Не подходит для документов этого вида.",
@@ -247,9 +247,9 @@ const ru: Texts = {
   sandbox: "Выполняется проба…",
   sandbox_text: "Портал делает то, что вы выбрали.",
   giving_up: "Отказ…",
-  giving_up_text: "Портал сообщает электронной услуге.",
+  giving_up_text: "Портал сообщает электронному сервису.",
   ending: "Завершение…",
-  ending_text: "Портал готовит возврат к электронной услуге.",
+  ending_text: "Портал готовит возврат к электронному сервису.",
   trouble: (time) => `Портал не отвечает. Новая попытка через ${time}. Готовые подписи не пропадут, пока страница открыта.`,
   trouble_now: "Портал не отвечает. Идёт новая попытка.",
   held: "Запрос подписывается в другом окне",
@@ -264,7 +264,7 @@ const ru: Texts = {
   problem_issuer: "Сертификат не от выбранного инструмента",
   problem_issuer_advice: "Вставьте нужное устройство или выберите другой сертификат.",
   problem_signer: "Сертификат принадлежит другому лицу",
-  problem_signer_advice: "Электронная услуга ждёт подписи определённого лица. Вставьте его устройство или выберите другой сертификат.",
+  problem_signer_advice: "Электронный сервис ждёт подписи определённого лица. Вставьте его устройство или выберите другой сертификат.",
   problem_portal: "На портале произошла ошибка",
   problem_portal_advice: "Повторите попытку. То, что уже подписано, не пропадёт.",
   problem_token: "Страница устарела",
@@ -288,23 +288,23 @@ const ru: Texts = {
   ended_success: "Документы подписаны",
   ended_success_count: (count) => (count === 1 ? "Документ подписан" : ru_count(count, { one: "Подписан # документ", few: "Подписаны все # документа", many: "Подписаны все # документов", other: "Подписаны все # документа" })),
   ended_failure: "Документы не подписаны",
-  ended_failure_text: "Электронная услуга узнает, что подписание не состоялось.",
+  ended_failure_text: "Электронный сервис узнает, что подписание не состоялось.",
   ended_expired: "Срок запроса истёк",
-  ended_expired_text: "Время для подписания вышло. Начните подписание заново в электронной услуге.",
+  ended_expired_text: "Время для подписания вышло. Начните подписание заново в электронном сервисе.",
   ended_reason: (reason) => `Причина: ${reason}`,
   return_to: (site) => `Вернуться на ${site}`,
   leaving: (site, seconds) => ru_count(seconds, { one: `Через # секунду вы вернётесь на ${site}.`, few: `Через # секунды вы вернётесь на ${site}.`, many: `Через # секунд вы вернётесь на ${site}.`, other: `Через # секунды вы вернётесь на ${site}.` }),
   leaving_now: (site) => `Возврат на ${site}…`,
-  came_back: "Этот запрос завершён. Нажмите кнопку, чтобы вернуться к электронной услуге.",
-  may_close: "Можно закрыть окно и вернуться к электронной услуге.",
+  came_back: "Этот запрос завершён. Нажмите кнопку, чтобы вернуться к электронному сервису.",
+  may_close: "Можно закрыть окно и вернуться к электронному сервису.",
   error_request_unknown: "Такого запроса на подпись нет",
-  error_request_unknown_advice: "Адрес неверен или запрос удалён по истечении срока. Начните подписание заново в электронной услуге.",
+  error_request_unknown_advice: "Адрес неверен или запрос удалён по истечении срока. Начните подписание заново в электронном сервисе.",
   error_return_url_refused: "Адрес возврата не разрешён",
-  error_return_url_refused_advice: "В целях безопасности подписание остановлено. Сообщите электронной услуге, с которой вы пришли: её адрес возврата (ReturnUrl) не зарегистрирован.",
+  error_return_url_refused_advice: "В целях безопасности подписание остановлено. Сообщите электронному сервису, с которого вы пришли: его адрес возврата (ReturnUrl) не зарегистрирован.",
   error_return_url_missing: "Нет адреса возврата",
-  error_return_url_missing_advice: "Сообщите электронной услуге, с которой вы пришли: запрос нужно открывать с параметром ReturnUrl.",
+  error_return_url_missing_advice: "Сообщите электронному сервису, с которого вы пришли: запрос нужно открывать с параметром ReturnUrl.",
   error_parameter_invalid: "Страница открыта с неверными данными",
-  error_parameter_invalid_advice: "Вернитесь к электронной услуге и повторите попытку. Если ошибка повторяется, сообщите ей.",
+  error_parameter_invalid_advice: "Вернитесь к электронному сервису и повторите попытку. Если ошибка повторяется, сообщите его службе поддержки.",
   error_internal: "На портале произошла ошибка",
   error_internal_advice: "Обновите страницу через минуту. Если ошибка повторяется, сообщите службе поддержки.",
   verify_heading: "Проверьте подпись",
@@ -340,7 +340,7 @@ const ru: Texts = {
 
 const en: Texts = {
   ...SIGNING.en,
-  heading: "Sign documents",
+  heading: "Signing documents",
   test: "TEST",
   test_text: "Test environment: signatures made here have no legal value.",
   for_whom: "For",
@@ -518,5 +518,5 @@ export function coded(texts: Texts, prefix: string, code: string, general: Plain
 
 export function moment(language: Language, time: string): string {
   const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? time : new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" }).format(date);
+  return Number.isNaN(date.getTime()) ? time : new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long", timeStyle: "short" }).format(date);
 }

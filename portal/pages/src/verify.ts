@@ -21,6 +21,7 @@ type Field = "signature" | "document" | "digest";
 
 /** By what the document is to be hashed; only a hint, as the portal compares with what was signed. Undefined: no XML. */
 export function algorithmOf(xml: string, parser = new DOMParser()): string | undefined {
+  if (!/^[\ufeff\s]*</.test(xml)) return undefined;
   const document_ = parser.parseFromString(xml, "application/xml");
   if (document_.getElementsByTagName("parsererror").length > 0) return undefined;
   for (const reference of document_.getElementsByTagNameNS(DSIG, "Reference")) {

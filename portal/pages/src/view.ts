@@ -367,7 +367,7 @@ export class SignView {
     say("error-heading", title);
     say("error-advice", coded(texts, "error_", `${code}_advice`, "error_internal_advice"));
     say("error-code", code);
-    show("error-reload", code === "internal");
+    show("error-reload", title === texts.error_internal);
     document.title = `${title} – Signet`;
   }
 }

@@ -87,6 +87,7 @@ test("each code of the contract has words of its own in each language; an unknow
 test("a time is written in the person's language; one that is none stays as it came", () => {
   assert.match(moment("ro", "2026-11-22T10:00:00Z"), /noiembrie 2026/);
   assert.match(moment("ru", "2026-11-22T10:00:00Z"), /ноября 2026/);
+  assert.match(moment("en", "2026-11-22T10:00:00Z"), /^22 November 2026/);
   assert.equal(moment("en", "soon"), "soon");
 });
 

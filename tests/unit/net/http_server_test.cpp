@@ -450,6 +450,7 @@ TEST_CASE("over TLS a request is answered as without") {
   const std::string request = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
   const auto got = over_tls(client_context(folder).get(), echo.port, request);
   CHECK(got.starts_with("HTTP/1.1 200"));
+  CHECK(got.find(" GMT\r\n", got.find("\r\nDate: ")) != std::string::npos);
   CHECK(got.ends_with("\r\n\r\nhello"));
   // A browser that would offer one is not asked for it.
   CHECK(over_tls(client_context(folder, "client").get(), echo.port, request).find("X-Client-Certificate") == std::string::npos);

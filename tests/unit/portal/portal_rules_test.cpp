@@ -228,6 +228,7 @@ TEST_CASE("nobody signs for himself where the caller named a delegator without a
 TEST_CASE("a request's id is opaque, but there is one, and languages that are not known do no harm") {
   CHECK_FALSE(check(GetSignResponse{"anything at all", {}}));
   CHECK_FALSE(check(GetSignResponse{"a", "fr"}));
+  CHECK_FALSE(check(GetSignResponse{"a", "ro-MD"}));
   CHECK_FALSE(check(GetSignResponse{"a", ""}));
   const auto empty = check(GetSignResponse{"", {}});
   REQUIRE(empty);

@@ -1,3 +1,5 @@
+#include <chrono>
+
 #include "messages.hpp"
 
 using namespace signet;
@@ -61,6 +63,21 @@ TEST_CASE("depth, attributes and namespaces by the thousand are refused") {
         }()})
     CHECK(refused(enveloped(body)).code == FaultCode::client);
   CHECK(refused(enveloped(posted(), repeated("<a>", 40) + repeated("</a>", 40))).code == FaultCode::client);
+}
+
+TEST_CASE("namespaces in scope of many elements are limited more than the gate does") {
+  std::string declarations = "<a";
+  for (int i = 0; i < 65; ++i) declarations += " xmlns:n" + std::to_string(i) + "='u'";
+  CHECK(refused(enveloped(declarations + "/>")).reason == "the message has too many XML namespaces in scope");
+}
+
+TEST_CASE("a text that comments split by the million takes no longer for it") {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string split = repeated("A<!---->", 500'000) + repeated("A<?p?>", 500'000);
+  const auto request =
+      read_posted(enveloped(posted({.contents = "<SignContent><Content>" + split + "</Content></SignContent>"})));
+  CHECK(request.contents.at(0).content == base::Bytes(750'000, 0));
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));
 }
 
 TEST_CASE("the most contents that are ever posted fit the limits") {

@@ -148,6 +148,16 @@ TEST_CASE("optional fields may be nil, whatever their type") {
   CHECK_FALSE(read_posted(enveloped(posted({.between = "<ExpectedSigner i:nil='true'/>"}))).expected_signer);
 }
 
+TEST_CASE("a client may name the types that elements have anyway, and no others") {
+  const std::string named = "<Contents i:type='t:ArrayOfSignContent' xmlns:t='https://msign.gov.md'>";
+  std::string message =
+      posted({.contents = content("<Name i:type='x:string' xmlns:x='http://www.w3.org/2001/XMLSchema'>a</Name>")});
+  message.replace(message.find("<Contents>"), 10, named);
+  CHECK(read_posted(enveloped(message)).contents.at(0).name == "a");
+  message.replace(message.find("t:ArrayOfSignContent"), 20, "t:SignRequest");
+  CHECK(invalid(message).starts_with("SignRequest/Contents: "));
+}
+
 TEST_CASE("an empty text is not an absent one") {
   const auto request = read_posted(enveloped(posted({.before = "<ContentDescription/>", .contents = content("<Name></Name>")})));
   CHECK(request.content_description == "");
@@ -195,8 +205,9 @@ TEST_CASE("the SOAPAction may be quoted or not, empty or absent, and may not con
 }
 
 TEST_CASE("addressing headers are understood, others need not be, and one that must be is refused") {
-  for (const char* name : {"http://www.w3.org/2005/08/addressing", "http://schemas.xmlsoap.org/ws/2004/08/addressing",
-                           "http://schemas.microsoft.com/ws/2005/05/addressing/none"}) {
+  for (const char* name :
+       {"http://www.w3.org/2005/08/addressing", "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+        "http://schemas.xmlsoap.org/ws/2003/02/addressing", "http://schemas.microsoft.com/ws/2005/05/addressing/none"}) {
     INFO(name);
     CHECK(read_call(
         enveloped(posted(), std::string("<a:Action s:mustUnderstand='1' xmlns:a='").append(name).append("'>x</a:Action>")), "",

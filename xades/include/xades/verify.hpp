@@ -55,11 +55,16 @@ struct VerifyLimits {
   std::size_t max_transforms = 8;  // per reference
 };
 
+// strict: the algorithms of ETSI TS 119 312. msign_compatible: SHA-1 under what is signed too, as the national middleware makes it for
+// hashes; each use is a warning. Certificates and time stamps are judged alike under both.
+enum class Policy : std::uint8_t { strict, msign_compatible };
+
 struct VerifyOptions {
   pki::TrustMaterial trust;
   base::Time at;  // the time of the validation
   std::vector<GivenData> data;
   VerifyLimits limits;
+  Policy policy = Policy::strict;
   // each_signature: what a signature does not sign of the data keeps it from passing. any_signature: the data are those of several
   // documents; a signature is matched with its own by digest, then by name, and the others say nothing of it.
   enum class DataFor : std::uint8_t { each_signature, any_signature } data_for = DataFor::each_signature;

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Runs the portal's pages in Chromium. Exit 0: all passed; 1: not; 77: could not run here (1 with CI=true).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+
+usage() {
+  cat <<'TEXT'
+usage: tests/portal/pages/run.sh [--screenshots FOLDER] [--only NAME] [FILE.test.mjs...]
+
+Builds portal/pages and tests it in Chromium against a scripted portal and a scripted agent.
+  --screenshots FOLDER   also writes a picture of every state, language and size
+  --only NAME            only the tests whose names fit this regular expression
+SIGNET_TEST_CHROMIUM names another browser than /usr/bin/chromium.
+TEXT
+}
+
+skip() {
+  echo "tests/portal/pages: skipped: $1" >&2
+  [ "${CI:-}" = true ] && exit 1
+  exit 77
+}
+
+files=()
+select=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h|--help) usage; exit 0 ;;
+    --screenshots) mkdir -p "$2"; SIGNET_SCREENSHOTS=$(cd "$2" && pwd); export SIGNET_SCREENSHOTS; shift ;;
+    --only) select=(--test-name-pattern "$2"); shift ;;
+    *.test.mjs) files+=("$here/$(basename "$1")") ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  shift
+done
+[ ${#files[@]} -gt 0 ] || files=("$here"/*.test.mjs)
+
+command -v node >/dev/null || skip "no node"
+command -v openssl >/dev/null || skip "no openssl"
+[ -x "${SIGNET_TEST_CHROMIUM:-/usr/bin/chromium}" ] || skip "no Chromium at ${SIGNET_TEST_CHROMIUM:-/usr/bin/chromium}"
+for folder in web-bridge/sdk portal/pages tests/browser; do
+  [ -d "$root/$folder/node_modules" ] || skip "npm packages of $folder are not installed: scripts/setup"
+done
+
+(cd "$root/portal/pages" && node build.mjs)
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=sign.example \
+  -addext subjectAltName=DNS:sign.example,DNS:services.example -keyout "$scratch/key.pem" -out "$scratch/certificate.pem" 2>/dev/null
+export SIGNET_TEST_CERTIFICATE=$scratch/certificate.pem SIGNET_TEST_KEY=$scratch/key.pem
+
+status=0
+for file in "${files[@]}"; do
+  echo "tests/portal/pages: $(basename "$file")"
+  node --test "${select[@]}" "$file" || status=1
+done
+exit $status

@@ -1,0 +1,175 @@
+#include <catch2/catch.hpp>
+
+#include "demo/tsa.hpp"
+#include "portal/acceptance.hpp"
+#include "pki/time_stamp.hpp"
+#include "portal/verification.hpp"
+#include "xades/build.hpp"
+
+using namespace signet;
+using namespace signet::portal;
+using namespace std::chrono_literals;
+
+namespace {
+
+const base::Time now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+constexpr const char* ana = "2001234567892";
+constexpr const char* ion = "2009876543210";
+
+base::Digest digest_of(std::string_view text) { return base::digest(base::DigestAlgorithm::sha256, base::as_bytes(text)); }
+
+// What a page may bring: signers of one authority, a TSA, and a signature that can be made wrong in one way.
+struct Bench {
+  demo::Authority authority{"Portal Test CA", now};
+  demo::Identity signer = authority.issue({.common_name = "Ana Test", .serial_number = ana, .key_type = pki::KeyType::ec_p256});
+  demo::TimeStampResponder tsa{authority.issue({.common_name = "TSA", .usage = demo::Subject::Usage::time_stamping}), {}};
+
+  pki::TrustMaterial trust() {
+    pki::TrustMaterial trust;
+    trust.anchors.push_back(authority.root().certificate);
+    trust.crls.push_back(authority.crl());
+    return trust;
+  }
+
+  struct How {
+    std::vector<std::string> texts{"a"};
+    bool time_stamp = true;
+    xades::Packaging packaging = xades::Packaging::detached;
+  };
+  std::string sign(const demo::Identity& with, const How& how) {
+    const xades::SignatureWriter writer({.signing_certificate = with.certificate,
+                                         .chain = {},
+                                         .algorithm = {xades::KeyScheme::ecdsa, base::DigestAlgorithm::sha256},
+                                         .packaging = how.packaging,
+                                         .shared_id = "signet-1",
+                                         .signing_time = now,
+                                         .objects = how.texts.size()});
+    std::vector<xades::DataObject> objects;
+    for (const std::string& text : how.texts) objects.push_back({text, digest_of(text)});
+    const xades::SignatureContent content{"signet-1-0", objects};
+    const auto value = demo::sign_digest(with.key, demo::SoftScheme::ecdsa, writer.to_be_signed(content));
+    if (!how.time_stamp) return writer.document(content, value);
+    const auto request = pki::make_time_stamp_request(writer.time_stamp_imprint(content, value, base::DigestAlgorithm::sha256));
+    const auto token = pki::read_time_stamp_response(tsa.answer(request.der, demo::TsaFault::none, now), request);
+    REQUIRE(token);
+    return writer.document(content, value, token->der);
+  }
+  std::string sign() { return sign(signer, How{}); }
+
+  std::optional<Refusal> judged(std::string_view signature, const Wanted& wanted) {
+    const auto verdict = accept(signature, wanted, trust(), now);
+    if (verdict) return {};
+    return verdict.error();
+  }
+  Wanted wanted(std::optional<std::string> idnp = {}) {
+    return {.digest = digest_of("a"), .signer_idnp = std::move(idnp), .issuers = {}};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a signature over the posted hash, by who is expected, with a time stamp, is accepted") {
+  Bench bench;
+  for (const auto packaging : {xades::Packaging::detached, xades::Packaging::enveloping}) {
+    const auto signature = bench.sign(bench.signer, {.packaging = packaging});
+    CHECK_FALSE(bench.judged(signature, bench.wanted()));
+    CHECK_FALSE(bench.judged(signature, bench.wanted(ana)));
+  }
+}
+
+TEST_CASE("what is not quite what was asked for is refused with its reason") {
+  Bench bench;
+  CHECK(bench.judged("", bench.wanted()) == Refusal::signature_invalid);
+  CHECK(bench.judged("<x/>", bench.wanted()) == Refusal::signature_invalid);
+  CHECK(bench.judged(bench.sign(bench.signer, {.texts = {"b"}}), bench.wanted()) == Refusal::other_hash);
+  CHECK(bench.judged(bench.sign(bench.signer, {.time_stamp = false}), bench.wanted()) == Refusal::time_stamp_missing);
+  CHECK(bench.judged(bench.sign(), bench.wanted(ion)) == Refusal::signer_differs);
+  // A second document that nobody posted, signed along.
+  CHECK(bench.judged(bench.sign(bench.signer, {.texts = {"a", "b"}}), bench.wanted()));
+  // Two signatures in one document.
+  const std::string twice = "<two>" + bench.sign() + bench.sign() + "</two>";
+  CHECK(bench.judged(twice, bench.wanted()));
+  std::string damaged = bench.sign();
+  const auto at = damaged.find("<ds:SignatureValue");
+  REQUIRE(at != std::string::npos);
+  const auto value = damaged.find('>', at) + 10;
+  damaged[value] = damaged[value] == 'A' ? 'B' : 'A';
+  CHECK(bench.judged(damaged, bench.wanted()) == Refusal::signature_invalid);
+}
+
+TEST_CASE("certificates that do not hold are refused: a stranger's, an expired and a revoked one, one without a list") {
+  Bench bench;
+  demo::Authority stranger("Another CA", now);
+  const auto unknown = stranger.issue({.common_name = "Ana Test", .serial_number = ana, .key_type = pki::KeyType::ec_p256});
+  CHECK(bench.judged(bench.sign(unknown, {}), bench.wanted(ana)) == Refusal::certificate_refused);
+  const auto expired = bench.authority.issue({.common_name = "Ana Test",
+                                              .serial_number = ana,
+                                              .key_type = pki::KeyType::ec_p256,
+                                              .starts_before_now = 48h,
+                                              .ends_after_now = -24h});
+  CHECK(bench.judged(bench.sign(expired, {}), bench.wanted(ana)) == Refusal::certificate_refused);
+  const auto good = bench.sign();
+  bench.authority.revoke(bench.signer.certificate, now - 1h);
+  CHECK(bench.judged(good, bench.wanted(ana)) == Refusal::certificate_refused);
+
+  Bench without;
+  pki::TrustMaterial trust = without.trust();
+  trust.crls.clear();
+  const auto verdict = accept(without.sign(), without.wanted(), trust, now);
+  REQUIRE_FALSE(verdict);
+  CHECK(verdict.error() == Refusal::revocation_unknown);
+}
+
+TEST_CASE("an instrument takes only certificates of its issuers") {
+  Bench bench;
+  auto wanted = bench.wanted();
+  wanted.issuers.push_back(bench.authority.root().certificate);
+  CHECK_FALSE(bench.judged(bench.sign(), wanted));
+  wanted.issuers = {demo::Authority("Another CA", now).root().certificate};
+  CHECK(bench.judged(bench.sign(), wanted) == Refusal::certificate_not_of_instrument);
+}
+
+TEST_CASE("the IDNP of a certificate is read with and without the prefix of EN 319 412-1, and only if it is one") {
+  demo::Authority authority("CA", now);
+  const auto of = [&](const char* serial_number) {
+    return idnp_of(
+        authority.issue({.common_name = "x", .serial_number = serial_number, .key_type = pki::KeyType::ec_p256}).certificate);
+  };
+  CHECK(of(ana) == ana);
+  CHECK(of("PNOMD-2001234567892") == ana);
+  CHECK(of("IDCMD-2001234567892") == ana);
+  for (const char* const other : {"200123456789", "20012345678921", "PNORO-2001234567892", "200123456789a", ""})
+    CHECK_FALSE(of(other));
+}
+
+TEST_CASE("VerifySignatures says yes to what was signed and no to everything else, in words that fit") {
+  Bench bench;
+  const auto trust = bench.trust();
+  const auto bytes = [](std::string_view text) { return base::Bytes(text.begin(), text.end()); };
+  const auto hash = digest_of("a").bytes();
+  VerificationContent content{
+      .content = base::Bytes(hash.begin(), hash.end()), .correlation_id = "1", .signature = bytes(bench.sign())};
+  auto result = verify_content(content, trust, now, Language::en);
+  CHECK(result.signatures_valid);
+  CHECK(result.message == "The signature is valid");
+  REQUIRE(result.certificates.size() == 1);
+  CHECK(result.certificates[0].signed_at == now);
+  CHECK(result.certificates[0].subject.ends_with("CN=Ana Test"));
+  CHECK(result.certificates[0].subject.find(std::string("SERIALNUMBER=") + ana) != std::string::npos);
+
+  content.signature = bytes(bench.sign(bench.signer, {.time_stamp = false}));
+  result = verify_content(content, trust, now, Language::en);
+  CHECK(result.signatures_valid);
+  CHECK_FALSE(result.certificates.at(0).signed_at);
+
+  for (const std::string& wrong :
+       {bench.sign(bench.signer, {.texts = {"b"}}), std::string("no XML"), std::string("<a/>"), std::string()}) {
+    content.signature = bytes(wrong);
+    result = verify_content(content, trust, now, Language::en);
+    CHECK_FALSE(result.signatures_valid);
+    CHECK(result.message.starts_with("The signature is not valid"));
+  }
+  content.signature = bytes(bench.sign());
+  content.content.reset();
+  CHECK_FALSE(verify_content(content, trust, now, Language::en).signatures_valid);
+}
