@@ -6,6 +6,7 @@ usage: wire_test.py FOLDER-OF-SIGNET-PORTAL [unittest's arguments]
 Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import base64
+import datetime
 import json
 import pathlib
 import ssl
@@ -378,6 +379,19 @@ class CallerTest(WireCase):
         self.assertEqual((code, reason), ("AuthenticationFailed", "Invalid authentication certificate provided: it has been revoked"))
         self.assertEqual(portal.command("consumer", "test", "--cert", revoked[0], "--from", "127.0.0.1", check=False).returncode, 1)
         self.assertEqual(self.call(post_body(), consumer=good, portal=portal)[0], 200)
+
+        # The CA goes on making lists, and a portal runs for months.
+        def reason_of(consumer):
+            status, text = self.call(post_body(), consumer=consumer, portal=portal)
+            return "let in" if status == 200 else fault_of(text)[1]
+
+        make_list(portal.sandbox, good[0])
+        until(lambda: "it has been revoked" in reason_of(good), "a new list counts", within_s=10)
+        self.assertEqual(reason_of(revoked), "let in", "it is not on this one")
+        make_list(portal.sandbox, good[0], lasts=-datetime.timedelta(minutes=1))
+        until(lambda: "list is missing or out of date" in reason_of(revoked), "a list that is over says so", within_s=10)
+        make_list(portal.sandbox, good[0])
+        until(lambda: reason_of(revoked) == "let in", "the next one mends it", within_s=10)
 
     def test_a_request_is_its_poster_s(self):
         """another e-service is told that it is not its own, whatever became of the request"""
