@@ -344,6 +344,13 @@ awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connecti
         co_return;
       }
     }
+    if (!error && !parser.is_done() && handlers_.body_bytes) {
+      HttpRequest head = plain_request(parser.get(), connection.local, connection.remote);
+      head.client_certificate = connection.client_certificate;
+      const std::size_t most = std::min(limits_.body_bytes, handlers_.body_bytes(head));
+      parser.body_limit(most);  // of chunks; a length that was announced has been compared already
+      if (parser.content_length() && *parser.content_length() > most) error = http::error::body_limit;
+    }
     if (!error && !parser.is_done()) {
       tcp.expires_after(limits_.body_timeout);
       if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {

@@ -14,6 +14,7 @@ using net::HttpResponse;
 using Answered = std::expected<std::string, Fault>;
 
 constexpr std::string_view path = "/MSign.svc";
+constexpr std::size_t strangers_bytes = 256 * 1024;
 constexpr std::string_view xml = "text/xml; charset=utf-8";
 
 HttpResponse response(unsigned status, std::string_view type, std::string body) {
@@ -88,6 +89,12 @@ ApiFace::Caller ApiFace::caller(const HttpRequest& request) const {
     if (!is_any_of(options_.proxies.trusted, address)) break;
   }
   return caller;
+}
+
+std::size_t ApiFace::body_bytes(const HttpRequest& head) const {
+  const Caller who = caller(head);
+  const auto known = ports_.identity->of(who.certificate.empty() ? nullptr : &who.certificate, who.address, ports_.now());
+  return known ? options_.limits.max_bytes : strangers_bytes;
 }
 
 HttpResponse ApiFace::contract(const HttpRequest& request) const {

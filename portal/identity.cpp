@@ -21,6 +21,8 @@ std::string why(pki::PathStatus status) {
     case pki::PathStatus::revoked:
     case pki::PathStatus::ca_revoked:
       return "it has been revoked";
+    case pki::PathStatus::no_revocation_data:
+      return "whether it has been revoked is not known now: its certification authority's list is missing or out of date";
     case pki::PathStatus::constraints:
       return "it is not for authenticating a client";
     default:

@@ -10,6 +10,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdlib>
+#include <set>
 
 #include "portal/api_face.hpp"
 #include "portal/page_face.hpp"
@@ -31,6 +32,7 @@ using service::tr;
 constexpr std::size_t judges = 2;  // verifying takes about a millisecond of one core
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
+constexpr std::chrono::seconds trust_looked_at_every{1};
 constexpr std::size_t api_body_bytes = 64u << 20;
 constexpr std::size_t page_body_bytes = 4u << 20;
 
@@ -55,6 +57,19 @@ std::string message_of(const StoredRequest& request, Language language) {
   return tr("The signing was not completed.");
 }
 
+// What a folder of certificates and lists holds, as cheaply as it can be told.
+using FolderStamp = std::set<std::tuple<std::string, std::uintmax_t, std::filesystem::file_time_type>>;
+FolderStamp stamp_of(const std::filesystem::path& folder) {
+  FolderStamp stamp;
+  std::error_code ignored;
+  const auto add = [&](const std::filesystem::path& file) {
+    stamp.emplace(file.string(), std::filesystem::file_size(file, ignored), std::filesystem::last_write_time(file, ignored));
+  };
+  if (std::filesystem::is_regular_file(folder, ignored)) add(folder);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) add(entry.path());
+  return stamp;
+}
+
 std::filesystem::path pages_folder() {
   std::error_code ignored;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
@@ -73,10 +88,11 @@ class Portal {
  private:
   awaitable<VerificationResponse> verify(VerificationRequest request, Language language);
   awaitable<void> keep_register();
+  awaitable<void> keep_trust();
   awaitable<void> keep_clean();
   awaitable<void> stop();
   base::Result<void> listen(net::HttpServer& server, const Configuration::Listener& listener, const char* what);
-  pki::TrustMaterial signer_trust() const;
+  base::Result<pki::TrustMaterial> signer_trust() const;
 
   Configuration configuration_;
   std::unique_ptr<Store> store_;
@@ -90,26 +106,20 @@ class Portal {
   std::unique_ptr<ApiFace> api_face_;
   std::unique_ptr<PageFace> page_face_;
   std::unique_ptr<net::HttpServer> api_, pages_;
-  asio::steady_timer register_timer_{io_}, sweep_timer_{io_};
+  asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
   bool stopping_ = false;
 };
 
-base::Result<void> Portal::prepare() {
-  auto cas = service::read_trust(configuration_.consumer_cas);
-  if (!cas) return base::failure_of(cas);
-  identity_.trust(std::move(*cas));
-
+// Whose signatures are accepted, as the folder is now, with the sandbox's own.
+base::Result<pki::TrustMaterial> Portal::signer_trust() const {
   auto trust = service::read_trust(configuration_.signer_trust);
-  if (!trust) return base::failure_of(trust);
-  if (!configuration_.sandbox.empty()) {
+  if (!trust) return trust;
+  if (sandbox_) {
     const auto real = std::ranges::find_if_not(trust->anchors, is_test_anchor);
     if (real != trust->anchors.end())
       return base::failure(
           ErrorCode::configuration_invalid,
           "signers.trust: a sandbox starts only beside anchors of tests (the subject says test, demo or sandbox)");
-    auto sandbox = Sandbox::open(configuration_.sandbox, now());
-    if (!sandbox) return base::failure_of(sandbox);
-    sandbox_ = std::move(*sandbox);
     const pki::TrustMaterial own = sandbox_->trust();
     trust->anchors.insert(trust->anchors.end(), own.anchors.begin(), own.anchors.end());
     trust->crls.insert(trust->crls.end(), own.crls.begin(), own.crls.end());
@@ -117,6 +127,21 @@ base::Result<void> Portal::prepare() {
     return base::failure(ErrorCode::configuration_invalid,
                          "signers.trust: holds the CA of a sandbox, which anybody can sign with");
   }
+  return trust;
+}
+
+base::Result<void> Portal::prepare() {
+  auto cas = service::read_trust(configuration_.consumer_cas);
+  if (!cas) return base::failure_of(cas);
+  identity_.trust(std::move(*cas));
+
+  if (!configuration_.sandbox.empty()) {
+    auto sandbox = Sandbox::open(configuration_.sandbox, now());
+    if (!sandbox) return base::failure_of(sandbox);
+    sandbox_ = std::move(*sandbox);
+  }
+  auto trust = signer_trust();
+  if (!trust) return base::failure_of(trust);
   trust_ = std::make_shared<const pki::TrustMaterial>(std::move(*trust));
 
   PageFace::Options pages{.public_url = configuration_.public_url,
@@ -191,6 +216,7 @@ base::Result<void> Portal::prepare() {
   api_limits.body_bytes = api_body_bytes;
   net::HttpHandlers api_handlers;
   api_handlers.request = [this](net::HttpRequest request) { return api_face_->answer(std::move(request)); };
+  api_handlers.body_bytes = [this](const net::HttpRequest& head) { return api_face_->body_bytes(head); };
   api_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(api_handlers), api_limits);
   if (auto listening = listen(*api_, configuration_.api, "api"); !listening) return listening;
 
@@ -242,6 +268,32 @@ awaitable<void> Portal::keep_register() {
   }
 }
 
+// A list of revocations lasts for days, this process for months: what is put into the folders counts without a restart. Read once
+// nothing has changed for a second, so that no file is half written; what cannot be read leaves everything as it was.
+awaitable<void> Portal::keep_trust() {
+  const auto both = [this] { return std::pair(stamp_of(configuration_.consumer_cas), stamp_of(configuration_.signer_trust)); };
+  auto known = both(), seen = known;
+  while (!stopping_) {
+    trust_timer_.expires_after(trust_looked_at_every);
+    boost::system::error_code error;
+    co_await trust_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    if (stopping_) break;
+    const auto before = std::exchange(seen, co_await service::on_worker(workers_, both));
+    if (seen != before || seen == known) continue;
+    known = seen;
+    auto cas = co_await service::on_worker(workers_, [this] { return service::read_trust(configuration_.consumer_cas); });
+    auto signers = co_await service::on_worker(workers_, [this] { return signer_trust(); });
+    if (!cas || !signers) {
+      spdlog::warn("trust_not_read detail=\"{}\"", (cas ? signers : cas).error().detail);
+      continue;
+    }
+    spdlog::info("trust_changed consumer_cas={} consumer_lists={} signer_anchors={} signer_lists={}",
+                 cas->anchors.size() + cas->intermediates.size(), cas->crls.size(), signers->anchors.size(), signers->crls.size());
+    identity_.trust(std::move(*cas));
+    trust_ = std::make_shared<const pki::TrustMaterial>(std::move(*signers));
+  }
+}
+
 awaitable<void> Portal::keep_clean() {
   while (!stopping_) {
     sweep_timer_.expires_after(swept_every);
@@ -261,6 +313,7 @@ awaitable<void> Portal::stop() {
   stopping_ = true;
   sd_notify(0, "STOPPING=1");
   register_timer_.cancel();
+  trust_timer_.cancel();
   sweep_timer_.cancel();
   co_await api_->stop();
   co_await pages_->stop();
@@ -272,6 +325,7 @@ int Portal::run() {
     if (thrown) std::rethrow_exception(thrown);
   };
   asio::co_spawn(io_, keep_register(), rethrow);
+  asio::co_spawn(io_, keep_trust(), rethrow);
   asio::co_spawn(io_, keep_clean(), rethrow);
   asio::signal_set signals(io_, SIGINT, SIGTERM);
   signals.async_wait([this, rethrow](boost::system::error_code error, int) {

@@ -63,6 +63,24 @@ def make_authority(name):
     return made, key
 
 
+def authority_of(sandbox):
+    """The sandbox's own, as (certificate, key)."""
+    certificate, key = sandbox / "sandbox-ca.pem", sandbox / "sandbox-ca.key"
+    return x509.load_pem_x509_certificate(certificate.read_bytes()), serialization.load_pem_private_key(key.read_bytes(), None)
+
+
+def make_list(sandbox, revoked_file, lasts=datetime.timedelta(1)):
+    """The CA's list beside its certificate, with one that is revoked."""
+    certificate, key = authority_of(sandbox)
+    revoked = x509.load_pem_x509_certificate(revoked_file.read_bytes()).serial_number
+    entry = x509.RevokedCertificateBuilder().serial_number(revoked).revocation_date(now() - datetime.timedelta(hours=1)).build()
+    made = (
+        x509.CertificateRevocationListBuilder().issuer_name(certificate.subject).last_update(now() - datetime.timedelta(hours=1))
+        .next_update(now() + lasts).add_revoked_certificate(entry).sign(key, hashes.SHA256())
+    )
+    (sandbox / "sandbox-ca.crl").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+
 def serial_of(certificate_file):
     return f"{x509.load_pem_x509_certificate(certificate_file.read_bytes()).serial_number:x}"
 
@@ -144,9 +162,7 @@ class WireCase(unittest.TestCase):
 
     @classmethod
     def authority(cls):
-        """The sandbox's own, as (certificate, key)."""
-        certificate, key = cls.portal.sandbox / "sandbox-ca.pem", cls.portal.sandbox / "sandbox-ca.key"
-        return x509.load_pem_x509_certificate(certificate.read_bytes()), serialization.load_pem_private_key(key.read_bytes(), None)
+        return authority_of(cls.portal.sandbox)
 
     def connect(self, consumer=None, portal=None):
         """A TLS connection as a client's; (certificate, key) or None for none."""

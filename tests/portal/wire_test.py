@@ -6,6 +6,7 @@ usage: wire_test.py FOLDER-OF-SIGNET-PORTAL [unittest's arguments]
 Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import base64
+import datetime
 import json
 import pathlib
 import ssl
@@ -21,7 +22,7 @@ import xml.etree.ElementTree as ElementTree
 
 from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, until
 from wire_case import (
-    WireCase, content, der_of, digest, envelope, fault_of, get_body, make_authority, make_certificate, post_body, read_answer,
+    WireCase, content, der_of, digest, envelope, fault_of, get_body, make_authority, make_certificate, make_list, post_body, read_answer,
     serial_of, signer,
 )
 
@@ -263,6 +264,19 @@ class MessageTest(WireCase):
         self.assertEqual(SignPage(portal, posted[-1]).status, 200)
 
 
+    def test_it_ends_when_it_is_told_to(self):
+        """SIGTERM ends the portal in time and with exit code 0, whoever is connected"""
+        portal = Portal(self.bin, self.folder / "ended")
+        shop = portal.add_consumer("shop")
+        portal.start()
+        stalled = [self.connect(shop, portal) for _ in range(3)]
+        stalled[1].sendall(self.head(b"x" * 99))
+        stalled[2].sendall(self.head(b"x" * 99) + b"x")
+        started = time.monotonic()
+        self.assertEqual(portal.stop(), 0)
+        self.assertLess(time.monotonic() - started, WITHIN_S / 2)
+
+
 class CallerTest(WireCase):
     @classmethod
     def prepare(cls):
@@ -339,6 +353,45 @@ class CallerTest(WireCase):
         request_id = self.post()
         for body in (get_body(request_id), get_body("0" * 32), post_body(content(b"")), b"no XML"):
             self.assertEqual(self.fault(body, consumer=self.unknown)[0], "AuthenticationFailed")
+
+    def test_a_stranger_gets_no_memory(self):
+        """who would not be let in hears so for a message of usual size; a large one is 413 before it is read, announced or in chunks"""
+        large = post_body(*(content(correlation_id=str(i)) for i in range(5_000)))
+        self.assertGreater(len(large), 256 << 10)
+        self.assertEqual(self.call(large)[0], 200)
+        usual = post_body(*(content(correlation_id=str(i)) for i in range(1_000)))
+        head = b"POST /MSign.svc HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+        for consumer in (None, self.unknown, self.idle):
+            self.assertEqual(self.fault(usual, consumer=consumer)[0], "AuthenticationFailed")
+            for rest in (b"Content-Length: 300000\r\n\r\n", b"Content-Length: 300000\r\nExpect: 100-continue\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n493e0\r\n"):
+                connection = self.connect(consumer)
+                connection.sendall(head + rest)
+                self.assertEqual(read_answer(connection)[0], 413)
+
+    def test_a_revoked_certificate(self):
+        """a certificate on its CA's list is refused though it is registered, and another of the CA is let in"""
+        portal = Portal(self.bin, self.folder / "revoking")
+        revoked, good = portal.add_consumer("revoked"), portal.add_consumer("good")
+        make_list(portal.sandbox, revoked[0])
+        portal.start()
+        self.addCleanup(lambda: portal.stop())
+        code, reason = self.fault(post_body(), consumer=revoked, portal=portal)
+        self.assertEqual((code, reason), ("AuthenticationFailed", "Invalid authentication certificate provided: it has been revoked"))
+        self.assertEqual(portal.command("consumer", "test", "--cert", revoked[0], "--from", "127.0.0.1", check=False).returncode, 1)
+        self.assertEqual(self.call(post_body(), consumer=good, portal=portal)[0], 200)
+
+        # The CA goes on making lists, and a portal runs for months.
+        def reason_of(consumer):
+            status, text = self.call(post_body(), consumer=consumer, portal=portal)
+            return "let in" if status == 200 else fault_of(text)[1]
+
+        make_list(portal.sandbox, good[0])
+        until(lambda: "it has been revoked" in reason_of(good), "a new list counts", within_s=10)
+        self.assertEqual(reason_of(revoked), "let in", "it is not on this one")
+        make_list(portal.sandbox, good[0], lasts=-datetime.timedelta(minutes=1))
+        until(lambda: "list is missing or out of date" in reason_of(revoked), "a list that is over says so", within_s=10)
+        make_list(portal.sandbox, good[0])
+        until(lambda: reason_of(revoked) == "let in", "the next one mends it", within_s=10)
 
     def test_a_request_is_its_poster_s(self):
         """another e-service is told that it is not its own, whatever became of the request"""
@@ -440,6 +493,22 @@ class RegisterTest(WireCase):
         for word in ("remove", "activate", "deactivate", "rotate"):
             self.assertEqual(self.told(word, "life"), (1, "signet-portal: there is no consumer life"))
         self.assertNotIn("life", self.told("list")[1])
+
+    def test_an_open_connection_is_no_privilege(self):
+        """who is deactivated is refused on the connection that was let in"""
+        kept = self.portal.add_consumer("kept")
+        self.soon("let in", kept)
+        connection = self.connect(kept)
+        body = envelope(post_body())
+        message = f"POST /MSign.svc HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+        def again():
+            connection.sendall(message)
+            return read_answer(connection)
+
+        self.assertEqual(again()[0], 200)
+        self.told("deactivate", "kept")
+        until(lambda: "not active" in again()[2], "it is refused", within_s=5)
 
     def test_what_cannot_be_registered(self):
         """what a consumer cannot be is refused with a reason and exit code 1, wrong usage with 3, a wrong configuration with 78"""

@@ -48,6 +48,9 @@ struct Upgrade {
 
 struct HttpHandlers {
   std::function<boost::asio::awaitable<HttpResponse>(HttpRequest)> request;
+  // How much of a body is read for whom: asked when the head is there, before anything is kept of the body. More is 413. Absent:
+  // HttpLimits::body_bytes, which is the most in any case.
+  std::function<std::size_t(const HttpRequest& head)> body_bytes;
   // Absent: upgrades are requests like others. Asked on plain listeners only: browsers reach the loopback without TLS.
   std::function<boost::asio::awaitable<std::variant<HttpResponse, Upgrade>>(HttpRequest)> upgrade;
   // For the log: accept_failed, connection_dropped (the limit), connection_failed (an exception), with a developer's detail.

@@ -39,6 +39,8 @@ class ApiFace {
   ApiFace(Options options, ApiPorts ports) : options_(std::move(options)), ports_(std::move(ports)) {}
 
   boost::asio::awaitable<net::HttpResponse> answer(net::HttpRequest request);
+  // How much is read of whoever begins to send something: strangers get their fault for a message of usual size, and no memory.
+  std::size_t body_bytes(const net::HttpRequest& head) const;
 
  private:
   struct Caller {

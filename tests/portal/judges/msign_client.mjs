@@ -51,7 +51,7 @@ const operations = {
     for (const result of all(response.Results.VerificationResult)) {
       console.log(`verified ${result.CorrelationID} ${result.SignaturesValid ? "True" : "False"} ${result.Message}`);
       for (const by of all(result.Certificates?.VerificationCertificate))
-        console.log(`by ${by.SignatureValid ? "True" : "False"} ${by.SignedAt?.toISOString() ?? "-"} ${by.Subject}`);
+        console.log(`by ${by.SignatureValid ? "True" : "False"} ${by.SignedAt ? new Date(by.SignedAt).toISOString() : "-"} ${by.Subject}`);
     }
   },
 };
@@ -60,7 +60,10 @@ try {
   await operations[command](await connect(), ...words);
 } catch (error) {
   const fault = error.root?.Envelope?.Body?.Fault;
-  if (!fault) throw error;
+  if (!fault) {
+    console.error(error.stack);
+    process.exit(3);
+  }
   console.log(`fault ${String(fault.faultcode?.$value ?? fault.faultcode).replace(/^.*:/, "")}`);
   console.log(`reason ${fault.faultstring?.$value ?? fault.faultstring}`);
   process.exitCode = 1;

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <limits>
 
 #include "base/owned.hpp"
 #include "raw_client.hpp"
@@ -40,6 +41,9 @@ struct Echo {
       if (request.target == "/throws") throw std::runtime_error("thrown");
       if (request.target == "/last") response.close = true;
       co_return response;
+    };
+    handlers.body_bytes = [](const HttpRequest& head) -> std::size_t {
+      return head.all("x-stranger").empty() ? std::numeric_limits<std::size_t>::max() : 10;
     };
     handlers.upgrade = [](HttpRequest request) -> awaitable<std::variant<HttpResponse, Upgrade>> {
       if (request.target == "/no") {
@@ -163,6 +167,20 @@ TEST_CASE("what is too large or no HTTP is refused, and the connection ends") {
   REQUIRE(client.send(request));
   CHECK(client.response().status == status);
   CHECK(client.ended());
+}
+
+TEST_CASE("the handler decides by the head how much of a body is read") {
+  Echo echo;
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nX-Stranger: yes\r\n";
+  RawClient within(echo.port);
+  REQUIRE(within.send(head + "Content-Length: 10\r\n\r\n0123456789"));
+  CHECK(within.response().body == "0123456789");
+  const std::string rest = GENERATE("Content-Length: 11\r\n\r\n", "Content-Length: 11\r\nExpect: 100-continue\r\n\r\n",
+                                    "Transfer-Encoding: chunked\r\n\r\nb\r\n");
+  RawClient over(echo.port);
+  REQUIRE(over.send(head + rest));
+  CHECK(over.response().status == 413);
+  CHECK(over.ended());
 }
 
 TEST_CASE("a silent connection is closed without a word") {
