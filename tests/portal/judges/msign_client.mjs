@@ -16,6 +16,9 @@ async function connect() {
   return client;
 }
 
+// npm's soap gives xs:boolean of a nested array as text.
+const truth = (value) => (String(value) === "true" ? "True" : "False");
+
 const operations = {
   // post SIGNER-OR-"-" TEXT…
   async post(service, signer, ...texts) {
@@ -49,9 +52,9 @@ const operations = {
       },
     });
     for (const result of all(response.Results.VerificationResult)) {
-      console.log(`verified ${result.CorrelationID} ${result.SignaturesValid ? "True" : "False"} ${result.Message}`);
+      console.log(`verified ${result.CorrelationID} ${truth(result.SignaturesValid)} ${result.Message}`);
       for (const by of all(result.Certificates?.VerificationCertificate))
-        console.log(`by ${by.SignatureValid ? "True" : "False"} ${by.SignedAt ? new Date(by.SignedAt).toISOString() : "-"} ${by.Subject}`);
+        console.log(`by ${truth(by.SignatureValid)} ${by.SignedAt ? new Date(by.SignedAt).toISOString() : "-"} ${by.Subject}`);
     }
   },
 };
