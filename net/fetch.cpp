@@ -126,6 +126,11 @@ base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.native());
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &receiver);
+  if (!request.tls.authorities.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request.tls.authorities.c_str());
+  if (!request.tls.certificate.empty()) {
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, request.tls.certificate.c_str());
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, request.tls.private_key.c_str());
+  }
   if (!request.body.empty()) {
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));

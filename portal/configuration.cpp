@@ -83,6 +83,38 @@ void read_requests(SettingsTable table, Configuration::Requests& requests) {
   table.number("max_contents", 1, 100'000, [&](std::int64_t value) { requests.max_contents = static_cast<std::size_t>(value); });
 }
 
+// "AT-" and 7 characters.
+bool is_type_code(std::string_view text) {
+  return text.size() == 10 && text.starts_with("AT-") &&
+         text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 3) == std::string_view::npos;
+}
+
+void read_mpower(SettingsTable table, Configuration::Mpower& mpower) {
+  table.text("url", [&](std::string url) -> std::string {
+    mpower.url = std::move(url);
+    while (mpower.url.ends_with('/')) mpower.url.pop_back();
+    return mpower.url.starts_with("https://") ? "" : "must be an https address";
+  });
+  const auto file = [](std::string& taken) {
+    return [&taken](std::string path) {
+      taken = std::move(path);
+      return must_be_absolute(taken);
+    };
+  };
+  table.text("certificate", file(mpower.tls.certificate));
+  table.text("key", file(mpower.tls.private_key));
+  table.text("ca", file(mpower.tls.authorities));
+  table.number("timeout_ms", 100, 60'000, [&](std::int64_t value) { mpower.timeout = std::chrono::milliseconds{value}; });
+  table.each_text("roles", [&](const std::string& role, std::string code) -> std::string {
+    int number = 0;
+    const auto [end, wrong] = std::from_chars(role.data(), role.data() + role.size(), number);
+    if (wrong != std::errc{} || end != role.data() + role.size() || number <= 0) return "must have the numbers of roles as keys: 12 = \"AT-0000123\"";
+    if (!is_type_code(code)) return "must hold codes such as \"AT-0000123\"";
+    mpower.roles.emplace(number, std::move(code));
+    return {};
+  });
+}
+
 // The names that the contract gives them; "sandbox" is ours.
 const std::set<std::string, std::less<>> instrument_ids{"mobile", "moldsign", "nationalid", "securesign",
                                                         "tax",    "token",    "sandbox"};
@@ -128,6 +160,8 @@ std::string lacking(const Configuration& configuration) {
            "certificates)";
   if (!configuration.proxies.certificate_header.empty() && configuration.proxies.trusted.empty())
     return "proxies.trusted is missing: whose certificate_header is believed";
+  if (!configuration.mpower.url.empty() && (configuration.mpower.tls.certificate.empty() || configuration.mpower.tls.private_key.empty()))
+    return "mpower.certificate and mpower.key are missing: MPower knows its callers by them";
   if (configuration.instruments.empty()) return "[[instruments]] is missing: with what people sign";
   const bool simulated =
       std::ranges::any_of(configuration.instruments, [](const auto& instrument) { return instrument.kind != "token"; });
@@ -184,6 +218,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
     });
     service::read_time_stamping(root.table("time_stamping"), configuration.time_stamping);
     read_instruments(root, configuration, problems);
+    read_mpower(root.table("mpower"), configuration.mpower);
     SettingsTable agent = root.table("agent");
     agent.text("install_url", [&](std::string url) -> std::string {
       configuration.install_url = std::move(url);

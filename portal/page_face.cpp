@@ -201,6 +201,15 @@ PageFace::Object PageFace::state_of(const StoredRequest& request, const PageToke
   return state;
 }
 
+HttpResponse PageFace::json_response(Reply reply) {
+  HttpResponse response;
+  response.status = reply.status;
+  response.headers = {
+      {"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
+  response.body = json::serialize(reply.body);
+  return response;
+}
+
 awaitable<HttpResponse> PageFace::answer(HttpRequest request) {
   const auto where = std::string_view(request.target).substr(0, request.target.find('?'));
   const bool reads = request.method == "GET" || request.method == "HEAD";
@@ -214,13 +223,16 @@ awaitable<HttpResponse> PageFace::answer(HttpRequest request) {
     co_return co_await open(std::move(request), id);
   if (is_request_id(id) && slash != std::string_view::npos && request.method == "POST") {
     const std::string name(where.substr(slash + 1));
-    Reply reply = co_await call(std::move(request), id, name);
-    HttpResponse response;
-    response.status = reply.status;
-    response.headers = {
-        {"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
-    response.body = json::serialize(reply.body);
-    co_return response;
+    co_return json_response(co_await call(std::move(request), id, name));
+  }
+  if (where == "/verify" && ports_.verify) {
+    if (reads) {
+      Form form;
+      if (const auto mark = request.target.find('?'); mark != std::string::npos)
+        form.add(std::string_view(request.target).substr(mark + 1));
+      co_return page(200, name(language_of(form, request)), {{"page", "verify"}, {"test", options_.sandbox}}, "");
+    }
+    if (request.method == "POST") co_return json_response(co_await verify(std::move(request)));
   }
   const Form none;
   co_return page(404, name(language_of(none, request)), {{"page", "error"}, {"code", "request_unknown"}}, "");
@@ -238,6 +250,8 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   };
 
   auto found = co_await ports_.store->request(id, ports_.now());
+  if (ports_.on_event)
+    ports_.on_event("page_opened", {{"outcome", !found ? "failed" : !*found ? "unknown" : std::string(status_name((*found)->status))}});
   if (!found) co_return error(500, "internal");
   if (!*found || (*found)->contents_deleted) co_return error(404, "request_unknown");
   const StoredRequest& asked = **found;
@@ -309,6 +323,34 @@ json::object error_body(std::string_view code, std::string_view message) {
 }
 
 }  // namespace
+
+// Anybody may ask: nothing is stored, and no secret is told.
+awaitable<PageFace::Reply> PageFace::verify(HttpRequest request) {
+  if (only(request, "origin") != options_.public_url || !lower(only(request, "content-type")).starts_with("application/json"))
+    co_return Reply{403, error_body("token_invalid", "Load the page again.")};
+  boost::system::error_code wrong;
+  json::parse_options strict;
+  strict.max_depth = 8;
+  const auto parsed = json::parse(request.body, wrong, {}, strict);
+  const json::object* const parameters = wrong ? nullptr : parsed.if_object();
+  const auto signature = parameters != nullptr ? text_of(*parameters, "signature") : std::nullopt;
+  const auto digest = parameters != nullptr ? text_of(*parameters, "digest") : std::nullopt;
+  const auto hash = digest ? base::from_base64(*digest) : base::Result<base::Bytes>(base::Bytes{});
+  if (!signature || !hash || (digest && !digest_algorithm_of_length(hash->size())))
+    co_return Reply{400, error_body("parameter_invalid", "signature, digest")};
+  VerificationContent content{.content = {}, .correlation_id = {}, .signature = base::Bytes(signature->begin(), signature->end())};
+  if (digest) content.content = *hash;
+  const auto language = language_or_default(text_of(*parameters, "language").value_or(""));
+  const auto result = co_await ports_.verify(std::move(content), language);
+  json::array signatures;
+  for (const VerificationCertificate& one : result.certificates) {
+    Object shown{{"valid", one.signature_valid}, {"message", result.message}, {"subject", one.subject}};
+    if (one.signed_at) shown["signed_at"] = base::rfc3339(*one.signed_at);
+    signatures.push_back(std::move(shown));
+  }
+  if (signatures.empty()) signatures.push_back(Object{{"valid", false}, {"message", result.message}, {"subject", ""}});
+  co_return Reply{200, {{"signatures", std::move(signatures)}}};
+}
 
 awaitable<PageFace::Reply> PageFace::call(HttpRequest request, std::string id, std::string name) {
   // Another site's page can post here, but neither with our origin nor with a token.
@@ -471,6 +513,7 @@ awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
       refused.push_back(Object{{"number", asked[i]->number}, {"code", name(verdicts[i].error())}});
     }
   }
+  const std::size_t good_count = good.size();
   claim.now = ports_.now();
   claim.until = claim.now + claim_lasts;
   const auto saved = co_await ports_.store->save(claim, std::move(good));
@@ -484,6 +527,11 @@ awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
                 {"refused", std::move(refused)},
                 {"missing", saved->missing},
                 {"status", saved->missing == 0 ? "success" : "pending"}};
+  if (ports_.on_event)
+    ports_.on_event("results_saved", {{"instrument", request.instrument},
+                                      {"saved", std::to_string(saved->saved)},
+                                      {"refused", std::to_string(verdicts.size() - good_count)},
+                                      {"outcome", saved->missing == 0 ? "success" : "pending"}});
   if (saved->missing == 0 && !token.return_url.empty()) reply.body["return"] = way_back(token);
   co_return reply;
 }
@@ -506,6 +554,7 @@ awaitable<PageFace::Reply> PageFace::give_up(PageToken token, Object parameters)
     reply.body = std::move(*refused);
     co_return reply;
   }
+  if (ports_.on_event) ports_.on_event("given_up", {{"reason", reason}});
   co_return co_await state(std::move(token));
 }
 

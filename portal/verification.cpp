@@ -95,7 +95,7 @@ VerificationResult verify_content(const VerificationContent& content, const pki:
                                     : base::Result<base::Digest>(base::failure(base::ErrorCode::digest_length)))
     options.data.push_back({"", *digest});
   const auto reports = xades::verify(content.signature, options);
-  if (options.data.empty() || !reports || reports->empty()) {
+  if ((content.content && options.data.empty()) || !reports || reports->empty()) {
     result.message = tr("The signature is not valid: it is not well formed");
     return result;
   }

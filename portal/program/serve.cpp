@@ -13,6 +13,8 @@
 #include <set>
 
 #include "portal/api_face.hpp"
+#include "portal/metrics.hpp"
+#include "portal/mpower.hpp"
 #include "portal/page_face.hpp"
 #include "portal/program/command.hpp"
 #include "portal/program/sandbox.hpp"
@@ -29,6 +31,7 @@ using asio::awaitable;
 using base::ErrorCode;
 using service::tr;
 
+constexpr std::size_t fetches_at_once = 4;
 constexpr std::size_t judges = 2;  // verifying takes about a millisecond of one core
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
@@ -37,12 +40,6 @@ constexpr std::size_t api_body_bytes = 64u << 20;
 constexpr std::size_t page_body_bytes = 4u << 20;
 
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
-
-void log_event(std::string_view event, const service::EventFields& fields) {
-  std::string line(event);
-  for (const auto& [key, value] : fields) line += " " + std::string(key) + "=" + value;
-  spdlog::info(line);
-}
 
 // The words for an e-service's GetSignResponse, in the language that it asked for. At most 100 characters.
 std::string message_of(const StoredRequest& request, Language language) {
@@ -86,6 +83,8 @@ class Portal {
   int run();
 
  private:
+  void event(std::string_view event, const service::EventFields& fields);
+  awaitable<net::HttpResponse> operations(net::HttpRequest request);
   awaitable<VerificationResponse> verify(VerificationRequest request, Language language);
   awaitable<void> keep_register();
   awaitable<void> keep_trust();
@@ -98,6 +97,7 @@ class Portal {
   std::unique_ptr<Store> store_;
   asio::io_context io_{1};
   asio::thread_pool workers_{judges};
+  asio::thread_pool fetchers_{fetches_at_once};  // waits for other services block nobody who judges
   Identity identity_{Identity::Options{}};
   std::vector<Consumer> consumers_;
   std::uint64_t register_version_ = 0;
@@ -105,7 +105,8 @@ class Portal {
   std::unique_ptr<Sandbox> sandbox_;
   std::unique_ptr<ApiFace> api_face_;
   std::unique_ptr<PageFace> page_face_;
-  std::unique_ptr<net::HttpServer> api_, pages_;
+  std::unique_ptr<net::HttpServer> api_, pages_, operations_;
+  Metrics metrics_;
   asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
   bool stopping_ = false;
 };
@@ -165,13 +166,14 @@ base::Result<void> Portal::prepare() {
 
   auto secret = done(store_->shared_secret("page-token"));
   if (!secret) return base::failure_of(secret);
+  const auto on_event = [this](std::string_view name, const service::EventFields& fields) { event(name, fields); };
   PagePorts page_ports{.store = store_.get(),
                        .token_secret = std::move(*secret),
                        .now = now,
                        .consumer = {},
                        .judge = {},
                        .sandbox_sign = {},
-                       .on_event = log_event};
+                         .on_event = on_event};
   page_ports.consumer = [this](const std::string& id) -> std::optional<Consumer> {
     const auto found = std::ranges::find(consumers_, id, &Consumer::id);
     if (found == consumers_.end()) return {};
@@ -183,6 +185,11 @@ base::Result<void> Portal::prepare() {
       verdicts.reserve(questions.size());
       for (const auto& [signature, wanted] : questions) verdicts.push_back(accept(signature, wanted, *trust, now()));
       return verdicts;
+    });
+  };
+  page_ports.verify = [this](VerificationContent content, Language language) {
+    return service::on_worker(workers_, [content = std::move(content), trust = trust_, language] {
+      return verify_content(content, *trust, now(), language);
     });
   };
   if (sandbox_)
@@ -197,7 +204,10 @@ base::Result<void> Portal::prepare() {
                      .verify = {},
                      .check_delegation = {},
                      .message = message_of,
-                     .on_event = log_event};
+                       .on_event = on_event};
+  api_ports.check_delegation = [this](ExpectedSigner signer) {
+    return service::on_worker(fetchers_, [signer = std::move(signer), mpower = configuration_.mpower] { return check_delegation(signer, mpower); });
+  };
   api_ports.verify = [this](VerificationRequest request, Language language) { return verify(std::move(request), language); };
   api_face_ = std::make_unique<ApiFace>(
       ApiFace::Options{.endpoint = {}, .proxies = configuration_.proxies, .requests = configuration_.requests, .limits = {}},
@@ -227,7 +237,51 @@ base::Result<void> Portal::prepare() {
   net::HttpHandlers page_handlers;
   page_handlers.request = [this](net::HttpRequest request) { return page_face_->answer(std::move(request)); };
   pages_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(page_handlers), page_limits);
-  return listen(*pages_, configuration_.pages, "pages");
+  if (auto listening = listen(*pages_, configuration_.pages, "pages"); !listening) return listening;
+
+  net::HttpHandlers operations_handlers;
+  operations_handlers.request = [this](net::HttpRequest request) { return operations(std::move(request)); };
+  operations_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(operations_handlers), net::HttpLimits{});
+  return listen(*operations_, configuration_.operations, "operations");
+}
+
+// One line and one count for what happened. Nothing personal comes here: faces give fixed words, counts and consumers' ids.
+void Portal::event(std::string_view event, const service::EventFields& fields) {
+  std::string line(event);
+  Metrics::Labels labels;
+  std::uint64_t by = 1;
+  for (const auto& [key, value] : fields) {
+    line += " " + std::string(key) + "=" + value;
+    if (key == "saved") by = std::stoull(value);
+    if (key != "saved" && key != "refused" && key != "consumer") labels.emplace_back(key, value);
+  }
+  spdlog::info(line);
+  metrics_.count(event == "api_call" ? "api_calls" : event, labels, by);
+}
+
+// For those who watch the service: /health says that this process answers, /ready that its database does too.
+awaitable<net::HttpResponse> Portal::operations(net::HttpRequest request) {
+  net::HttpResponse response;
+  response.headers = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
+  const auto where = std::string_view(request.target).substr(0, request.target.find('?'));
+  if (request.method != "GET" && request.method != "HEAD") {
+    response.status = 405;
+  } else if (where == "/health") {
+    response.body = "ok\n";
+  } else if (where == "/ready") {
+    const auto pinged = co_await store_->ping();
+    response.status = pinged && !stopping_ ? 200 : 503;
+    response.body = stopping_ ? "stopping\n" : pinged ? "ready\n" : "the database does not answer\n";
+  } else if (where == "/metrics") {
+    response.headers.front().second = "text/plain; version=0.0.4; charset=utf-8";
+    response.body = metrics_.text({{"api_connections", static_cast<double>(api_->connections())},
+                                   {"page_connections", static_cast<double>(pages_->connections())},
+                                   {"consumers", static_cast<double>(consumers_.size())}});
+  } else {
+    response.status = 404;
+    response.body = "/health, /ready, /metrics\n";
+  }
+  co_return response;
 }
 
 base::Result<void> Portal::listen(net::HttpServer& server, const Configuration::Listener& listener, const char* what) {
@@ -318,6 +372,7 @@ awaitable<void> Portal::stop() {
   sweep_timer_.cancel();
   co_await api_->stop();
   co_await pages_->stop();
+  co_await operations_->stop();
   io_.stop();
 }
 
@@ -336,6 +391,7 @@ int Portal::run() {
   spdlog::info("ready public_url={}{}", configuration_.public_url, sandbox_ ? " SANDBOX" : "");
   io_.run();
   workers_.join();
+  fetchers_.join();
   spdlog::info("stopped");
   return 0;
 }

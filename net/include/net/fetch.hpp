@@ -9,6 +9,13 @@
 
 namespace signet::net {
 
+// How a server is checked, and how we show it who we are (mutual TLS). PEM files.
+struct FetchTls {
+  std::string authorities;  // empty: the machine's
+  std::string certificate;  // our own; empty: none
+  std::string private_key;
+};
+
 struct FetchRequest {
   std::string url;   // http or https only
   base::Bytes body;  // POST if not empty
@@ -16,6 +23,7 @@ struct FetchRequest {
   std::string accept;
   std::chrono::milliseconds timeout{10'000};
   std::size_t max_response_bytes = 1u << 20;
+  FetchTls tls = {};
 };
 
 struct FetchResponse {

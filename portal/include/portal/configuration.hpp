@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "net/endpoint.hpp"
+#include "net/fetch.hpp"
 #include "net/http_server.hpp"
 #include "portal/consumers.hpp"
 #include "portal/store.hpp"
@@ -53,6 +54,14 @@ struct Configuration {
     std::filesystem::path issuers;  // token: only certificates issued by these; empty: any that is trusted
   };
   std::vector<Instrument> instruments;  // in the order in which people see them
+
+  // Powers of representation, asked of MPower over mutual TLS. Without an address delegations are refused.
+  struct Mpower {
+    std::string url;  // up to /api: "https://mpower.example:8443"
+    net::FetchTls tls;
+    std::map<int, std::string> roles;  // DelegatedRoleID to AuthorizationTypeCode: 12 = "AT-0000123"
+    std::chrono::milliseconds timeout{10'000};
+  } mpower;
 
   std::string install_url;  // where people get the agent
 

@@ -30,6 +30,8 @@ struct PagePorts {
   std::function<std::optional<Consumer>(const std::string& id)> consumer;
   // accept() on a worker: answers in the order of what was asked.
   std::function<boost::asio::awaitable<std::vector<std::expected<Accepted, Refusal>>>(std::vector<std::pair<std::string, Wanted>>)> judge;
+  // One signature of somebody's, for the verification page: verify_content() on a worker.
+  std::function<boost::asio::awaitable<VerificationResult>(VerificationContent content, Language language)> verify;
   // Absent: no sandbox.
   std::function<boost::asio::awaitable<base::Result<std::vector<std::string>>>(std::vector<SandboxWish> wishes)> sandbox_sign;
   std::function<void(std::string_view event, const service::EventFields& fields)> on_event;
@@ -70,6 +72,7 @@ class PageFace {
 
   boost::asio::awaitable<net::HttpResponse> open(net::HttpRequest request, std::string id);
   boost::asio::awaitable<Reply> call(net::HttpRequest request, std::string id, std::string name);
+  boost::asio::awaitable<Reply> verify(net::HttpRequest request);
   boost::asio::awaitable<Reply> claim(PageToken token, Object parameters);
   boost::asio::awaitable<Reply> contents(PageToken token, Object parameters);
   boost::asio::awaitable<Reply> save(PageToken token, Object parameters);
@@ -80,6 +83,7 @@ class PageFace {
   boost::asio::awaitable<Reply> save_judged(PageToken token, Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures);
 
   net::HttpResponse page(unsigned status, std::string_view language, Object data, std::string_view return_url) const;
+  static net::HttpResponse json_response(Reply reply);
   net::HttpResponse file(const net::HttpRequest& request, const PageFile& file) const;
   Object way_back(const PageToken& token) const;
   Object state_of(const StoredRequest& request, const PageToken& token) const;
