@@ -6,8 +6,10 @@ import { createHash } from "node:crypto";
 import soap from "soap";
 
 const [endpoint, p12, command, ...words] = process.argv.slice(2);
-// The package makes an array only of what is there more than once.
+// The package knows the types of an answer only if its envelope's prefix is soap, soapenv or S. WCF writes s, and so does a service
+// that stands in for it: all values are texts, and an array is only what is there more than once.
 const all = (elements) => [].concat(elements ?? []);
+const truth = (text) => (String(text) === "true" ? "True" : "False");
 const hash = (text) => createHash("sha256").update(text).digest("base64");
 
 async function connect() {
@@ -49,9 +51,9 @@ const operations = {
       },
     });
     for (const result of all(response.Results.VerificationResult)) {
-      console.log(`verified ${result.CorrelationID} ${result.SignaturesValid ? "True" : "False"} ${result.Message}`);
+      console.log(`verified ${result.CorrelationID} ${truth(result.SignaturesValid)} ${result.Message}`);
       for (const by of all(result.Certificates?.VerificationCertificate))
-        console.log(`by ${by.SignatureValid ? "True" : "False"} ${by.SignedAt ? new Date(by.SignedAt).toISOString() : "-"} ${by.Subject}`);
+        console.log(`by ${truth(by.SignatureValid)} ${by.SignedAt ? new Date(by.SignedAt).toISOString() : "-"} ${by.Subject}`);
     }
   },
 };
