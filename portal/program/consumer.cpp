@@ -101,8 +101,8 @@ void write_file(const std::filesystem::path& file, const std::string& content, b
   if (!out.flush()) throw std::runtime_error(file.string() + " cannot be written");
 }
 
-// PKCS #12 with an empty password, as .NET, mono, Java and OpenSSL import it. The algorithms are the old ones on purpose: mono and
-// Windows before Server 2019 read no AES in PKCS #12, and an empty password protects nothing in any of them.
+// PKCS #12 with an empty password, as .NET, mono, Java and OpenSSL import it. The algorithms are the old ones on purpose: mono
+// and Windows before Server 2019 read no AES in PKCS #12, and an empty password protects nothing in any of them.
 std::string pkcs12(const demo::Identity& identity, const std::string& name) {
   constexpr int cipher = NID_pbe_WithSHA1And3_Key_TripleDES_CBC, without_mac = -1;
   const base::Owned<PKCS12, PKCS12_free> made{PKCS12_create("", name.c_str(), identity.key.get(), identity.certificate.native(),

@@ -288,7 +288,8 @@ awaitable<void> Portal::keep_trust() {
       continue;
     }
     spdlog::info("trust_changed consumer_cas={} consumer_lists={} signer_anchors={} signer_lists={}",
-                 cas->anchors.size() + cas->intermediates.size(), cas->crls.size(), signers->anchors.size(), signers->crls.size());
+                 cas->anchors.size() + cas->intermediates.size(), cas->crls.size(), signers->anchors.size(),
+                 signers->crls.size());
     identity_.trust(std::move(*cas));
     trust_ = std::make_shared<const pki::TrustMaterial>(std::move(*signers));
   }
