@@ -113,7 +113,8 @@ class ClientCase:
         said = self.done(self.shop, "verify", "a.pdf", signature)
         self.assertTrue(said[0][1].startswith("v0 True "), said)
         self.assertRegex(said[1][1], r"^True \d{4}-\d\d-\d\dT\S+Z .*CN=TEST")
-        self.assertTrue(self.done(self.shop, "verify", "b.pdf", signature)[0][1].startswith("v0 False "))
+        said = self.done(self.shop, "verify", "b.pdf", signature)
+        self.assertTrue(said[0][1].startswith("v0 False "), said)
 
 
 def main(case, documentation):

@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 
 #include "demo/tsa.hpp"
-#include "portal/acceptance.hpp"
 #include "pki/time_stamp.hpp"
+#include "portal/acceptance.hpp"
 #include "portal/verification.hpp"
 #include "xades/build.hpp"
 
