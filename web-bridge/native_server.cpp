@@ -98,11 +98,12 @@ class NativeServer::Implementation {
         options_(std::move(options)),
         policy_(std::make_shared<const OriginPolicy>(std::move(options_.policy))),
         server_(std::move(executor),
-                net::HttpHandlers{[this](net::HttpRequest request) { return answer(std::move(request)); },
-                                  [this](net::HttpRequest request) { return upgrade(std::move(request)); },
-                                  [this](std::string_view event, std::string_view detail) {
-                                    face_.event(event, {{"detail", std::string(detail)}});
-                                  }},
+                net::HttpHandlers{
+                    .request = [this](net::HttpRequest request) { return answer(std::move(request)); },
+                    .body_bytes = {},
+                    .upgrade = [this](net::HttpRequest request) { return upgrade(std::move(request)); },
+                    .on_event = [this](std::string_view event,
+                                       std::string_view detail) { face_.event(event, {{"detail", std::string(detail)}}); }},
                 options_.http) {}
 
   base::Result<std::uint16_t> start();

@@ -6,8 +6,10 @@ import { createHash } from "node:crypto";
 import soap from "soap";
 
 const [endpoint, p12, command, ...words] = process.argv.slice(2);
-// The package makes an array only of what is there more than once.
+// The package knows the types of an answer only if its envelope's prefix is soap, soapenv or S. WCF writes s, and so does a service
+// that stands in for it: all values are texts, and an array is only what is there more than once.
 const all = (elements) => [].concat(elements ?? []);
+const truth = (text) => (String(text) === "true" ? "True" : "False");
 const hash = (text) => createHash("sha256").update(text).digest("base64");
 
 async function connect() {
@@ -15,9 +17,6 @@ async function connect() {
   if (p12 !== "-") client.setSecurity(new soap.ClientSSLSecurityPFX(p12, ""));
   return client;
 }
-
-// npm's soap gives xs:boolean of a nested array as text.
-const truth = (value) => (String(value) === "true" ? "True" : "False");
 
 const operations = {
   // post SIGNER-OR-"-" TEXT…
