@@ -12,6 +12,7 @@
 namespace signet::portal {
 namespace {
 
+constexpr std::chrono::minutes clock_skew{5};  // between a TSA and us
 constexpr std::size_t signature_bytes = 256 * 1024;  // ours take 4 to 12 kB; chains and two time stamps make some 30
 
 void free_text(unsigned char* text) { OPENSSL_free(text); }
@@ -40,6 +41,13 @@ Refusal refusal_of(const xades::SignatureReport& report) {
   }
 }
 
+// The anchors and lists with the certificates of the path that was found: some come in the signature.
+pki::TrustMaterial with_intermediates(const pki::TrustMaterial& trust, const xades::SignatureReport& report) {
+  pki::TrustMaterial all = trust;
+  if (report.path) all.intermediates.insert(all.intermediates.end(), report.path->chain.begin(), report.path->chain.end());
+  return all;
+}
+
 // The signed hash and nothing else: a second reference would sign what nobody posted.
 bool is_over_one_thing(const xades::SignatureReport& report) {
   return report.matched_data.size() == 1 &&
@@ -49,13 +57,13 @@ bool is_over_one_thing(const xades::SignatureReport& report) {
 }  // namespace
 
 std::string_view name(Refusal refusal) {
-  static constexpr std::array<std::string_view, 7> names{"signature_invalid",
+  static constexpr std::array<std::string_view, 8> names{"signature_invalid",
                                                          "other_hash",
                                                          "signer_differs",
                                                          "certificate_refused",
                                                          "revocation_unknown",
                                                          "time_stamp_missing",
-                                                         "certificate_not_of_instrument"};
+                                                         "certificate_not_of_instrument", "signed_before"};
   return names.at(static_cast<std::size_t>(refusal));
 }
 
@@ -96,6 +104,11 @@ std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted
     if (!fits) return std::unexpected(Refusal::certificate_not_of_instrument);
   }
   if (!report.proven_time) return std::unexpected(Refusal::time_stamp_missing);
+  // Somebody may have one from before, over the same hash: nobody consented to this request with it.
+  if (*report.proven_time + clock_skew < wanted.posted_at) return std::unexpected(Refusal::signed_before);
+  // The report judges at the time stamp; what is taken now must hold now.
+  if (pki::validate_path(*report.signer, with_intermediates(trust, report), now, pki::Purpose::signer).status != pki::PathStatus::valid)
+    return std::unexpected(Refusal::certificate_refused);
   return Accepted{*report.signer};
 }
 

@@ -13,6 +13,7 @@ using net::HttpRequest;
 using net::HttpResponse;
 using Answered = std::expected<std::string, Fault>;
 
+constexpr std::size_t read_at_once = 64 * 1024;  // some hundred microseconds
 constexpr std::string_view path = "/MSign.svc";
 constexpr std::size_t strangers_bytes = 256 * 1024;
 constexpr std::string_view xml = "text/xml; charset=utf-8";
@@ -37,9 +38,7 @@ std::string_view only(const HttpRequest& request, std::string_view header) {
 }
 
 std::unexpected<Fault> fault(FaultCode code, std::string reason) { return std::unexpected(Fault{code, std::move(reason)}); }
-std::unexpected<Fault> ours(const base::Error&) {
-  return fault(FaultCode::server, "The service cannot answer now. Try again later.");
-}
+std::unexpected<Fault> ours() { return fault(FaultCode::server, "The service cannot answer now. Try again later."); }
 
 // What a proxy forwards: PEM, percent-encoded as nginx does or with its line ends as spaces, or the DER in base64.
 base::Bytes forwarded_certificate(std::string_view header) {
@@ -84,7 +83,10 @@ ApiFace::Caller ApiFace::caller(const HttpRequest& request) const {
     rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(0, comma);
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(std::string(hop), error);
-    if (error) break;
+    if (error) {  // a proxy of ours writes addresses: who wrote this is unknown, and comes from nowhere
+      caller.address = {};
+      break;
+    }
     caller.address = address;
     if (!is_any_of(options_.proxies.trusted, address)) break;
   }
@@ -136,7 +138,10 @@ awaitable<Answered> ApiFace::call(const HttpRequest& request) {
   if (!consumer) co_return told(std::unexpected(consumer.error()));
   const Consumer known = **consumer;  // the register may change while the store is asked
   fields.emplace_back("consumer", known.id);
-  auto read = read_call(request.body, only(request, "soapaction"), options_.limits);
+  if (options_.sandbox && known.environment == Environment::production)
+    co_return told(fault(FaultCode::authorization_failed, "This is a sandbox: it serves consumers of the test environment alone"));
+  auto read = request.body.size() > read_at_once ? co_await ports_.read_large(request.body, std::string(only(request, "soapaction")))
+                                                 : read_call(request.body, only(request, "soapaction"), options_.limits);
   if (!read) co_return told(std::unexpected(read.error()));
   fields.emplace_back("operation", std::string(operation(*read)));
   if (auto* posted = std::get_if<PostSignRequest>(&*read)) co_return told(co_await post(known, std::move(posted->request)));
@@ -170,14 +175,14 @@ awaitable<Answered> ApiFace::post(const Consumer& consumer, SignRequest request)
     made.contents.push_back({static_cast<std::uint32_t>(i), *digest, std::move(content.correlation_id), std::move(content.name)});
   }
   auto id = co_await ports_.store->post(std::move(made));
-  if (!id) co_return ours(id.error());
+  if (!id) co_return ours();
   co_return post_sign_request_response(*id);
 }
 
 awaitable<Answered> ApiFace::get(const Consumer& consumer, GetSignResponse asked) {
   if (auto wrong = check(asked)) co_return std::unexpected(std::move(*wrong));
   auto found = co_await ports_.store->request(asked.request_id, ports_.now());
-  if (!found) co_return ours(found.error());
+  if (!found) co_return ours();
   if (!*found) co_return fault(FaultCode::request_not_found, "Cannot find such request");
   const StoredRequest& request = **found;
   if (request.consumer_id != consumer.id)
@@ -189,7 +194,7 @@ awaitable<Answered> ApiFace::get(const Consumer& consumer, GetSignResponse asked
     made.message = ports_.message(request, language_or_default(asked.language.value_or("")));
   if (request.status != SignStatus::pending && request.results > 0) {
     auto results = co_await ports_.store->results(asked.request_id);
-    if (!results) co_return ours(results.error());
+    if (!results) co_return ours();
     for (StoredResult& result : *results) {
       const auto signature = base::as_bytes(result.signature);
       made.results.push_back({.certificate = std::move(result.certificate),

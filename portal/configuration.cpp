@@ -162,6 +162,8 @@ std::string lacking(const Configuration& configuration) {
     return "proxies.trusted is missing: whose certificate_header is believed";
   if (!configuration.mpower.url.empty() && (configuration.mpower.tls.certificate.empty() || configuration.mpower.tls.private_key.empty()))
     return "mpower.certificate and mpower.key are missing: MPower knows its callers by them";
+  if (!configuration.proxies.trusted.empty() && configuration.proxies.certificate_header.empty())
+    return "proxies.certificate_header is missing: a proxy that does not say who calls cannot be believed about from where";
   if (configuration.instruments.empty()) return "[[instruments]] is missing: with what people sign";
   const bool simulated =
       std::ranges::any_of(configuration.instruments, [](const auto& instrument) { return instrument.kind != "token"; });

@@ -201,6 +201,13 @@ PageFace::Object PageFace::state_of(const StoredRequest& request, const PageToke
   return state;
 }
 
+std::size_t PageFace::body_bytes(const HttpRequest& head) const {
+  constexpr std::size_t form = 64 * 1024, signatures = 4u << 20;
+  if (only(head, "origin") != options_.public_url) return form;
+  const auto token = opened(only(head, "signet-page"), ports_.token_secret);
+  return token || head.target == "/verify" ? signatures : form;
+}
+
 HttpResponse PageFace::json_response(Reply reply) {
   HttpResponse response;
   response.status = reply.status;
@@ -217,6 +224,7 @@ awaitable<HttpResponse> PageFace::answer(HttpRequest request) {
       found != options_.files.end() && where != "/index.html" && reads)
     co_return file(request, found->second);
   // The form is case-sensitive nowhere but here: ids are hexadecimal digits in lower case, and people may paste them.
+  if (!where.starts_with('/')) co_return page(404, name(Language::ro), {{"page", "error"}, {"code", "request_unknown"}}, "");
   const auto slash = where.find('/', 1);
   const std::string id = lower(where.substr(1, slash == std::string_view::npos ? std::string_view::npos : slash - 1));
   if (is_request_id(id) && slash == std::string_view::npos && (reads || request.method == "POST"))
@@ -256,7 +264,7 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   if (!*found || (*found)->contents_deleted) co_return error(404, "request_unknown");
   const StoredRequest& asked = **found;
   const auto consumer = ports_.consumer(asked.consumer_id);
-  if (!consumer) co_return error(404, "request_unknown");
+  if (!consumer || !consumer->active) co_return error(404, "request_unknown");
   PageToken token{.request_id = id,
                   .return_url = form.value("returnurl").value_or(""),
                   .relay_state = form.value("relaystate"),
@@ -322,6 +330,8 @@ json::object error_body(std::string_view code, std::string_view message) {
   return {{"error", {{"code", code}, {"message", message}}}};
 }
 
+json::object unavailable() { return error_body("unavailable", "The service cannot answer now."); }
+
 }  // namespace
 
 // Anybody may ask: nothing is stored, and no secret is told.
@@ -366,6 +376,12 @@ awaitable<PageFace::Reply> PageFace::call(HttpRequest request, std::string id, s
   auto parsed = json::parse(request.body, wrong, {}, strict);
   if (wrong || !parsed.is_object()) co_return Reply{400, error_body("parameter_invalid", "a JSON object is expected")};
   Object parameters = std::move(parsed.as_object());
+  // The register may have changed since the page was opened.
+  const auto asked = co_await ports_.store->request(id, ports_.now());
+  if (!asked) co_return Reply{503, unavailable()};
+  const auto consumer = *asked ? ports_.consumer((*asked)->consumer_id) : std::nullopt;
+  if (!consumer || !consumer->active || !return_url_allowed(*consumer, token->return_url))
+    co_return Reply{403, error_body("token_invalid", "Load the page again.")};
   if (name == "state") co_return co_await state(std::move(*token));
   if (!key_of(parameters)) co_return Reply{400, error_body("parameter_invalid", "key: 32 hexadecimal digits")};
   if (name == "claim") co_return co_await claim(std::move(*token), std::move(parameters));
@@ -397,7 +413,6 @@ std::optional<json::object> not_claimed(ClaimOutcome outcome, unsigned& status) 
   return error_body("request_unknown", "There is no such request.");
 }
 
-json::object unavailable() { return error_body("unavailable", "The service cannot answer now."); }
 
 }  // namespace
 
@@ -477,7 +492,16 @@ awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
   if (!found) co_return Reply{503, unavailable()};
   if (!*found) co_return Reply{404, error_body("request_unknown", "There is no such request.")};
   const StoredRequest& request = **found;
+  // Whoever does not hold the request makes no work for those who judge.
+  const auto held = co_await ports_.store->claim(claim, request.instrument);
+  if (!held) co_return Reply{503, unavailable()};
+  Reply not_held;
+  if (auto refused_claim = not_claimed(*held, not_held.status)) {
+    not_held.body = std::move(*refused_claim);
+    co_return not_held;
+  }
   const Instrument* const with = instrument(request.instrument);
+  if (with == nullptr) co_return Reply{400, error_body("parameter_invalid", "claim the request with an instrument first")};
   std::ranges::sort(signatures, {}, &std::pair<std::uint32_t, std::string>::first);
   std::vector<StoredContent> posted;
   if (!signatures.empty()) {
@@ -495,7 +519,7 @@ awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
     if (content == posted.end()) co_return Reply{400, error_body("parameter_invalid", "results: no such number")};
     Wanted wanted{.digest = content->digest,
                   .signer_idnp = {},
-                  .issuers = with != nullptr ? with->issuers : std::vector<pki::Certificate>{}};
+                  .issuers = with->issuers, .posted_at = request.posted_at};
     if (request.expected_signer) wanted.signer_idnp = request.expected_signer->id;
     questions.emplace_back(std::move(signature), std::move(wanted));
     asked.push_back(&*content);

@@ -37,9 +37,17 @@ std::string lower(std::string text) {
 }  // namespace
 
 bool is_test_anchor(const pki::Certificate& certificate) {
-  const std::string subject = lower(certificate.subject());
-  return std::ranges::any_of(std::array{"test", "demo", "sandbox"},
-                             [&](const char* word) { return subject.find(word) != std::string::npos; });
+  // Whole words: an "Attestation Authority" is none of tests.
+  std::string word;
+  for (const char c : lower(certificate.subject()) + " ") {
+    if (c >= 'a' && c <= 'z') {
+      word += c;
+    } else {
+      if (word == "test" || word == "demo" || word == "demonstration" || word == "sandbox") return true;
+      word.clear();
+    }
+  }
+  return false;
 }
 
 bool is_sandbox_anchor(const pki::Certificate& certificate) { return certificate.common_name() == ca_name; }

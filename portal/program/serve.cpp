@@ -32,6 +32,7 @@ using base::ErrorCode;
 using service::tr;
 
 constexpr std::size_t fetches_at_once = 4;
+constexpr std::size_t large_messages_at_once = 1;  // a tree of one takes some hundred megabytes
 constexpr std::size_t judges = 2;  // verifying takes about a millisecond of one core
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
@@ -97,6 +98,7 @@ class Portal {
   std::unique_ptr<Store> store_;
   asio::io_context io_{1};
   asio::thread_pool workers_{judges};
+  asio::thread_pool readers_{large_messages_at_once};
   asio::thread_pool fetchers_{fetches_at_once};  // waits for other services block nobody who judges
   Identity identity_{Identity::Options{}};
   std::vector<Consumer> consumers_;
@@ -208,9 +210,12 @@ base::Result<void> Portal::prepare() {
   api_ports.check_delegation = [this](ExpectedSigner signer) {
     return service::on_worker(fetchers_, [signer = std::move(signer), mpower = configuration_.mpower] { return check_delegation(signer, mpower); });
   };
+  api_ports.read_large = [this](std::string body, std::string soap_action) {
+    return service::on_worker(readers_, [body = std::move(body), soap_action = std::move(soap_action)] { return read_call(body, soap_action, {}); });
+  };
   api_ports.verify = [this](VerificationRequest request, Language language) { return verify(std::move(request), language); };
   api_face_ = std::make_unique<ApiFace>(
-      ApiFace::Options{.endpoint = {}, .proxies = configuration_.proxies, .requests = configuration_.requests, .limits = {}},
+      ApiFace::Options{.endpoint = {}, .proxies = configuration_.proxies, .requests = configuration_.requests, .limits = {}, .sandbox = sandbox_ != nullptr},
       std::move(api_ports));
 
   auto version = done(store_->consumers_version());
@@ -236,6 +241,7 @@ base::Result<void> Portal::prepare() {
   page_limits.body_bytes = page_body_bytes;
   net::HttpHandlers page_handlers;
   page_handlers.request = [this](net::HttpRequest request) { return page_face_->answer(std::move(request)); };
+  page_handlers.body_bytes = [this](const net::HttpRequest& head) { return page_face_->body_bytes(head); };
   pages_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(page_handlers), page_limits);
   if (auto listening = listen(*pages_, configuration_.pages, "pages"); !listening) return listening;
 
@@ -391,6 +397,7 @@ int Portal::run() {
   spdlog::info("ready public_url={}{}", configuration_.public_url, sandbox_ ? " SANDBOX" : "");
   io_.run();
   workers_.join();
+  readers_.join();
   fetchers_.join();
   spdlog::info("stopped");
   return 0;

@@ -21,6 +21,7 @@ enum class Refusal : std::uint8_t {
   revocation_unknown,
   time_stamp_missing,
   certificate_not_of_instrument,
+  signed_before,
 };
 std::string_view name(Refusal refusal);
 
@@ -29,6 +30,7 @@ struct Wanted {
   base::Digest digest;
   std::optional<std::string> signer_idnp;          // ExpectedSigner.ID
   std::vector<pki::Certificate> issuers;           // of the instrument; empty: any that is trusted
+  base::Time posted_at{};                          // a signature from before is another consent's
 };
 
 struct Accepted {

@@ -17,6 +17,8 @@ struct ApiPorts {
   Store* store = nullptr;
   Identity* identity = nullptr;
   std::function<base::Time()> now;
+  // read_call() on a worker, for bodies that take long.
+  std::function<boost::asio::awaitable<std::expected<Call, Fault>>(std::string body, std::string soap_action)> read_large;
   // VerifySignatures of a request that the rules have let pass. Absent: the operation answers InvalidParameter.
   std::function<boost::asio::awaitable<VerificationResponse>(VerificationRequest request, Language language)> verify;
   // Whether a delegation of the expected signer holds; empty if it does. Absent: delegations are refused.
@@ -35,6 +37,7 @@ class ApiFace {
     Configuration::Proxies proxies;
     Configuration::Requests requests;
     SoapLimits limits;
+    bool sandbox = false;  // serves consumers of the test environment alone
   };
   ApiFace(Options options, ApiPorts ports) : options_(std::move(options)), ports_(std::move(ports)) {}
 

@@ -61,6 +61,8 @@ class PageFace {
   PageFace(Options options, PagePorts ports) : options_(std::move(options)), ports_(std::move(ports)) {}
 
   boost::asio::awaitable<net::HttpResponse> answer(net::HttpRequest request);
+  // How long a body may be (net::HttpHandlers::body_bytes): only a page of ours brings signatures.
+  std::size_t body_bytes(const net::HttpRequest& head) const;
 
  private:
   using Object = boost::json::object;

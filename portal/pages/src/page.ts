@@ -56,9 +56,9 @@ element("error-reload").addEventListener("click", () => location.reload());
 if (data.page === "ended") {
   const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
   frame.translate();
-  ended(data.status, data, leavesByItself(navigation?.type ?? "navigate"));
+  ended(data.status, data, data.status !== "expired" && leavesByItself(navigation?.type ?? "navigate"));
 } else if (data.page !== "verify") view.translate();
 if (data.page === "verify") frame.turn();
 if (data.page === "sign") {
-  new SignPage(data, state, view, (answer) => ended(answer.status as Ended["status"], answer, true)).start();
+  new SignPage(data, state, view, (answer) => ended(answer.status as Ended["status"], answer, answer.status !== "expired")).start();
 }
