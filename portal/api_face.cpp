@@ -84,7 +84,7 @@ ApiFace::Caller ApiFace::caller(const HttpRequest& request) const {
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(std::string(hop), error);
     if (error) {  // a proxy of ours writes addresses: who wrote this is unknown, and comes from nowhere
-      caller.address = {};
+      caller.address = boost::asio::ip::address{};
       break;
     }
     caller.address = address;

@@ -202,7 +202,7 @@ PageFace::Object PageFace::state_of(const StoredRequest& request, const PageToke
 }
 
 std::size_t PageFace::body_bytes(const HttpRequest& head) const {
-  constexpr std::size_t form = 64 * 1024, signatures = 4u << 20;
+  constexpr std::size_t form = 128 * 1024, signatures = 4u << 20;
   if (only(head, "origin") != options_.public_url) return form;
   const auto token = opened(only(head, "signet-page"), ports_.token_secret);
   return token || head.target == "/verify" ? signatures : form;

@@ -169,13 +169,11 @@ base::Result<void> Portal::prepare() {
   auto secret = done(store_->shared_secret("page-token"));
   if (!secret) return base::failure_of(secret);
   const auto on_event = [this](std::string_view name, const service::EventFields& fields) { event(name, fields); };
-  PagePorts page_ports{.store = store_.get(),
-                       .token_secret = std::move(*secret),
-                       .now = now,
-                       .consumer = {},
-                       .judge = {},
-                       .sandbox_sign = {},
-                         .on_event = on_event};
+  PagePorts page_ports;
+  page_ports.store = store_.get();
+  page_ports.token_secret = std::move(*secret);
+  page_ports.now = now;
+  page_ports.on_event = on_event;
   page_ports.consumer = [this](const std::string& id) -> std::optional<Consumer> {
     const auto found = std::ranges::find(consumers_, id, &Consumer::id);
     if (found == consumers_.end()) return {};
@@ -200,13 +198,12 @@ base::Result<void> Portal::prepare() {
     };
   page_face_ = std::make_unique<PageFace>(std::move(pages), std::move(page_ports));
 
-  ApiPorts api_ports{.store = store_.get(),
-                     .identity = &identity_,
-                     .now = now,
-                     .verify = {},
-                     .check_delegation = {},
-                     .message = message_of,
-                       .on_event = on_event};
+  ApiPorts api_ports;
+  api_ports.store = store_.get();
+  api_ports.identity = &identity_;
+  api_ports.now = now;
+  api_ports.message = message_of;
+  api_ports.on_event = on_event;
   api_ports.check_delegation = [this](ExpectedSigner signer) {
     return service::on_worker(fetchers_, [signer = std::move(signer), mpower = configuration_.mpower] { return check_delegation(signer, mpower); });
   };

@@ -120,6 +120,27 @@ TEST_CASE("certificates that do not hold are refused: a stranger's, an expired a
   CHECK(verdict.error() == Refusal::revocation_unknown);
 }
 
+TEST_CASE("a signature from before the request was posted is another consent's") {
+  Bench bench;
+  const auto signature = bench.sign();
+  auto wanted = bench.wanted(ana);
+  wanted.posted_at = now + 1min;  // clocks differ
+  CHECK_FALSE(bench.judged(signature, wanted));
+  wanted.posted_at = now + 10min;
+  CHECK(bench.judged(signature, wanted) == Refusal::signed_before);
+}
+
+TEST_CASE("a time stamp from when the certificate still held does not make it hold now") {
+  Bench bench;
+  const auto signature = bench.sign();
+  bench.authority.revoke(bench.signer.certificate, now + 1h);
+  const auto trust = bench.trust();
+  const auto later = now + 2h;
+  const auto verdict = accept(signature, bench.wanted(ana), trust, later);
+  REQUIRE_FALSE(verdict);
+  CHECK(verdict.error() == Refusal::certificate_refused);
+}
+
 TEST_CASE("an instrument takes only certificates of its issuers") {
   Bench bench;
   auto wanted = bench.wanted();
