@@ -167,7 +167,8 @@ TEST_CASE("VerifySignatures says yes to what was signed and no to everything els
   Bench bench;
   const auto trust = bench.trust();
   const auto bytes = [](std::string_view text) { return base::Bytes(text.begin(), text.end()); };
-  const auto hash = digest_of("a").bytes();
+  const base::Digest digest = digest_of("a");
+  const auto hash = digest.bytes();
   VerificationContent content{
       .content = base::Bytes(hash.begin(), hash.end()), .correlation_id = "1", .signature = bytes(bench.sign())};
   auto result = verify_content(content, trust, now, Language::en);
