@@ -10,7 +10,6 @@
 #include "net/http_server.hpp"
 #include "portal/consumers.hpp"
 #include "portal/store.hpp"
-#include "service/time_stamps.hpp"
 
 namespace signet::portal {
 
@@ -25,7 +24,6 @@ struct Configuration {
   };
   Listener api;         // asks for client certificates
   Listener pages;       // must never ask
-  Listener operations;  // health, readiness, metrics; none if empty
 
   struct Proxies {
     std::vector<AddressRange> trusted;              // whose headers are believed
@@ -44,8 +42,6 @@ struct Configuration {
 
   std::filesystem::path consumer_cas;  // PEM and DER: the CAs of system certificates, and their lists
   std::filesystem::path signer_trust;  // anchors, intermediates and lists for what people sign
-
-  service::TimeStamping time_stamping;
 
   struct Instrument {
     std::string id;    // "moldsign": what e-services name
