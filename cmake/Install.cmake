@@ -1,11 +1,15 @@
 # What `cmake --install` lays out below its prefix. signetd finds its host and the translations relative to itself, so that the
 # tree may stand anywhere; user units in share/ are found by systemd for /usr, /usr/local and ~/.local alike.
-install(TARGETS signetd signet signet-portal DESTINATION bin)
+install(TARGETS signetd signet DESTINATION bin)
 install(TARGETS signet-token-host DESTINATION libexec/signet)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/locale DESTINATION share)
-install(DIRECTORY portal/pages/dist/ DESTINATION share/signet-portal/pages)
 install(FILES docs/man/signet.1 docs/man/signetd.1 DESTINATION share/man/man1)
 install(FILES docs/man/signet.toml.5 DESTINATION share/man/man5)
+
+# The portal belongs on servers, and a build of the agent alone has none: `cmake --install --component portal`.
+install(TARGETS signet-portal DESTINATION bin COMPONENT portal EXCLUDE_FROM_ALL)
+install(DIRECTORY portal/pages/dist/ DESTINATION share/signet-portal/pages COMPONENT portal EXCLUDE_FROM_ALL)
+install(DIRECTORY ${PROJECT_BINARY_DIR}/locale DESTINATION share COMPONENT portal EXCLUDE_FROM_ALL)
 
 # The prefix may be named as late as by `cmake --install --prefix`.
 install(CODE "

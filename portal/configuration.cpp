@@ -193,7 +193,6 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
     });
     read_listener(root.table("api"), configuration.api);
     read_listener(root.table("pages"), configuration.pages);
-    read_listener(root.table("operations"), configuration.operations);
     if (configuration.api.tls) configuration.api.tls->client_certificate = net::TlsFiles::ClientCertificate::asked;
     read_proxies(root.table("proxies"), configuration.proxies);
     {
@@ -218,7 +217,6 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
       configuration.signer_trust = std::move(path);
       return must_be_absolute(configuration.signer_trust.string());
     });
-    service::read_time_stamping(root.table("time_stamping"), configuration.time_stamping);
     read_instruments(root, configuration, problems);
     read_mpower(root.table("mpower"), configuration.mpower);
     SettingsTable agent = root.table("agent");

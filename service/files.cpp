@@ -4,13 +4,16 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/text.hpp"
+
 namespace signet::service {
 
 using base::ErrorCode;
 
 base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size_t most) {
+  const std::string shown = base::shown(file.string(), 200);  // the name may hold anything, and goes to a terminal
   const auto failed = [&](int error) {
-    return base::failure(ErrorCode::file_failed, file.string() + ": " + std::strerror(error), static_cast<std::uint64_t>(error));
+    return base::failure(ErrorCode::file_failed, shown + ": " + std::strerror(error), static_cast<std::uint64_t>(error));
   };
   std::ifstream in(file, std::ios::binary);
   if (!in) return failed(errno);
@@ -20,7 +23,7 @@ base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size
   while (in.read(buffer, sizeof buffer) || in.gcount() > 0) {
     content.insert(content.end(), buffer, buffer + in.gcount());
     if (content.size() > most)
-      return base::failure(ErrorCode::message_too_large, file.string() + ": over " + std::to_string(most) + " bytes");
+      return base::failure(ErrorCode::message_too_large, shown + ": over " + std::to_string(most) + " bytes");
   }
   return content;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs the demonstration with a PIN of its own and looks at all that it leaves.
+"""Runs the demonstration with a PIN of its own and looks at all that it leaves, and installs what it built.
 
 usage: tests/demonstration.py
 
@@ -154,6 +154,13 @@ def check_signatures(out):
         check(f"-----BEGIN {word}-----" in (out / name).read_text(), f"{name} holds no {word}")
 
 
+def check_installs(prefix):
+    """What the README says to do next: what the demonstration built is enough to be installed."""
+    subprocess.run(["cmake", "--install", ROOT / "build" / "release", "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+    said = subprocess.run([prefix / "bin" / "signet", "--version"], check=True, capture_output=True, text=True).stdout
+    check(said.strip() != "", "the installed `signet --version` says nothing")
+
+
 def main():
     if len(sys.argv) != 1:
         sys.exit(__doc__)
@@ -165,6 +172,7 @@ def main():
         said = run(out, home, pin)
         check(pin.encode() not in said, "the PIN is printed")
         check_signatures(out)
+        check_installs(pathlib.Path(work, "installed"))
     print("\ndemonstration: ten signatures are as they should be, and the PIN was seen nowhere else")
 
 

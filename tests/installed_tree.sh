@@ -18,6 +18,12 @@ cmake --install "$build" --prefix "$prefix" >/dev/null
 [ -x "$prefix/libexec/signet/signet-token-host" ] || fail "no token host"
 [ ! -e "$prefix/bin/signet-token-host" ] || fail "the token host is no command"
 for page in man1/signet.1 man1/signetd.1 man5/signet.toml.5; do [ -s "$prefix/share/man/$page" ] || fail "no $page"; done
+[ ! -e "$prefix/bin/signet-portal" ] || fail "the portal comes only where it is asked for"
+cmake --install "$build" --component portal --prefix "$work/server" >/dev/null
+for file in bin/signet-portal share/signet-portal/pages/index.html share/signet-portal/pages/page.js share/locale/en/LC_MESSAGES/signet-portal-ro.mo; do
+  [ -s "$work/server/$file" ] || fail "no $file of the portal"
+done
+[ "$("$work/server/bin/signet-portal" --version)" = "$("$prefix/bin/signet" --version)" ] || fail "signet-portal --version"
 if command -v systemd-analyze >/dev/null; then
   mkdir -m 700 "$work/run"
   said=$(cd "$prefix/share/systemd/user" && HOME=$work/home XDG_RUNTIME_DIR=$work/run MANPATH=$prefix/share/man: \

@@ -14,7 +14,6 @@
 namespace signet::agent {
 
 using service::filled;
-using service::read_file;
 using service::read_trust;
 using service::tr;
 
@@ -29,6 +28,12 @@ struct Options {
   bool offline = false;
   std::size_t max_size = 0;
 };
+
+base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size_t most) {
+  auto content = service::read_file(file, most);
+  if (!content && content.error().code == ErrorCode::message_too_large) content.error().detail += " (--max-size lifts the limit)";
+  return content;
+}
 
 const char* explanation(const xades::SignatureReport& report) {
   using enum xades::SubIndication;

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "demo/files.hpp"
+#include "pki/time_stamp.hpp"
 #include "xades/build.hpp"
 
 namespace signet::portal {

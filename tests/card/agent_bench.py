@@ -439,8 +439,12 @@ class Page(Client):
         assert answer.startswith(b"HTTP/1.1 101 "), answer
         super().__init__(connection)
 
-    def _send(self, text, opcode=1):
-        payload, mask = text.encode(), os.urandom(4)
+    def _send(self, text):
+        self.send_bytes(text.encode())
+
+    def send_bytes(self, payload, opcode=1):
+        """One text frame, whatever its bytes are."""
+        mask = os.urandom(4)
         size = len(payload)
         length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2) if size < 1 << 16 else b"\xff" + size.to_bytes(8)
         masked = bytes(octet ^ mask[i % 4] for i, octet in enumerate(payload))

@@ -11,7 +11,6 @@
 #include "net/http_server.hpp"
 #include "portal/consumers.hpp"
 #include "portal/store.hpp"
-#include "service/time_stamps.hpp"
 
 namespace signet::portal {
 
@@ -26,7 +25,6 @@ struct Configuration {
   };
   Listener api;         // asks for client certificates
   Listener pages;       // must never ask
-  Listener operations;  // health, readiness, metrics; none if empty
 
   struct Proxies {
     std::vector<AddressRange> trusted;              // whose headers are believed
@@ -45,8 +43,6 @@ struct Configuration {
 
   std::filesystem::path consumer_cas;  // PEM and DER: the CAs of system certificates, and their lists
   std::filesystem::path signer_trust;  // anchors, intermediates and lists for what people sign
-
-  service::TimeStamping time_stamping;
 
   struct Instrument {
     std::string id;    // "moldsign": what e-services name
