@@ -12,7 +12,7 @@
 namespace signet::portal {
 namespace {
 
-constexpr std::chrono::minutes clock_skew{5};  // between a TSA and us
+constexpr std::chrono::minutes clock_skew{5};        // between a TSA and us
 constexpr std::size_t signature_bytes = 256 * 1024;  // ours take 4 to 12 kB; chains and two time stamps make some 30
 
 void free_text(unsigned char* text) { OPENSSL_free(text); }
@@ -63,7 +63,8 @@ std::string_view name(Refusal refusal) {
                                                          "certificate_refused",
                                                          "revocation_unknown",
                                                          "time_stamp_missing",
-                                                         "certificate_not_of_instrument", "signed_before"};
+                                                         "certificate_not_of_instrument",
+                                                         "signed_before"};
   return names.at(static_cast<std::size_t>(refusal));
 }
 
@@ -107,7 +108,8 @@ std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted
   // Somebody may have one from before, over the same hash: nobody consented to this request with it.
   if (*report.proven_time + clock_skew < wanted.posted_at) return std::unexpected(Refusal::signed_before);
   // The report judges at the time stamp; what is taken now must hold now.
-  if (pki::validate_path(*report.signer, with_intermediates(trust, report), now, pki::Purpose::signer).status != pki::PathStatus::valid)
+  if (pki::validate_path(*report.signer, with_intermediates(trust, report), now, pki::Purpose::signer).status !=
+      pki::PathStatus::valid)
     return std::unexpected(Refusal::certificate_refused);
   return Accepted{*report.signer};
 }

@@ -139,9 +139,11 @@ awaitable<Answered> ApiFace::call(const HttpRequest& request) {
   const Consumer known = **consumer;  // the register may change while the store is asked
   fields.emplace_back("consumer", known.id);
   if (options_.sandbox && known.environment == Environment::production)
-    co_return told(fault(FaultCode::authorization_failed, "This is a sandbox: it serves consumers of the test environment alone"));
-  auto read = request.body.size() > read_at_once ? co_await ports_.read_large(request.body, std::string(only(request, "soapaction")))
-                                                 : read_call(request.body, only(request, "soapaction"), options_.limits);
+    co_return told(
+        fault(FaultCode::authorization_failed, "This is a sandbox: it serves consumers of the test environment alone"));
+  auto read = request.body.size() > read_at_once
+                  ? co_await ports_.read_large(request.body, std::string(only(request, "soapaction")))
+                  : read_call(request.body, only(request, "soapaction"), options_.limits);
   if (!read) co_return told(std::unexpected(read.error()));
   fields.emplace_back("operation", std::string(operation(*read)));
   if (auto* posted = std::get_if<PostSignRequest>(&*read)) co_return told(co_await post(known, std::move(posted->request)));

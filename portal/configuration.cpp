@@ -108,7 +108,8 @@ void read_mpower(SettingsTable table, Configuration::Mpower& mpower) {
   table.each_text("roles", [&](const std::string& role, std::string code) -> std::string {
     int number = 0;
     const auto [end, wrong] = std::from_chars(role.data(), role.data() + role.size(), number);
-    if (wrong != std::errc{} || end != role.data() + role.size() || number <= 0) return "must have the numbers of roles as keys: 12 = \"AT-0000123\"";
+    if (wrong != std::errc{} || end != role.data() + role.size() || number <= 0)
+      return "must have the numbers of roles as keys: 12 = \"AT-0000123\"";
     if (!is_type_code(code)) return "must hold codes such as \"AT-0000123\"";
     mpower.roles.emplace(number, std::move(code));
     return {};
@@ -160,7 +161,8 @@ std::string lacking(const Configuration& configuration) {
            "certificates)";
   if (!configuration.proxies.certificate_header.empty() && configuration.proxies.trusted.empty())
     return "proxies.trusted is missing: whose certificate_header is believed";
-  if (!configuration.mpower.url.empty() && (configuration.mpower.tls.certificate.empty() || configuration.mpower.tls.private_key.empty()))
+  if (!configuration.mpower.url.empty() &&
+      (configuration.mpower.tls.certificate.empty() || configuration.mpower.tls.private_key.empty()))
     return "mpower.certificate and mpower.key are missing: MPower knows its callers by them";
   if (!configuration.proxies.trusted.empty() && configuration.proxies.certificate_header.empty())
     return "proxies.certificate_header is missing: a proxy that does not say who calls cannot be believed about from where";
@@ -193,6 +195,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
     });
     read_listener(root.table("api"), configuration.api);
     read_listener(root.table("pages"), configuration.pages);
+    read_listener(root.table("operations"), configuration.operations);
     if (configuration.api.tls) configuration.api.tls->client_certificate = net::TlsFiles::ClientCertificate::asked;
     read_proxies(root.table("proxies"), configuration.proxies);
     {

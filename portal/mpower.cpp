@@ -31,15 +31,16 @@ std::optional<Fault> check_delegation(const ExpectedSigner& signer, const Config
   const auto code = mpower.roles.find(signer.delegated_role_id);
   if (code == mpower.roles.end()) return invalid("ExpectedSigner.DelegatedRoleID: this service knows no such role");
   if (!signer.id || !signer.delegator_id) return invalid("ExpectedSigner.ID: who acts for a delegator must be named");
-  const auto response = net::fetch({.url = mpower.url + "/api/Authorization/check/TypeCode-Valid-One?AuthorizationTypeCode=" +
-                                           base::percent_encoded(code->second) + "&AuthorizingIdn=" + base::percent_encoded(*signer.delegator_id) +
-                                           "&AuthorizedIdn=" + base::percent_encoded(*signer.id),
-                                    .body = {},
-                                    .content_type = {},
-                                    .accept = "application/json",
-                                    .timeout = mpower.timeout,
-                                    .max_response_bytes = 64u << 10,
-                                    .tls = mpower.tls});
+  const auto response =
+      net::fetch({.url = mpower.url + "/api/Authorization/check/TypeCode-Valid-One?AuthorizationTypeCode=" +
+                         base::percent_encoded(code->second) + "&AuthorizingIdn=" + base::percent_encoded(*signer.delegator_id) +
+                         "&AuthorizedIdn=" + base::percent_encoded(*signer.id),
+                  .body = {},
+                  .content_type = {},
+                  .accept = "application/json",
+                  .timeout = mpower.timeout,
+                  .max_response_bytes = 64u << 10,
+                  .tls = mpower.tls});
   if (!response) return unavailable();
   // 404: no such power. Everything else that is no 200 is no answer to the question.
   if (response->status == 404) return invalid("ExpectedSigner: there is no such power of representation");

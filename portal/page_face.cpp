@@ -211,8 +211,7 @@ std::size_t PageFace::body_bytes(const HttpRequest& head) const {
 HttpResponse PageFace::json_response(Reply reply) {
   HttpResponse response;
   response.status = reply.status;
-  response.headers = {
-      {"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
+  response.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
   response.body = json::serialize(reply.body);
   return response;
 }
@@ -259,7 +258,9 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
 
   auto found = co_await ports_.store->request(id, ports_.now());
   if (ports_.on_event)
-    ports_.on_event("page_opened", {{"outcome", !found ? "failed" : !*found ? "unknown" : std::string(status_name((*found)->status))}});
+    ports_.on_event("page_opened", {{"outcome", !found    ? "failed"
+                                                : !*found ? "unknown"
+                                                          : std::string(status_name((*found)->status))}});
   if (!found) co_return error(500, "internal");
   if (!*found || (*found)->contents_deleted) co_return error(404, "request_unknown");
   const StoredRequest& asked = **found;
@@ -348,7 +349,8 @@ awaitable<PageFace::Reply> PageFace::verify(HttpRequest request) {
   const auto hash = digest ? base::from_base64(*digest) : base::Result<base::Bytes>(base::Bytes{});
   if (!signature || !hash || (digest && !digest_algorithm_of_length(hash->size())))
     co_return Reply{400, error_body("parameter_invalid", "signature, digest")};
-  VerificationContent content{.content = {}, .correlation_id = {}, .signature = base::Bytes(signature->begin(), signature->end())};
+  VerificationContent content{
+      .content = {}, .correlation_id = {}, .signature = base::Bytes(signature->begin(), signature->end())};
   if (digest) content.content = *hash;
   const auto language = language_or_default(text_of(*parameters, "language").value_or(""));
   const auto result = co_await ports_.verify(std::move(content), language);
@@ -412,7 +414,6 @@ std::optional<json::object> not_claimed(ClaimOutcome outcome, unsigned& status) 
   status = 404;
   return error_body("request_unknown", "There is no such request.");
 }
-
 
 }  // namespace
 
@@ -517,9 +518,7 @@ awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
   for (auto& [number, signature] : signatures) {
     const auto content = std::ranges::find(posted, number, &StoredContent::number);
     if (content == posted.end()) co_return Reply{400, error_body("parameter_invalid", "results: no such number")};
-    Wanted wanted{.digest = content->digest,
-                  .signer_idnp = {},
-                  .issuers = with->issuers, .posted_at = request.posted_at};
+    Wanted wanted{.digest = content->digest, .signer_idnp = {}, .issuers = with->issuers, .posted_at = request.posted_at};
     if (request.expected_signer) wanted.signer_idnp = request.expected_signer->id;
     questions.emplace_back(std::move(signature), std::move(wanted));
     asked.push_back(&*content);

@@ -33,7 +33,7 @@ using service::tr;
 
 constexpr std::size_t fetches_at_once = 4;
 constexpr std::size_t large_messages_at_once = 1;  // a tree of one takes some hundred megabytes
-constexpr std::size_t judges = 2;  // verifying takes about a millisecond of one core
+constexpr std::size_t judges = 2;                  // verifying takes about a millisecond of one core
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
 constexpr std::chrono::seconds trust_looked_at_every{1};
@@ -205,15 +205,20 @@ base::Result<void> Portal::prepare() {
   api_ports.message = message_of;
   api_ports.on_event = on_event;
   api_ports.check_delegation = [this](ExpectedSigner signer) {
-    return service::on_worker(fetchers_, [signer = std::move(signer), mpower = configuration_.mpower] { return check_delegation(signer, mpower); });
+    return service::on_worker(
+        fetchers_, [signer = std::move(signer), mpower = configuration_.mpower] { return check_delegation(signer, mpower); });
   };
   api_ports.read_large = [this](std::string body, std::string soap_action) {
-    return service::on_worker(readers_, [body = std::move(body), soap_action = std::move(soap_action)] { return read_call(body, soap_action, {}); });
+    return service::on_worker(
+        readers_, [body = std::move(body), soap_action = std::move(soap_action)] { return read_call(body, soap_action, {}); });
   };
   api_ports.verify = [this](VerificationRequest request, Language language) { return verify(std::move(request), language); };
-  api_face_ = std::make_unique<ApiFace>(
-      ApiFace::Options{.endpoint = {}, .proxies = configuration_.proxies, .requests = configuration_.requests, .limits = {}, .sandbox = sandbox_ != nullptr},
-      std::move(api_ports));
+  api_face_ = std::make_unique<ApiFace>(ApiFace::Options{.endpoint = {},
+                                                         .proxies = configuration_.proxies,
+                                                         .requests = configuration_.requests,
+                                                         .limits = {},
+                                                         .sandbox = sandbox_ != nullptr},
+                                        std::move(api_ports));
 
   auto version = done(store_->consumers_version());
   if (!version) return base::failure_of(version);

@@ -12,8 +12,9 @@ static_assert(static_cast<int>(SignStatus::pending) == 0 && static_cast<int>(Sig
 // Nobody signs it, and its time is over; who signs has a day more, and not for ever.
 #define SIGNET_DUE "expires_at <= :now AND (claim_until <= :now OR expires_at + 86400 <= :now)"
 // By :key: it holds the request, or nobody does and there is time left.
-#define SIGNET_MAY_SIGN \
-  "status = 0 AND ((claim_until > :now AND claim_key = :key AND expires_at + 86400 > :now) OR (claim_until <= :now AND expires_at > :now))"
+#define SIGNET_MAY_SIGN                                                                                                  \
+  "status = 0 AND ((claim_until > :now AND claim_key = :key AND expires_at + 86400 > :now) OR (claim_until <= :now AND " \
+  "expires_at > :now))"
 
 // A statement for each content would be a trip to PostgreSQL for each; SOCI's vectors are no other.
 constexpr std::size_t contents_at_once = 100;
@@ -82,7 +83,8 @@ std::vector<RequestRow> request_rows(Connection& connection, const std::string& 
     request.expires_at = time_of(expires);
     if (ended) request.ended_at = time_of(*ended);
     request.claimed_until = time_of(claim_until);
-    due = request.status == SignStatus::pending && expires <= number_of(now) && (claim_until <= number_of(now) || expires + 86'400 <= number_of(now));
+    due = request.status == SignStatus::pending && expires <= number_of(now) &&
+          (claim_until <= number_of(now) || expires + 86'400 <= number_of(now));
   }
   return all;
 }
@@ -286,9 +288,11 @@ void delete_contents(Connection& connection, const std::string& id, std::uint32_
 
 bool end_deletion(Connection& connection, const std::string& id) {
   // Whose signature over what it was goes along; that there was a request, of whom and how it ended, stays.
-  return connection.execute("UPDATE requests SET contents_deleted = 2, short_description = '', description = '', signer_id = NULL, delegator_id = NULL "
-                            "WHERE id = :id AND contents_deleted < 2",
-                            {{"id", id}}) > 0;
+  return connection.execute(
+             "UPDATE requests SET contents_deleted = 2, short_description = '', description = '', signer_id = NULL, delegator_id "
+             "= NULL "
+             "WHERE id = :id AND contents_deleted < 2",
+             {{"id", id}}) > 0;
 }
 
 #undef SIGNET_DUE

@@ -28,20 +28,23 @@ std::string_view name(Refusal refusal);
 // What a signature must be for one thing that was posted.
 struct Wanted {
   base::Digest digest;
-  std::optional<std::string> signer_idnp;          // ExpectedSigner.ID
-  std::vector<pki::Certificate> issuers;           // of the instrument; empty: any that is trusted
-  base::Time posted_at{};                          // a signature from before is another consent's
+  std::optional<std::string> signer_idnp;  // ExpectedSigner.ID
+  std::vector<pki::Certificate> issuers;   // of the instrument; empty: any that is trusted
+  base::Time posted_at{};                  // a signature from before is another consent's
 };
 
 struct Accepted {
   pki::Certificate signer;
 };
 
-// Nothing that a page brings is taken on trust: one signature over exactly the hash that was posted, whole and in force by the given
-// anchors and lists at `now`, by the person who is expected, with a time stamp that holds. Any thread; takes about a millisecond.
-std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted& wanted, const pki::TrustMaterial& trust, base::Time now);
+// Nothing that a page brings is taken on trust: one signature over exactly the hash that was posted, whole and in force by the
+// given anchors and lists at `now`, by the person who is expected, with a time stamp that holds. Any thread; takes about a
+// millisecond.
+std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted& wanted, const pki::TrustMaterial& trust,
+                                        base::Time now);
 
-// The IDNP in a signer's certificate (subject serialNumber): 13 digits, also behind a prefix of EN 319 412-1 ("PNOMD-", "IDCMD-").
+// The IDNP in a signer's certificate (subject serialNumber): 13 digits, also behind a prefix of EN 319 412-1 ("PNOMD-",
+// "IDCMD-").
 std::optional<std::string> idnp_of(const pki::Certificate& certificate);
 
 }  // namespace signet::portal

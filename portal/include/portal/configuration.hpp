@@ -25,11 +25,12 @@ struct Configuration {
   };
   Listener api;         // asks for client certificates
   Listener pages;       // must never ask
+  Listener operations;  // health, readiness, metrics; none if empty
 
   struct Proxies {
-    std::vector<AddressRange> trusted;              // whose headers are believed
-    std::string certificate_header;                 // in lower case; the client's certificate, PEM percent-encoded or base64 DER
-    std::string address_header = "x-forwarded-for"; // the last address that is no trusted proxy counts
+    std::vector<AddressRange> trusted;               // whose headers are believed
+    std::string certificate_header;                  // in lower case; the client's certificate, PEM percent-encoded or base64 DER
+    std::string address_header = "x-forwarded-for";  // the last address that is no trusted proxy counts
   } proxies;
 
   StoreOptions store{.database = "sqlite:/var/lib/signet-portal/portal.db"};
@@ -45,8 +46,8 @@ struct Configuration {
   std::filesystem::path signer_trust;  // anchors, intermediates and lists for what people sign
 
   struct Instrument {
-    std::string id;    // "moldsign": what e-services name
-    std::string kind;  // "token", "sandbox" or "mobile"
+    std::string id;                 // "moldsign": what e-services name
+    std::string kind;               // "token", "sandbox" or "mobile"
     std::filesystem::path issuers;  // token: only certificates issued by these; empty: any that is trusted
   };
   std::vector<Instrument> instruments;  // in the order in which people see them

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -30,8 +29,8 @@ std::optional<AddressRange> address_range(std::string_view text);
 
 // A certificate that a consumer may come with: the number alone lets nobody in, it must have been issued by that CA.
 struct ConsumerCertificate {
-  std::string serial_hex;      // lower case, no leading zeros
-  std::string issuer_sha256;   // hexadecimal fingerprint of the CA certificate that issued it
+  std::string serial_hex;               // lower case, no leading zeros
+  std::string issuer_sha256;            // hexadecimal fingerprint of the CA certificate that issued it
   std::optional<base::Time> not_after;  // where the certificate itself was given
 };
 

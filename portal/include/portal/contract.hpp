@@ -29,9 +29,9 @@ Language language_or_default(std::string_view text);
 
 // Lengths in characters (not bytes) are those of the contract; rules.hpp checks them.
 struct SignContent {
-  base::Bytes content;                 // a hash, or a PDF file
+  base::Bytes content;  // a hash, or a PDF file
   std::optional<std::string> correlation_id;
-  bool multiple_signatures = false;    // PDF only
+  bool multiple_signatures = false;  // PDF only
   std::optional<std::string> name;
 };
 
@@ -39,7 +39,7 @@ struct ExpectedSigner {
   int delegated_role_id = 0;
   std::optional<std::string> delegator_id;
   DelegatorType delegator_type = DelegatorType::none;
-  std::optional<std::string> id;       // IDNP; the element is required and nillable
+  std::optional<std::string> id;  // IDNP; the element is required and nillable
 };
 
 struct SignRequest {
@@ -54,7 +54,7 @@ struct SignRequest {
 struct SignResult {
   std::optional<base::Bytes> certificate;  // X.509 DER
   std::optional<std::string> correlation_id;
-  std::optional<base::Bytes> signature;    // XAdES for a hash
+  std::optional<base::Bytes> signature;  // XAdES for a hash
 };
 
 struct SignResponse {
@@ -112,10 +112,10 @@ enum class FaultCode : std::uint8_t {
   authorization_failed,
   invalid_parameter,
   request_not_found,
-  client,           // no message of this contract: not XML, no envelope, an unknown operation
-  must_understand,  // a header that is not known and must be
-  version_mismatch, // not SOAP 1.1
-  server,           // ours
+  client,            // no message of this contract: not XML, no envelope, an unknown operation
+  must_understand,   // a header that is not known and must be
+  version_mismatch,  // not SOAP 1.1
+  server,            // ours
 };
 std::string_view name(FaultCode code);  // "AuthenticationFailed", "Client"
 

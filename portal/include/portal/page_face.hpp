@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/json/object.hpp>
-
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,7 +28,9 @@ struct PagePorts {
   // By id, as the register is now.
   std::function<std::optional<Consumer>(const std::string& id)> consumer;
   // accept() on a worker: answers in the order of what was asked.
-  std::function<boost::asio::awaitable<std::vector<std::expected<Accepted, Refusal>>>(std::vector<std::pair<std::string, Wanted>>)> judge;
+  std::function<boost::asio::awaitable<std::vector<std::expected<Accepted, Refusal>>>(
+      std::vector<std::pair<std::string, Wanted>>)>
+      judge;
   // One signature of somebody's, for the verification page: verify_content() on a worker.
   std::function<boost::asio::awaitable<VerificationResult>(VerificationContent content, Language language)> verify;
   // Absent: no sandbox.
@@ -82,7 +83,8 @@ class PageFace {
   boost::asio::awaitable<Reply> give_up(PageToken token, Object parameters);
   boost::asio::awaitable<Reply> state(PageToken token);
   boost::asio::awaitable<Reply> sandbox(PageToken token, Object parameters);
-  boost::asio::awaitable<Reply> save_judged(PageToken token, Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures);
+  boost::asio::awaitable<Reply> save_judged(PageToken token, Claim claim,
+                                            std::vector<std::pair<std::uint32_t, std::string>> signatures);
 
   net::HttpResponse page(unsigned status, std::string_view language, Object data, std::string_view return_url) const;
   static net::HttpResponse json_response(Reply reply);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-
 #include <chrono>
 #include <memory>
 #include <string>
@@ -61,9 +60,9 @@ struct Claim {
 };
 
 enum class ClaimOutcome : std::uint8_t {
-  claimed,   // by this key; the same key claims again to go on
-  held,      // another page signs
-  ended,     // the request is not pending any more
+  claimed,  // by this key; the same key claims again to go on
+  held,     // another page signs
+  ended,    // the request is not pending any more
   unknown,
 };
 
@@ -99,13 +98,13 @@ class Store {
   // As it is at `now`: a pending one past its time that nobody is signing is given as expired (and is made so).
   boost::asio::awaitable<base::Result<std::optional<StoredRequest>>> request(std::string id, base::Time now);
   // Contents from `first` on, in order; with `only_unsigned` those without a result. Empty once deleted.
-  boost::asio::awaitable<base::Result<std::vector<StoredContent>>> contents(std::string id, std::uint32_t first, std::uint32_t count,
-                                                                            bool only_unsigned);
+  boost::asio::awaitable<base::Result<std::vector<StoredContent>>> contents(std::string id, std::uint32_t first,
+                                                                            std::uint32_t count, bool only_unsigned);
   boost::asio::awaitable<base::Result<std::vector<StoredResult>>> results(std::string id);
 
-  // One update with a condition decides which of several pages, on any instance, signs. The holder goes on past `expires_at` for as
-  // long as its claim lives; a new claim needs time that is left. save() and give_up() claim as claim() does, so they also succeed
-  // where the claim has lapsed and nobody else has come. A key is not empty.
+  // One update with a condition decides which of several pages, on any instance, signs. The holder goes on past `expires_at` for
+  // as long as its claim lives; a new claim needs time that is left. save() and give_up() claim as claim() does, so they also
+  // succeed where the claim has lapsed and nobody else has come. A key is not empty.
   boost::asio::awaitable<base::Result<ClaimOutcome>> claim(Claim claim, std::string instrument);
   boost::asio::awaitable<base::Result<void>> release(std::string request_id, std::string key);
   boost::asio::awaitable<base::Result<SavedResults>> save(Claim claim, std::vector<StoredResult> results);

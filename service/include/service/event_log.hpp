@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-
 namespace signet::service {
 
 // What an event of a server says of itself beside its name: key and value.

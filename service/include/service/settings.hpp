@@ -63,7 +63,8 @@ class SettingsTable {
   std::set<std::string, std::less<>> known_;
 };
 
-// Hands the file's root table to `take`. configuration_invalid names the file, the line and what is wrong; unknown keys are wrong.
+// Hands the file's root table to `take`. configuration_invalid names the file, the line and what is wrong; unknown keys are
+// wrong.
 base::Result<void> read_settings(std::string_view toml, const std::string& file_name,
                                  const std::function<void(SettingsTable& root, SettingsTable::Problems& problems)>& take);
 // The text of a file that is read by the above; configuration_invalid if it cannot be.
