@@ -1,21 +1,21 @@
 #pragma once
 
-#include <sys/types.h>
-
-#include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "process.hpp"
 
 namespace signet::bench {
 
 struct AgentOptions {
-  std::filesystem::path programs;   // where signetd and signet are
-  std::filesystem::path demo;       // demo/ of the source tree: its pinentry
-  std::filesystem::path folder;     // its own, empty
+  std::filesystem::path programs;  // where signetd and signet are
+  std::filesystem::path demo;      // demo/ of the source tree: its pinentry
+  std::filesystem::path folder;    // its own, empty
   std::string module;
   std::string pin;
-  std::filesystem::path pki;        // made by `signet demo pki`; with it there is a TSA
+  std::filesystem::path pki;  // made by `signet demo pki`; with it there is a TSA
   unsigned tsa_delay_ms = 0;
 };
 
@@ -23,25 +23,21 @@ struct AgentOptions {
 class AgentUnderTest {
  public:
   explicit AgentUnderTest(const AgentOptions& options);
-  ~AgentUnderTest();
-  AgentUnderTest(const AgentUnderTest&) = delete;  // owns processes
-  AgentUnderTest& operator=(const AgentUnderTest&) = delete;
 
   static constexpr const char* origin = "https://bench.example";
   std::uint16_t port() const { return port_; }
   // The first certificate whose common name holds this text.
   std::string certificate(const std::string& common_name) const;
-  long rss_kib() const;
+  long rss_kib() const { return agent_->rss_kib(); }
   // Of the agent and its running hosts, from smaps_rollup (wants root, as the agent is not dumpable).
   long pss_kib() const;
   // CPU time of the agent alone so far, in ticks of 10 ms.
-  std::chrono::duration<double> cpu() const;
-  pid_t process() const { return agent_; }
+  std::chrono::duration<double> cpu() const { return agent_->cpu(); }
 
  private:
   std::string ask(const std::string& words) const;
   AgentOptions options_;
-  pid_t agent_ = -1, tsa_ = -1;
+  std::optional<Process> tsa_, agent_;  // the agent ends first
   std::uint16_t port_ = 0;
 };
 

@@ -1,7 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <iostream>
 #include <map>
@@ -9,12 +8,17 @@
 #include "agent_under_test.hpp"
 #include "demo/files.hpp"
 #include "demo/softhsm.hpp"
+#include "figures.hpp"
 #include "raw_loop.hpp"
 #include "web_socket_client.hpp"
 #include "xades/build.hpp"
 
 using namespace signet;
 using bench::AgentUnderTest;
+using bench::Figure;
+using bench::Folder;
+using bench::median;
+using bench::note;
 
 namespace {
 
@@ -25,30 +29,7 @@ struct Options {
   std::string card_module, card_ids = "02";
 };
 
-struct Figure {
-  std::string name;
-  double value;
-  double target;
-  bool at_least;
-  std::string what;
-};
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
-
-struct Folder {
-  std::filesystem::path path = [] {
-    std::string name = (std::filesystem::temp_directory_path() / "signet-bench-XXXXXX").string();
-    return std::filesystem::path(::mkdtemp(name.data()));
-  }();
-  ~Folder() { std::filesystem::remove_all(path); }
-};
-
-void note(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
 
 struct Load {
   std::string name;
@@ -211,14 +192,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "bench: %s\n", error.what());
     return 1;
   }
-  for (const Figure& figure : figures) {
-    if (options.json) {
-      std::printf("%s %.4f\n", figure.name.c_str(), figure.value);
-    } else {
-      const bool met = figure.at_least ? figure.value >= figure.target : figure.value <= figure.target;
-      std::printf("%-22s %10.3f  %s %-6g %s  %s\n", figure.name.c_str(), figure.value,
-                  figure.at_least ? ">=" : "<=", figure.target, met ? "met    " : "NOT MET", figure.what.c_str());
-    }
-  }
+  bench::print(figures, options.json);
   return 0;
 }
