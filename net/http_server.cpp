@@ -1,5 +1,6 @@
 #include "net/http_server.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -31,7 +32,8 @@ using base::ErrorCode;
 using boost::system::error_code;
 using ParsedRequest = http::request_parser<http::string_body>;
 using Stream = websocket::stream<beast::tcp_stream, false>;  // no deflate: slower on a loopback than what it saves
-using TlsStream = asio::ssl::stream<beast::tcp_stream>;
+using TlsStream = asio::ssl::stream<tcp::socket>;
+using Clock = std::chrono::steady_clock;
 
 // Expected ends are values: every operation gives its error_code.
 constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
@@ -39,6 +41,10 @@ constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds accept_pause{100};  // when no descriptor is left: trying at once would spin
 constexpr std::size_t linger_bytes = 256 * 1024;        // read and thrown away so that an early refusal arrives
 constexpr std::chrono::milliseconds linger_time{1'000};
+constexpr std::chrono::milliseconds late_at_most{20};  // a connection that is over its time ends so much later
+constexpr std::size_t head_at_once = 4 * 1024;         // read at once: most requests whole, and little for a silent connection
+constexpr std::size_t body_at_once = 64 * 1024;
+constexpr std::size_t written_at_once = 256 * 1024;  // head and body of an answer are one buffer up to here
 
 std::unexpected<base::Error> failed(std::string what, const error_code& error) {
   return base::failure(ErrorCode::network_failed, what + ": " + error.message(), static_cast<std::uint64_t>(error.value()));
@@ -91,17 +97,74 @@ std::string http_date(std::time_t time) {
   return text;
 }
 
-http::response<http::string_body> beast_response(HttpResponse&& given, const Form& form) {
-  http::response<http::string_body> response;
-  response.version(form.version);
-  response.result(given.status);
-  response.set(http::field::date, http_date(std::time(nullptr)));
-  for (auto& [name, value] : given.headers) response.insert(name, value);
-  const std::size_t size = given.body.size();
-  if (!form.head_only) response.body() = std::move(given.body);
-  response.content_length(size);
-  response.keep_alive(form.keep_alive);
-  return response;
+// A value has no line ends: what follows one would be read as a header.
+void append_header(std::string& head, std::string_view name, std::string_view value) {
+  head.append(name).append(": ");
+  const auto from = head.size();
+  head.append(value).append("\r\n");
+  std::replace_if(
+      head.begin() + static_cast<std::ptrdiff_t>(from), head.end() - 2,
+      [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
+}
+
+// As it goes over the wire, with the body in it or, where that is long, without: then the second is the body.
+struct Wire {
+  std::string head, body;
+  std::array<asio::const_buffer, 2> buffers() const { return {asio::buffer(head), asio::buffer(body)}; }
+};
+
+Wire wire_of(HttpResponse&& given, const Form& form) {
+  const bool together = given.body.size() <= written_at_once;
+  Wire wire;
+  wire.head.reserve(512 + (together ? given.body.size() : 0));
+  wire.head = form.version == 10 ? "HTTP/1.0 " : "HTTP/1.1 ";
+  wire.head.append(std::to_string(given.status)).append(" ").append(http::obsolete_reason(http::int_to_status(given.status)));
+  wire.head += "\r\n";
+  append_header(wire.head, "Date", http_date(std::time(nullptr)));
+  for (const auto& [name, value] : given.headers) append_header(wire.head, name, value);
+  append_header(wire.head, "Content-Length", std::to_string(given.body.size()));
+  if (form.version != 10 && !form.keep_alive) append_header(wire.head, "Connection", "close");
+  if (form.version == 10 && form.keep_alive) append_header(wire.head, "Connection", "keep-alive");
+  wire.head += "\r\n";
+  if (form.head_only) return wire;
+  if (together) {
+    wire.head += given.body;
+  } else {
+    wire.body = std::move(given.body);
+  }
+  return wire;
+}
+
+template <class AnyStream>
+awaitable<error_code> write(AnyStream& stream, const Wire& wire) {
+  if (wire.body.empty()) {
+    const auto [error, size] = co_await asio::async_write(stream, asio::buffer(wire.head), as_values);
+    co_return error;
+  }
+  const auto [error, size] = co_await asio::async_write(stream, wire.buffers(), as_values);
+  co_return error;
+}
+
+// Until the parser has the head, or all. What was read and belongs to the next request stays in the buffer.
+enum class Until : std::uint8_t { head, end };
+template <class AnyStream>
+awaitable<error_code> read(AnyStream& stream, beast::flat_buffer& buffer, ParsedRequest& parser, Until until) {
+  parser.eager(until == Until::end);
+  for (;;) {
+    error_code error;
+    if (buffer.size() > 0) {
+      buffer.consume(parser.put(buffer.data(), error));
+      if (error && error != http::error::need_more) co_return error;
+    }
+    if (parser.is_done() || (until == Until::head && parser.is_header_done())) co_return error_code{};
+    // A whole head is taken before the body that follows it in the same buffer.
+    if (!error && buffer.size() > 0) continue;
+    const std::size_t room = std::min(until == Until::head ? head_at_once : body_at_once, buffer.max_size() - buffer.size());
+    if (room == 0) co_return http::error::buffer_overflow;
+    const auto [failed, size] = co_await stream.async_read_some(buffer.prepare(room), as_values);
+    if (failed) co_return http::error::end_of_stream;  // it ended, or was cut: nobody is there to be answered
+    buffer.commit(size);
+  }
 }
 
 HttpResponse refusal(unsigned status) {
@@ -175,7 +238,7 @@ std::vector<std::string_view> HttpRequest::all(std::string_view name) const {
 class HttpServer::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
   Implementation(asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits)
-      : handlers_(std::move(handlers)), limits_(limits), ended_(executor), executor_(std::move(executor)) {
+      : handlers_(std::move(handlers)), limits_(limits), ended_(executor), watch_(executor), executor_(std::move(executor)) {
     ended_.expires_at(asio::steady_timer::time_point::max());
   }
 
@@ -200,7 +263,8 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
     std::function<void()> cut;
     Endpoint local, remote;
     std::shared_ptr<const base::Bytes> client_certificate;
-    bool waiting = true;  // for a request to begin
+    bool waiting = true;                                    // for a request to begin
+    Clock::time_point deadline = Clock::time_point::max();  // it is cut then
   };
 
   class Registered {
@@ -225,8 +289,10 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
   template <class AnyStream>
   awaitable<void> exchange(AnyStream& stream, Connection& connection);
   template <class AnyStream>
-  awaitable<void> answer_last(AnyStream& stream, HttpResponse answer, Form form);
-  awaitable<void> upgrade(beast::tcp_stream& stream, ParsedRequest& parser, bool bytes_follow, Connection& connection);
+  awaitable<void> answer_last(AnyStream& stream, HttpResponse answer, Form form, Connection& connection);
+  awaitable<void> upgrade(tcp::socket& socket, ParsedRequest& parser, bool bytes_follow, Connection& connection);
+  void cut_after(Connection& connection, std::chrono::milliseconds time);
+  void cut_late();
 
   void event(std::string_view name, std::string_view detail) const {
     if (handlers_.on_event) handlers_.on_event(name, detail);
@@ -237,6 +303,9 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
   std::vector<std::weak_ptr<Listener>> listeners_;
   std::list<Connection> connections_;
   asio::steady_timer ended_;  // cancelled at each connection's end
+  // One timer for the deadlines of all connections: one for each operation would cost more than the operation.
+  asio::steady_timer watch_;
+  Clock::time_point watch_at_ = Clock::time_point::max();
   bool stopping_ = false;
   asio::any_io_executor executor_;
 };
@@ -303,121 +372,152 @@ awaitable<void> HttpServer::Implementation::serve(Self self, std::shared_ptr<Lis
   Connection& connection = *registered;
   connection.local = {local.address(), local.port()};
   connection.remote = {remote.address(), remote.port()};
-  const auto watch = [&connection](beast::tcp_stream& stream) {
-    connection.cut = [&stream] { stream.close(); };
-    connection.finish = [&connection, &stream] {
-      if (connection.waiting) stream.close();
+  const auto watch = [&connection](tcp::socket& watched) {
+    connection.cut = [&watched] {
+      error_code ignored;
+      watched.close(ignored);
+    };
+    connection.finish = [&connection] {
+      if (connection.waiting) connection.cut();
     };
   };
   if (!listener->tls) {
-    beast::tcp_stream stream(std::move(socket));
-    watch(stream);
-    co_await self->exchange(stream, connection);
+    watch(socket);
+    co_await self->exchange(socket, connection);
   } else {
-    TlsStream stream(beast::tcp_stream(std::move(socket)), *listener->tls);
+    TlsStream stream(std::move(socket), *listener->tls);
     watch(stream.next_layer());
-    stream.next_layer().expires_after(self->limits_.header_timeout);
+    self->cut_after(connection, self->limits_.header_timeout);
     const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, as_values);
     if (refused) co_return;
     connection.client_certificate = presented_certificate(stream.native_handle());
     co_await self->exchange(stream, connection);
-    stream.next_layer().expires_after(self->limits_.close_timeout);
+    self->cut_after(connection, self->limits_.close_timeout);
     co_await stream.async_shutdown(as_values);
   }
 }
 
+void HttpServer::Implementation::cut_after(Connection& connection, std::chrono::milliseconds time) {
+  connection.deadline = Clock::now() + time;
+  if (connection.deadline >= watch_at_) return;
+  watch_at_ = connection.deadline;
+  watch_.expires_at(watch_at_);
+  watch_.async_wait([weak = weak_from_this()](error_code error) {
+    if (error) return;
+    if (const Self self = weak.lock()) self->cut_late();
+  });
+}
+
+void HttpServer::Implementation::cut_late() {
+  const auto now = Clock::now();
+  watch_at_ = Clock::time_point::max();
+  Connection* first = nullptr;
+  for (Connection& connection : connections_) {
+    if (connection.deadline <= now) {
+      connection.deadline = Clock::time_point::max();
+      if (connection.cut) connection.cut();
+    } else if (connection.deadline != Clock::time_point::max() && (first == nullptr || connection.deadline < first->deadline)) {
+      first = &connection;
+    }
+  }
+  if (first == nullptr) return;
+  const auto deadline = first->deadline;
+  cut_after(*first, std::max(late_at_most, std::chrono::ceil<std::chrono::milliseconds>(deadline - now)));
+  first->deadline = deadline;
+}
+
 template <class AnyStream>
 awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connection& connection) {
-  auto& tcp = beast::get_lowest_layer(stream);
-  beast::flat_buffer buffer(limits_.header_bytes + 64 * 1024);
+  beast::flat_buffer buffer(limits_.header_bytes + body_at_once);
   while (!stopping_) {
     ParsedRequest parser;
     parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
     parser.body_limit(limits_.body_bytes);
     connection.waiting = true;
-    tcp.expires_after(limits_.header_timeout);
-    auto [error, size] = co_await http::async_read_header(stream, buffer, parser, as_values);
+    cut_after(connection, limits_.header_timeout);
+    error_code error = co_await read(stream, buffer, parser, Until::head);
     connection.waiting = false;
     if (!error && handlers_.upgrade && websocket::is_upgrade(parser.get())) {
-      if constexpr (std::is_same_v<AnyStream, beast::tcp_stream>) {
+      if constexpr (std::is_same_v<AnyStream, tcp::socket>) {
         co_await upgrade(stream, parser, buffer.size() != 0, connection);
         co_return;
       }
     }
+    HttpRequest request;
+    if (!error) {
+      request = plain_request(parser.get(), connection.local, connection.remote);
+      request.client_certificate = connection.client_certificate;
+    }
     if (!error && !parser.is_done() && handlers_.body_bytes) {
-      HttpRequest head = plain_request(parser.get(), connection.local, connection.remote);
-      head.client_certificate = connection.client_certificate;
-      const std::size_t most = std::min(limits_.body_bytes, handlers_.body_bytes(head));
+      const std::size_t most = std::min(limits_.body_bytes, handlers_.body_bytes(request));
       parser.body_limit(most);  // of chunks; a length that was announced has been compared already
       if (parser.content_length() && *parser.content_length() > most) error = http::error::body_limit;
     }
     if (!error && !parser.is_done()) {
-      tcp.expires_after(limits_.body_timeout);
+      cut_after(connection, limits_.body_timeout);
       if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
         static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        std::tie(error, size) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
+        std::tie(error, std::ignore) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
       }
-      if (!error) std::tie(error, size) = co_await http::async_read(stream, buffer, parser, as_values);
+      if (!error) error = co_await read(stream, buffer, parser, Until::end);
     }
     if (error) {
-      if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {});
+      if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {}, connection);
       co_return;
     }
 
-    tcp.expires_never();  // an answer may wait for a person
+    connection.deadline = Clock::time_point::max();  // an answer may wait for a person
     Form form{parser.get().version(), parser.keep_alive(), parser.get().method() == http::verb::head};
-    HttpRequest request = plain_request(parser.get(), connection.local, connection.remote);
     request.body = std::move(parser.get().body());
-    request.client_certificate = connection.client_certificate;
     HttpResponse answer = co_await handlers_.request(std::move(request));
     form.keep_alive = form.keep_alive && !answer.close && !stopping_;
     if (!form.keep_alive) {
-      co_await answer_last(stream, std::move(answer), form);
+      co_await answer_last(stream, std::move(answer), form, connection);
       co_return;
     }
-    const auto response = beast_response(std::move(answer), form);
-    tcp.expires_after(limits_.write_timeout);
-    std::tie(error, size) = co_await http::async_write(stream, response, as_values);
-    if (error) co_return;
+    const Wire wire = wire_of(std::move(answer), form);
+    cut_after(connection, limits_.write_timeout);
+    if (co_await write(stream, wire)) co_return;
   }
 }
 
 // The last answer on a connection. What the peer is still sending is read for a while: closing with unread bytes resets the
 // connection, and the answer with it.
 template <class AnyStream>
-awaitable<void> HttpServer::Implementation::answer_last(AnyStream& stream, HttpResponse answer, Form form) {
-  auto& tcp = beast::get_lowest_layer(stream);
+awaitable<void> HttpServer::Implementation::answer_last(AnyStream& stream, HttpResponse answer, Form form,
+                                                        Connection& connection) {
   form.keep_alive = false;
-  const auto response = beast_response(std::move(answer), form);
-  tcp.expires_after(limits_.write_timeout);
-  auto [error, size] = co_await http::async_write(stream, response, as_values);
-  if constexpr (std::is_same_v<AnyStream, beast::tcp_stream>) {
-    if (!error) tcp.socket().shutdown(tcp::socket::shutdown_send, error);
-    tcp.expires_after(linger_time);
+  const Wire wire = wire_of(std::move(answer), form);
+  cut_after(connection, limits_.write_timeout);
+  error_code error = co_await write(stream, wire);
+  if constexpr (std::is_same_v<AnyStream, tcp::socket>) {
+    if (!error) stream.shutdown(tcp::socket::shutdown_send, error);
+    cut_after(connection, linger_time);
     std::array<char, 4096> thrown_away;
+    std::size_t size = 0;
     for (std::size_t total = 0; !error && total < linger_bytes; total += size)
-      std::tie(error, size) = co_await tcp.async_read_some(asio::buffer(thrown_away), as_values);
+      std::tie(error, size) = co_await stream.async_read_some(asio::buffer(thrown_away), as_values);
   }
 }
 
-awaitable<void> HttpServer::Implementation::upgrade(beast::tcp_stream& stream, ParsedRequest& parser, bool bytes_follow,
+awaitable<void> HttpServer::Implementation::upgrade(tcp::socket& socket, ParsedRequest& parser, bool bytes_follow,
                                                     Connection& connection) {
   const Form form{parser.get().version(), false, false};
   if (bytes_follow) {  // a client waits for the answer before it sends frames (RFC 6455 4.1)
-    co_await answer_last(stream, refusal(400), form);
+    co_await answer_last(socket, refusal(400), form, connection);
     co_return;
   }
-  stream.expires_never();
+  connection.deadline = Clock::time_point::max();
   auto decision = co_await handlers_.upgrade(plain_request(parser.get(), connection.local, connection.remote));
   if (auto* refused = std::get_if<HttpResponse>(&decision)) {
-    co_await answer_last(stream, std::move(*refused), form);
+    co_await answer_last(socket, std::move(*refused), form, connection);
     co_return;
   }
   auto& allowed = std::get<Upgrade>(decision);
 
-  auto owned = std::make_unique<WebSocket::Implementation>(std::move(stream));
+  auto owned = std::make_unique<WebSocket::Implementation>(beast::tcp_stream(std::move(socket)));
   Stream& frames = owned->stream;
-  auto socket = std::make_shared<WebSocket>(std::move(owned));
+  auto session = std::make_shared<WebSocket>(std::move(owned));
   connection.cut = connection.finish = [&frames] { frames.next_layer().close(); };
   // No idle limit: a page may wait for hours, and on a loopback an end is always seen.
   frames.set_option(websocket::stream_base::timeout{limits_.close_timeout, websocket::stream_base::none(), false});
@@ -430,11 +530,11 @@ awaitable<void> HttpServer::Implementation::upgrade(beast::tcp_stream& stream, P
   frames.text(true);
   const auto [error] = co_await frames.async_accept(parser.get(), as_values);
   if (error || stopping_) co_return;
-  connection.finish = [weak = std::weak_ptr(socket), executor = executor_] {
+  connection.finish = [weak = std::weak_ptr(session), executor = executor_] {
     asio::co_spawn(executor, say_goodbye(weak.lock()), [](std::exception_ptr) {});
   };
-  co_await allowed.session(socket);
-  socket->cut();
+  co_await allowed.session(session);
+  session->cut();
   connection.cut = connection.finish = {};
 }
 

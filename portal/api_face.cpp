@@ -136,9 +136,9 @@ awaitable<Answered> ApiFace::call(const HttpRequest& request) {
   const Caller who = caller(request);
   const auto consumer = ports_.identity->of(who.certificate.empty() ? nullptr : &who.certificate, who.address, ports_.now());
   if (!consumer) co_return told(std::unexpected(consumer.error()));
-  const Consumer known = **consumer;  // the register may change while the store is asked
-  fields.emplace_back("consumer", known.id);
-  if (options_.sandbox && known.environment == Environment::production)
+  const std::string id = (*consumer)->id;  // the register may change while the store is asked
+  fields.emplace_back("consumer", id);
+  if (options_.sandbox && (*consumer)->environment == Environment::production)
     co_return told(
         fault(FaultCode::authorization_failed, "This is a sandbox: it serves consumers of the test environment alone"));
   auto read = request.body.size() > read_at_once
@@ -146,12 +146,12 @@ awaitable<Answered> ApiFace::call(const HttpRequest& request) {
                   : read_call(request.body, only(request, "soapaction"), options_.limits);
   if (!read) co_return told(std::unexpected(read.error()));
   fields.emplace_back("operation", std::string(operation(*read)));
-  if (auto* posted = std::get_if<PostSignRequest>(&*read)) co_return told(co_await post(known, std::move(posted->request)));
-  if (auto* asked = std::get_if<GetSignResponse>(&*read)) co_return told(co_await get(known, std::move(*asked)));
+  if (auto* posted = std::get_if<PostSignRequest>(&*read)) co_return told(co_await post(id, std::move(posted->request)));
+  if (auto* asked = std::get_if<GetSignResponse>(&*read)) co_return told(co_await get(id, std::move(*asked)));
   co_return told(co_await verify(std::move(std::get<VerifySignatures>(*read).request)));
 }
 
-awaitable<Answered> ApiFace::post(const Consumer& consumer, SignRequest request) {
+awaitable<Answered> ApiFace::post(std::string consumer_id, SignRequest request) {
   const Rules rules{.allow_sha1 = options_.requests.allow_sha1, .max_sign_contents = options_.requests.max_contents};
   if (auto wrong = check(request, rules)) co_return std::unexpected(std::move(*wrong));
   if (request.expected_signer && request.expected_signer->delegator_type != DelegatorType::none) {
@@ -161,7 +161,7 @@ awaitable<Answered> ApiFace::post(const Consumer& consumer, SignRequest request)
     if (auto wrong = co_await ports_.check_delegation(*request.expected_signer)) co_return std::unexpected(std::move(*wrong));
   }
   NewRequest made;
-  made.consumer_id = consumer.id;
+  made.consumer_id = std::move(consumer_id);
   made.short_description = std::move(request.short_content_description);
   made.description = request.content_description.value_or(made.short_description);
   made.expected_signer = std::move(request.expected_signer);
@@ -181,28 +181,24 @@ awaitable<Answered> ApiFace::post(const Consumer& consumer, SignRequest request)
   co_return post_sign_request_response(*id);
 }
 
-awaitable<Answered> ApiFace::get(const Consumer& consumer, GetSignResponse asked) {
+awaitable<Answered> ApiFace::get(std::string consumer_id, GetSignResponse asked) {
   if (auto wrong = check(asked)) co_return std::unexpected(std::move(*wrong));
-  auto found = co_await ports_.store->request(asked.request_id, ports_.now());
+  auto found = co_await ports_.store->fetch(std::move(asked.request_id), ports_.now());
   if (!found) co_return ours();
   if (!*found) co_return fault(FaultCode::request_not_found, "Cannot find such request");
-  const StoredRequest& request = **found;
-  if (request.consumer_id != consumer.id)
+  const StoredRequest& request = (*found)->request;
+  if (request.consumer_id != consumer_id)
     co_return fault(FaultCode::authorization_failed, "This signature request was not initiated by this system");
   if (request.contents_deleted) co_return fault(FaultCode::request_not_found, "Cannot find such request");
   SignResponse made;
   made.status = request.status;
   if (request.status == SignStatus::failure || request.status == SignStatus::expired)
     made.message = ports_.message(request, language_or_default(asked.language.value_or("")));
-  if (request.status != SignStatus::pending && request.results > 0) {
-    auto results = co_await ports_.store->results(asked.request_id);
-    if (!results) co_return ours();
-    for (StoredResult& result : *results) {
-      const auto signature = base::as_bytes(result.signature);
-      made.results.push_back({.certificate = std::move(result.certificate),
-                              .correlation_id = std::move(result.correlation_id),
-                              .signature = base::Bytes(signature.begin(), signature.end())});
-    }
+  for (StoredResult& result : (*found)->results) {
+    const auto signature = base::as_bytes(result.signature);
+    made.results.push_back({.certificate = std::move(result.certificate),
+                            .correlation_id = std::move(result.correlation_id),
+                            .signature = base::Bytes(signature.begin(), signature.end())});
   }
   co_return get_sign_response_response(made);
 }

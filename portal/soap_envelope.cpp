@@ -1,5 +1,6 @@
 #include "soap_envelope.hpp"
 
+#include <libxml/dict.h>
 #include <libxml/parser.h>
 
 #include <limits>
@@ -14,6 +15,8 @@ namespace {
 
 // libxml2 looks a prefix up among all of them, at each of the many elements. Clients declare some ten.
 constexpr std::size_t max_namespaces_in_scope = 64;
+// Those of the contract are some fifty; the rest are callers' inventions.
+constexpr int max_names_kept = 1'000;
 
 std::unexpected<Fault> refusal(FaultCode code, std::string reason) { return std::unexpected(Fault{code, std::move(reason)}); }
 std::unexpected<Fault> no_message(std::string reason) { return refusal(FaultCode::client, std::move(reason)); }
@@ -22,6 +25,21 @@ std::unexpected<Fault> no_message(std::string reason) { return refusal(FaultCode
 std::unexpected<Fault> no_message(const base::Error& error) { return no_message("the message is refused: " + error.detail); }
 
 using Document = base::Owned<xmlDoc, xmlFreeDoc>;
+
+using Parser = base::Owned<xmlParserCtxt, xmlFreeParserCtxt>;
+
+// The calling thread's: to make one for each message costs as much as to read a small one. It keeps the names that it has seen.
+xmlParserCtxt* parser() {
+  thread_local Parser kept;
+  if (kept != nullptr && xmlDictSize(kept->dict) <= max_names_kept) return kept.get();
+  kept.reset(xmlNewParserCtxt());
+  if (kept == nullptr) throw std::bad_alloc();
+  // Comments and instructions say nothing here. Without them a text is one node: the schema's check joins what they would split,
+  // piece by piece, in quadratic time.
+  kept->sax->comment = nullptr;
+  kept->sax->processingInstruction = nullptr;
+  return kept.get();
+}
 
 std::expected<Document, Fault> read_document(std::string_view message, const SoapLimits& limits) {
   static const bool initialised = (xmlInitParser(), true);  // once, before any thread uses the parser
@@ -41,13 +59,8 @@ std::expected<Document, Fault> read_document(std::string_view message, const Soa
   // The limits that XML_PARSE_HUGE lifts were enforced by measure(). The text is UTF-8 whatever it declares.
   constexpr int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC | XML_PARSE_HUGE |
                           XML_PARSE_COMPACT | XML_PARSE_NOCDATA;
-  const base::Owned<xmlParserCtxt, xmlFreeParserCtxt> context{xmlNewParserCtxt()};
-  if (context == nullptr) throw std::bad_alloc();
-  // Comments and instructions say nothing here. Without them a text is one node: the schema's check joins what they would split,
-  // piece by piece, in quadratic time.
-  context->sax->comment = nullptr;
-  context->sax->processingInstruction = nullptr;
-  Document document{xmlCtxtReadMemory(context.get(), text->data(), static_cast<int>(text->size()), nullptr, nullptr, options)};
+  xmlParserCtxt* const context = parser();
+  Document document{xmlCtxtReadMemory(context, text->data(), static_cast<int>(text->size()), nullptr, nullptr, options)};
   // nsWellFormed: libxml2 gives a tree even where a prefix is bound to nothing.
   if (document == nullptr || context->wellFormed == 0 || context->nsWellFormed == 0)
     return no_message("the message is not well-formed XML");

@@ -128,6 +128,32 @@ awaitable<base::Result<std::optional<StoredRequest>>> Store::request(std::string
   co_return std::move((*found)->request);
 }
 
+awaitable<base::Result<std::optional<Store::Fetched>>> Store::fetch(std::string id, base::Time now) {
+  struct Read {
+    Fetched fetched;
+    bool due = false;
+  };
+  using Found = std::optional<Read>;
+  if (!is_request_id(id)) co_return std::nullopt;
+  const auto read = [id, now](Connection& connection) -> base::Result<Found> {
+    auto row = store::read_request(connection, id, now);
+    if (!row) return std::nullopt;
+    Read found{{std::move(row->request), {}}, row->due};
+    const StoredRequest& request = found.fetched.request;
+    if (request.status != SignStatus::pending && request.results > 0) found.fetched.results = store::read_results(connection, id);
+    return found;
+  };
+  auto found = co_await implementation_->read<Found>(read);
+  if (found && *found && (*found)->due)
+    found = co_await implementation_->write<Found>(id, [id, now, read](Connection& connection) -> base::Result<Found> {
+      store::expire(connection, id, now);
+      return read(connection);
+    });
+  if (!found) co_return base::failure_of(found);
+  if (!*found) co_return std::nullopt;
+  co_return std::move((*found)->fetched);
+}
+
 awaitable<base::Result<std::vector<StoredContent>>> Store::contents(std::string id, std::uint32_t first, std::uint32_t count,
                                                                     bool only_unsigned) {
   using Contents = std::vector<StoredContent>;

@@ -40,13 +40,15 @@ def free_port():
 
 
 class Portal:
-    """signet-portal with a sandbox below `folder`. `more` is added to its configuration."""
+    """signet-portal with a sandbox below `folder`. `more` is added to its configuration. `beside`: another instance, at the same address for people and
+    with the same sandbox; the database is to be the same too."""
 
-    def __init__(self, bin_folder, folder, database=None, more=""):
+    def __init__(self, bin_folder, folder, database=None, more="", beside=None):
         self.program = pathlib.Path(bin_folder) / "signet-portal"
         self.folder = pathlib.Path(folder)
-        self.sandbox = self.folder / "sandbox"
-        self.sandbox.mkdir(parents=True, exist_ok=True)
+        self.sandbox = beside.sandbox if beside else self.folder / "sandbox"
+        for made in (self.folder, self.sandbox):
+            made.mkdir(parents=True, exist_ok=True)
         self.api_port, self.page_port = free_port(), free_port()
         self.certificate, self.key = self.folder / "server.pem", self.folder / "server.key"
         subprocess.run(
@@ -55,10 +57,11 @@ class Portal:
             check=True, stderr=subprocess.DEVNULL,
         )
         self.pages = f"http://127.0.0.1:{self.page_port}"
+        self.public_url = beside.public_url if beside else self.pages
         self.api = f"https://localhost:{self.api_port}/MSign.svc"
         self.configuration = self.folder / "portal.toml"
         self.configuration.write_text(
-            f'public_url = "{self.pages}"\n'
+            f'public_url = "{self.public_url}"\n'
             f'[api]\nlisten = ["127.0.0.1:{self.api_port}"]\ncertificate = "{self.certificate}"\nkey = "{self.key}"\n'
             f'[pages]\nlisten = ["127.0.0.1:{self.page_port}"]\n'
             f'[store]\ndatabase = "{database or f"sqlite:{self.folder}/portal.db"}"\n'
@@ -140,7 +143,7 @@ class SignPage:
 
     def call(self, name, token=None, origin=None, content_type="application/json", **parameters):
         """(HTTP status, JSON)."""
-        headers = {"Content-Type": content_type, "Origin": origin or self.portal.pages, "Signet-Page": token or (self.data or {}).get("token", "")}
+        headers = {"Content-Type": content_type, "Origin": origin or self.portal.public_url, "Signet-Page": token or (self.data or {}).get("token", "")}
         body = json.dumps({"key": self.key, **parameters}).encode()
         request = urllib.request.Request(f"{self.portal.pages}/{self.id}/{name}", data=body, headers=headers)
         try:

@@ -53,8 +53,8 @@ class ApiFace {
   Caller caller(const net::HttpRequest& request) const;
   net::HttpResponse contract(const net::HttpRequest& request) const;
   boost::asio::awaitable<std::expected<std::string, Fault>> call(const net::HttpRequest& request);
-  boost::asio::awaitable<std::expected<std::string, Fault>> post(const Consumer& consumer, SignRequest request);
-  boost::asio::awaitable<std::expected<std::string, Fault>> get(const Consumer& consumer, GetSignResponse request);
+  boost::asio::awaitable<std::expected<std::string, Fault>> post(std::string consumer_id, SignRequest request);
+  boost::asio::awaitable<std::expected<std::string, Fault>> get(std::string consumer_id, GetSignResponse request);
   boost::asio::awaitable<std::expected<std::string, Fault>> verify(VerificationRequest request);
 
   Options options_;

@@ -97,6 +97,12 @@ class Store {
   boost::asio::awaitable<base::Result<std::string>> post(NewRequest request);
   // As it is at `now`: a pending one past its time that nobody is signing is given as expired (and is made so).
   boost::asio::awaitable<base::Result<std::optional<StoredRequest>>> request(std::string id, base::Time now);
+  // The same with all its results, unless it is pending: what an e-service fetches, in one trip to the database.
+  struct Fetched {
+    StoredRequest request;
+    std::vector<StoredResult> results;
+  };
+  boost::asio::awaitable<base::Result<std::optional<Fetched>>> fetch(std::string id, base::Time now);
   // Contents from `first` on, in order; with `only_unsigned` those without a result. Empty once deleted.
   boost::asio::awaitable<base::Result<std::vector<StoredContent>>> contents(std::string id, std::uint32_t first,
                                                                             std::uint32_t count, bool only_unsigned);
