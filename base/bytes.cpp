@@ -79,8 +79,8 @@ std::string base64(BytesView bytes) {
 }
 
 Result<Bytes> from_base64(std::string_view text) {
-  Bytes out;
-  out.reserve(text.size() / 4 * 3);
+  Bytes out(text.size() / 4 * 3 + 3);
+  std::uint8_t* to = out.data();
   std::uint32_t group = 0;
   int characters = 0;
   int padding = 0;
@@ -94,9 +94,10 @@ Result<Bytes> from_base64(std::string_view text) {
     if (value == not_in_alphabet || padding != 0) return failure(ErrorCode::parameter_invalid, "not base64");
     group = group << 6 | value;
     if (++characters == 4) {
-      out.push_back(static_cast<std::uint8_t>(group >> 16));
-      out.push_back(static_cast<std::uint8_t>(group >> 8));
-      out.push_back(static_cast<std::uint8_t>(group));
+      to[0] = static_cast<std::uint8_t>(group >> 16);
+      to[1] = static_cast<std::uint8_t>(group >> 8);
+      to[2] = static_cast<std::uint8_t>(group);
+      to += 3;
       group = 0;
       characters = 0;
     }
@@ -104,11 +105,12 @@ Result<Bytes> from_base64(std::string_view text) {
   const bool whole = (characters == 0 && padding == 0) || (characters == 2 && padding == 2) || (characters == 3 && padding == 1);
   if (!whole) return failure(ErrorCode::parameter_invalid, "base64 of a wrong length");
   if (characters == 2) {
-    out.push_back(static_cast<std::uint8_t>(group >> 4));
+    *to++ = static_cast<std::uint8_t>(group >> 4);
   } else if (characters == 3) {
-    out.push_back(static_cast<std::uint8_t>(group >> 10));
-    out.push_back(static_cast<std::uint8_t>(group >> 2));
+    *to++ = static_cast<std::uint8_t>(group >> 10);
+    *to++ = static_cast<std::uint8_t>(group >> 2);
   }
+  out.resize(static_cast<std::size_t>(to - out.data()));
   return out;
 }
 

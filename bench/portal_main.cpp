@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <set>
@@ -289,11 +290,14 @@ class Stored {
       gets_.push_back(get_message(id));
       opens_.push_back(open_page_message(id));
     }
-    callers_ = std::make_unique<Load>(portal_.callers(options.connections));
-    browsers_ = std::make_unique<Load>(portal_.browsers(options.connections));
     auto opened = portal::Store::open({.database = store_.database});
     if (!opened) throw std::runtime_error(opened.error().detail);
     in_process_ = std::move(*opened);
+  }
+  // Not before all are seeded: the portal ends connections that stay silent.
+  void connect(std::size_t connections) {
+    callers_ = std::make_unique<Load>(portal_.callers(connections));
+    browsers_ = std::make_unique<Load>(portal_.browsers(connections));
   }
   Contender get() {
     return {name_ + ", get", [this] { return callers_->run(each_of(gets_), time_); }, &portal_.process()};
@@ -335,6 +339,7 @@ void million(const Options& options, std::vector<Figure>& figures) {
   constexpr std::size_t few = 100;
   const Folder folder;
   Stored empty(options, folder.path, "empty", few), full(options, folder.path, "full", options.stored);
+  for (Stored* const store : {&empty, &full}) store->connect(options.connections);
   const std::string stored = std::to_string(options.stored) + " stored requests" + (options.postgresql ? ", PostgreSQL" : "");
   const std::string prefix = options.postgresql ? "million_pg_" : "million_";
   const auto slower = [&](const std::string& what, Contender without, Contender with) {
@@ -393,6 +398,7 @@ int main(int argc, char** argv) {
   std::vector<Figure> figures;
   try {
     if (!echo.empty()) return serve_tls_echo(echo[0], echo[1]);
+    std::signal(SIGPIPE, SIG_IGN);  // a connection that ended is told by what is written to it
     options.self = std::filesystem::read_symlink("/proc/self/exe");
     const auto wanted = [&](const char* part) { return options.only.empty() || options.only.contains(part); };
     if (wanted("post") || wanted("get")) {

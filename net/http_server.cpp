@@ -68,6 +68,7 @@ HttpRequest plain_request(const http::request<http::string_body>& parsed, const 
   request.target = parsed.target();
   request.local = local;
   request.remote = remote;
+  request.headers.reserve(static_cast<std::size_t>(std::distance(parsed.begin(), parsed.end())));
   for (const auto& field : parsed) {
     std::string name(field.name_string());
     for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;

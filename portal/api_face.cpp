@@ -14,7 +14,7 @@ using net::HttpResponse;
 using Answered = std::expected<std::string, Fault>;
 
 constexpr std::size_t read_at_once = 64 * 1024;  // some hundred microseconds
-constexpr std::string_view path = "/MSign.svc";
+constexpr std::string_view path = "/MSign.svc", lower_path = "/msign.svc";
 constexpr std::size_t strangers_bytes = 256 * 1024;
 constexpr std::string_view xml = "text/xml; charset=utf-8";
 
@@ -112,7 +112,7 @@ HttpResponse ApiFace::contract(const HttpRequest& request) const {
 
 awaitable<HttpResponse> ApiFace::answer(HttpRequest request) {
   const auto where = std::string_view(request.target).substr(0, request.target.find('?'));
-  if (lower(where) != lower(path)) co_return response(404, "text/plain; charset=utf-8", "The service is at /MSign.svc\n");
+  if (lower(where) != lower_path) co_return response(404, "text/plain; charset=utf-8", "The service is at /MSign.svc\n");
   if (request.method == "GET" || request.method == "HEAD") co_return contract(request);
   if (request.method != "POST") {
     auto refused = response(405, "text/plain; charset=utf-8", "POST a SOAP 1.1 message, or GET ?singleWsdl\n");
