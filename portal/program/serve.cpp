@@ -1,3 +1,5 @@
+#include <malloc.h>
+#include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
@@ -10,6 +12,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdlib>
+#include <iostream>
 #include <set>
 
 #include "portal/api_face.hpp"
@@ -37,6 +40,8 @@ constexpr std::size_t judges = 2;                  // verifying takes about a mi
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
 constexpr std::chrono::seconds trust_looked_at_every{1};
+constexpr std::chrono::seconds log_flushed_every{1};
+constexpr int memory_kept = 4 << 20, memory_fetched = 1 << 20;
 constexpr std::size_t api_body_bytes = 64u << 20;
 constexpr std::size_t page_body_bytes = 4u << 20;
 
@@ -397,12 +402,34 @@ int Portal::run() {
   });
   sd_notify(0, "READY=1");
   spdlog::info("ready public_url={}{}", configuration_.public_url, sandbox_ ? " SANDBOX" : "");
+  spdlog::default_logger()->flush();
   io_.run();
   workers_.join();
   readers_.join();
   fetchers_.join();
   spdlog::info("stopped");
   return 0;
+}
+
+}  // namespace
+
+namespace {
+
+// A line for each call goes out with others, after a second at the latest: to write each by itself costs as much as its answer.
+void begin_log(const std::string& level) {
+  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(std::cout));
+  logger->flush_on(spdlog::level::warn);
+  spdlog::set_default_logger(std::move(logger));
+  spdlog::flush_every(log_flushed_every);
+  spdlog::set_level(spdlog::level::from_str(level));
+  spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l %v" : "%Y-%m-%dT%H:%M:%S %l %v");
+}
+
+// Answers of some hundred kilobytes come and go: what they leave free is kept instead of being given back and fetched each time.
+void keep_free_memory() {
+  ::mallopt(M_TRIM_THRESHOLD, memory_kept);
+  ::mallopt(M_TOP_PAD, memory_fetched);
+  ::mallopt(M_MMAP_THRESHOLD, memory_kept);
 }
 
 }  // namespace
@@ -418,8 +445,8 @@ void add_serve(CLI::App& app, Context& context) {
       std::puts("signet-portal: the configuration is right");
       return;
     }
-    spdlog::set_level(spdlog::level::from_str(configuration->log_level));
-    spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l %v" : "%Y-%m-%dT%H:%M:%S %l %v");
+    keep_free_memory();
+    begin_log(configuration->log_level);
     auto store = store_of(context, *configuration);
     if (!store) return;
     Portal portal(*configuration, std::move(store));
