@@ -48,7 +48,7 @@ void prepare_sqlite(soci::session& session) {
   session << "PRAGMA synchronous = FULL";
   session << "PRAGMA foreign_keys = ON";
   session << "PRAGMA temp_store = MEMORY";
-  session << "PRAGMA cache_size = -65536";  // KiB
+  session << "PRAGMA cache_size = -8192";  // KiB, for each connection: the rest is in the system's cache
 }
 
 void prepare_postgresql(soci::session& session) {
