@@ -84,7 +84,7 @@ std::optional<std::string> idnp_of(const pki::Certificate& certificate) {
 }
 
 std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted& wanted, const pki::TrustMaterial& trust,
-                                        base::Time now) {
+                                        base::Time now, std::vector<pki::Certificate>* without_lists) {
   xades::VerifyOptions options{.trust = trust, .at = now, .data = {{"", wanted.digest}}, .limits = {}};
   options.limits.max_bytes = signature_bytes;
   options.limits.max_signatures = 1;
@@ -92,6 +92,7 @@ std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted
   const auto reports = xades::verify(base::as_bytes(signature), options);
   if (!reports || reports->size() != 1) return std::unexpected(Refusal::signature_invalid);
   const xades::SignatureReport& report = reports->front();
+  if (without_lists != nullptr) *without_lists = xades::without_revocation_data(report);
   if (report.integrity == xades::Integrity::invalid && report.sub_indication != xades::SubIndication::hash_failure)
     return std::unexpected(Refusal::signature_invalid);
   if (report.indication != xades::Indication::total_passed) return std::unexpected(refusal_of(report));
@@ -108,9 +109,12 @@ std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted
   // Somebody may have one from before, over the same hash: nobody consented to this request with it.
   if (*report.proven_time + clock_skew < wanted.posted_at) return std::unexpected(Refusal::signed_before);
   // The report judges at the time stamp; what is taken now must hold now.
-  if (pki::validate_path(*report.signer, with_intermediates(trust, report), now, pki::Purpose::signer).status !=
-      pki::PathStatus::valid)
-    return std::unexpected(Refusal::certificate_refused);
+  const auto path = pki::validate_path(*report.signer, with_intermediates(trust, report), now, pki::Purpose::signer);
+  if (path.status == pki::PathStatus::no_revocation_data) {
+    if (without_lists != nullptr) without_lists->assign(path.chain.begin(), path.chain.end() - 1);
+    return std::unexpected(Refusal::revocation_unknown);
+  }
+  if (path.status != pki::PathStatus::valid) return std::unexpected(Refusal::certificate_refused);
   return Accepted{*report.signer};
 }
 

@@ -89,6 +89,12 @@ bool is_type_code(std::string_view text) {
          text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 3) == std::string_view::npos;
 }
 
+void read_revocation(SettingsTable table, service::RevocationLists::Options& revocation) {
+  table.boolean("fetch", [&](bool fetch) { revocation.fetch = fetch; });
+  table.boolean("private_addresses", [&](bool allowed) { revocation.private_addresses = allowed; });
+  table.number("timeout_ms", 100, 60'000, [&](std::int64_t value) { revocation.timeout = std::chrono::milliseconds{value}; });
+}
+
 void read_mpower(SettingsTable table, Configuration::Mpower& mpower) {
   table.text("url", [&](std::string url) -> std::string {
     mpower.url = std::move(url);
@@ -221,6 +227,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
       return must_be_absolute(configuration.signer_trust.string());
     });
     read_instruments(root, configuration, problems);
+    read_revocation(root.table("revocation"), configuration.revocation);
     read_mpower(root.table("mpower"), configuration.mpower);
     SettingsTable agent = root.table("agent");
     agent.text("install_url", [&](std::string url) -> std::string {

@@ -13,12 +13,12 @@
 #include <set>
 
 #include "portal/api_face.hpp"
+#include "portal/judges.hpp"
 #include "portal/metrics.hpp"
 #include "portal/mpower.hpp"
 #include "portal/page_face.hpp"
 #include "portal/program/command.hpp"
 #include "portal/program/sandbox.hpp"
-#include "portal/verification.hpp"
 #include "service/files.hpp"
 #include "service/text.hpp"
 #include "service/worker.hpp"
@@ -33,7 +33,6 @@ using service::tr;
 
 constexpr std::size_t fetches_at_once = 4;
 constexpr std::size_t large_messages_at_once = 1;  // a tree of one takes some hundred megabytes
-constexpr std::size_t judges = 2;                  // verifying takes about a millisecond of one core
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
 constexpr std::chrono::seconds trust_looked_at_every{1};
@@ -78,7 +77,10 @@ std::filesystem::path pages_folder() {
 class Portal {
  public:
   Portal(Configuration configuration, std::unique_ptr<Store> store)
-      : configuration_(std::move(configuration)), store_(std::move(store)) {}
+      : configuration_(std::move(configuration)),
+        store_(std::move(store)),
+        lists_(io_.get_executor(), configuration_.revocation,
+               [this](std::string_view name, const service::EventFields& fields) { event(name, fields); }) {}
 
   base::Result<void> prepare();
   int run();
@@ -97,13 +99,14 @@ class Portal {
   Configuration configuration_;
   std::unique_ptr<Store> store_;
   asio::io_context io_{1};
-  asio::thread_pool workers_{judges};
+  asio::thread_pool workers_{1};  // folders, the sandbox's signatures
   asio::thread_pool readers_{large_messages_at_once};
   asio::thread_pool fetchers_{fetches_at_once};  // waits for other services block nobody who judges
   Identity identity_{Identity::Options{}};
   std::vector<Consumer> consumers_;
   std::uint64_t register_version_ = 0;
-  std::shared_ptr<const pki::TrustMaterial> trust_;
+  service::RevocationLists lists_;
+  Judges judges_{io_.get_executor(), lists_};
   std::unique_ptr<Sandbox> sandbox_;
   std::unique_ptr<ApiFace> api_face_;
   std::unique_ptr<PageFace> page_face_;
@@ -145,7 +148,7 @@ base::Result<void> Portal::prepare() {
   }
   auto trust = signer_trust();
   if (!trust) return base::failure_of(trust);
-  trust_ = std::make_shared<const pki::TrustMaterial>(std::move(*trust));
+  judges_.trust(std::move(*trust));
 
   PageFace::Options pages{.public_url = configuration_.public_url,
                           .install_url = configuration_.install_url,
@@ -180,17 +183,10 @@ base::Result<void> Portal::prepare() {
     return *found;
   };
   page_ports.judge = [this](std::vector<std::pair<std::string, Wanted>> questions) {
-    return service::on_worker(workers_, [questions = std::move(questions), trust = trust_] {
-      std::vector<std::expected<Accepted, Refusal>> verdicts;
-      verdicts.reserve(questions.size());
-      for (const auto& [signature, wanted] : questions) verdicts.push_back(accept(signature, wanted, *trust, now()));
-      return verdicts;
-    });
+    return judges_.accept(std::move(questions));
   };
   page_ports.verify = [this](VerificationContent content, Language language) {
-    return service::on_worker(workers_, [content = std::move(content), trust = trust_, language] {
-      return verify_content(content, *trust, now(), language);
-    });
+    return judges_.verify(std::move(content), language);
   };
   if (sandbox_)
     page_ports.sandbox_sign = [this](std::vector<SandboxWish> wishes) {
@@ -261,7 +257,8 @@ void Portal::event(std::string_view event, const service::EventFields& fields) {
   for (const auto& [key, value] : fields) {
     line += " " + std::string(key) + "=" + value;
     if (key == "saved") by = std::stoull(value);
-    if (key != "saved" && key != "refused" && key != "consumer") labels.emplace_back(key, value);
+    if (key != "saved" && key != "refused" && key != "consumer" && key != "host" && key != "reason")
+      labels.emplace_back(key, value);
   }
   spdlog::info(line);
   metrics_.count(event == "api_call" ? "api_calls" : event, labels, by);
@@ -306,9 +303,7 @@ base::Result<void> Portal::listen(net::HttpServer& server, const Configuration::
 awaitable<VerificationResponse> Portal::verify(VerificationRequest request, Language language) {
   VerificationResponse response;
   for (VerificationContent& content : request.contents)
-    response.results.push_back(co_await service::on_worker(workers_, [content = std::move(content), trust = trust_, language] {
-      return verify_content(content, *trust, now(), language);
-    }));
+    response.results.push_back(co_await judges_.verify(std::move(content), language));
   co_return response;
 }
 
@@ -353,7 +348,7 @@ awaitable<void> Portal::keep_trust() {
                  cas->anchors.size() + cas->intermediates.size(), cas->crls.size(), signers->anchors.size(),
                  signers->crls.size());
     identity_.trust(std::move(*cas));
-    trust_ = std::make_shared<const pki::TrustMaterial>(std::move(*signers));
+    judges_.trust(std::move(*signers));
   }
 }
 
@@ -398,6 +393,7 @@ int Portal::run() {
   sd_notify(0, "READY=1");
   spdlog::info("ready public_url={}{}", configuration_.public_url, sandbox_ ? " SANDBOX" : "");
   io_.run();
+  judges_.join();
   workers_.join();
   readers_.join();
   fetchers_.join();

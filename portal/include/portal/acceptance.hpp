@@ -38,10 +38,10 @@ struct Accepted {
 };
 
 // Nothing that a page brings is taken on trust: one signature over exactly the hash that was posted, whole and in force by the
-// given anchors and lists at `now`, by the person who is expected, with a time stamp that holds. Any thread; takes about a
-// millisecond.
+// given anchors and lists at `now`, by the person who is expected, with a time stamp that holds. `without_lists` (may be null)
+// gets the certificates whose revocation lists were missing. Any thread; takes about a millisecond.
 std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted& wanted, const pki::TrustMaterial& trust,
-                                        base::Time now);
+                                        base::Time now, std::vector<pki::Certificate>* without_lists = nullptr);
 
 // The IDNP in a signer's certificate (subject serialNumber): 13 digits, also behind a prefix of EN 319 412-1 ("PNOMD-",
 // "IDCMD-").

@@ -11,6 +11,7 @@
 #include "net/http_server.hpp"
 #include "portal/consumers.hpp"
 #include "portal/store.hpp"
+#include "service/revocation.hpp"
 
 namespace signet::portal {
 
@@ -59,6 +60,8 @@ struct Configuration {
     std::map<int, std::string> roles;  // DelegatedRoleID to AuthorizationTypeCode: 12 = "AT-0000123"
     std::chrono::milliseconds timeout{10'000};
   } mpower;
+
+  service::RevocationLists::Options revocation;  // of lists that the folder of trust does not have
 
   std::string install_url;  // where people get the agent
 
