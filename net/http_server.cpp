@@ -1,5 +1,6 @@
 #include "net/http_server.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -15,6 +16,7 @@
 #include <boost/beast/websocket.hpp>
 #include <ctime>
 #include <list>
+#include <map>
 
 #include "base/owned.hpp"
 
@@ -39,6 +41,8 @@ constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds accept_pause{100};  // when no descriptor is left: trying at once would spin
 constexpr std::size_t linger_bytes = 256 * 1024;        // read and thrown away so that an early refusal arrives
 constexpr std::chrono::milliseconds linger_time{1'000};
+constexpr std::size_t small_body_bytes = 64 * 1024;
+constexpr const char* retry_after_s = "2";
 
 std::unexpected<base::Error> failed(std::string what, const error_code& error) {
   return base::failure(ErrorCode::network_failed, what + ": " + error.message(), static_cast<std::uint64_t>(error.value()));
@@ -75,6 +79,7 @@ struct Form {
   unsigned version = 11;
   bool keep_alive = false;
   bool head_only = false;
+  bool unread = false;  // the peer may still be sending
 };
 
 // RFC 9110 5.6.7: "Sun, 22 Nov 2026 10:00:00 GMT". Days and months in English whatever the locale.
@@ -104,9 +109,19 @@ http::response<http::string_body> beast_response(HttpResponse&& given, const For
   return response;
 }
 
+// What counts as one caller: an address, of IPv6 the network that one household or office has.
+asio::ip::address caller_of(const asio::ip::address& address) {
+  if (!address.is_v6()) return address;
+  if (address.to_v6().is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  auto bytes = address.to_v6().to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
+  return asio::ip::address_v6(bytes);
+}
+
 HttpResponse refusal(unsigned status) {
   HttpResponse response;
   response.status = status;
+  if (status == 503) response.headers.emplace_back("Retry-After", retry_after_s);
   return response;
 }
 
@@ -203,20 +218,57 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
     bool waiting = true;  // for a request to begin
   };
 
+  // A share of body_bytes_at_once.
+  class Room {
+   public:
+    Room() = default;
+    Room(Self server, std::size_t bytes) : server_(std::move(server)), bytes_(bytes) { server_->body_bytes_ += bytes_; }
+    Room(Room&& other) noexcept : server_(std::move(other.server_)), bytes_(other.bytes_) {}
+    Room& operator=(Room&& other) noexcept {
+      std::swap(server_, other.server_);
+      std::swap(bytes_, other.bytes_);
+      return *this;
+    }
+    ~Room() {
+      if (server_) server_->body_bytes_ -= bytes_;
+    }
+
+   private:
+    Self server_;
+    std::size_t bytes_ = 0;
+  };
+  // None: there is no room now.
+  std::optional<Room> room_for(std::size_t bytes) {
+    if (limits_.body_bytes_at_once == 0 || bytes <= small_body_bytes) return Room{};
+    if (bytes > limits_.body_bytes_at_once - std::min(body_bytes_, limits_.body_bytes_at_once)) return {};
+    return Room(shared_from_this(), bytes);
+  }
+  bool has_too_many(const asio::ip::address& address) const {
+    if (limits_.connections_of_one == 0 || (handlers_.speaks_for_many && handlers_.speaks_for_many(address))) return false;
+    const auto found = of_one_.find(caller_of(address));
+    return found != of_one_.end() && found->second >= limits_.connections_of_one;
+  }
+
   class Registered {
    public:
-    explicit Registered(Self server)
-        : server_(std::move(server)), place_(server_->connections_.emplace(server_->connections_.end())) {}
+    Registered(Self server, const asio::ip::address& remote)
+        : server_(std::move(server)),
+          caller_(caller_of(remote)),
+          place_(server_->connections_.emplace(server_->connections_.end())) {
+      ++server_->of_one_[caller_];
+    }
     Registered(const Registered&) = delete;
     Registered& operator=(const Registered&) = delete;
     ~Registered() {
       server_->connections_.erase(place_);
+      if (const auto mine = server_->of_one_.find(caller_); --mine->second == 0) server_->of_one_.erase(mine);
       server_->ended_.cancel();
     }
     Connection& operator*() const { return *place_; }
 
    private:
     Self server_;
+    asio::ip::address caller_;
     std::list<Connection>::iterator place_;
   };
 
@@ -236,7 +288,9 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
   HttpLimits limits_;
   std::vector<std::weak_ptr<Listener>> listeners_;
   std::list<Connection> connections_;
-  asio::steady_timer ended_;  // cancelled at each connection's end
+  std::map<asio::ip::address, std::size_t> of_one_;  // connections by caller
+  std::size_t body_bytes_ = 0;                       // that Rooms hold
+  asio::steady_timer ended_;                         // cancelled at each connection's end
   bool stopping_ = false;
   asio::any_io_executor executor_;
 };
@@ -299,7 +353,11 @@ awaitable<void> HttpServer::Implementation::serve(Self self, std::shared_ptr<Lis
   if (error) co_return;  // already gone
   socket.set_option(tcp::no_delay(true), error);
 
-  const Registered registered(self);
+  if (self->has_too_many(remote.address())) {
+    self->event("connection_dropped", "too many connections of one address");
+    co_return;
+  }
+  const Registered registered(self, remote.address());
   Connection& connection = *registered;
   connection.local = {local.address(), local.port()};
   connection.remote = {remote.address(), remote.port()};
@@ -344,12 +402,25 @@ awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connecti
         co_return;
       }
     }
-    if (!error && !parser.is_done() && handlers_.body_bytes) {
-      HttpRequest head = plain_request(parser.get(), connection.local, connection.remote);
-      head.client_certificate = connection.client_certificate;
-      const std::size_t most = std::min(limits_.body_bytes, handlers_.body_bytes(head));
+    Room room;
+    if (!error && !parser.is_done()) {
+      std::size_t most = limits_.body_bytes;
+      if (handlers_.body_bytes) {
+        HttpRequest head = plain_request(parser.get(), connection.local, connection.remote);
+        head.client_certificate = connection.client_certificate;
+        most = std::min(most, handlers_.body_bytes(head));
+      }
       parser.body_limit(most);  // of chunks; a length that was announced has been compared already
       if (parser.content_length() && *parser.content_length() > most) error = http::error::body_limit;
+      if (!error) {
+        auto found = room_for(static_cast<std::size_t>(parser.content_length().value_or(most)));
+        if (!found) {
+          event("body_refused", "too many bytes at once");
+          co_await answer_last(stream, refusal(503), {.unread = true});
+          co_return;
+        }
+        room = std::move(*found);
+      }
     }
     if (!error && !parser.is_done()) {
       tcp.expires_after(limits_.body_timeout);
@@ -360,7 +431,7 @@ awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connecti
       if (!error) std::tie(error, size) = co_await http::async_read(stream, buffer, parser, as_values);
     }
     if (error) {
-      if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {});
+      if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {.unread = true});
       co_return;
     }
 
@@ -393,11 +464,13 @@ awaitable<void> HttpServer::Implementation::answer_last(AnyStream& stream, HttpR
   auto [error, size] = co_await http::async_write(stream, response, as_values);
   if constexpr (std::is_same_v<AnyStream, beast::tcp_stream>) {
     if (!error) tcp.socket().shutdown(tcp::socket::shutdown_send, error);
-    tcp.expires_after(linger_time);
-    std::array<char, 4096> thrown_away;
-    for (std::size_t total = 0; !error && total < linger_bytes; total += size)
-      std::tie(error, size) = co_await tcp.async_read_some(asio::buffer(thrown_away), as_values);
+  } else {
+    if (!form.unread) co_return;  // the closing handshake follows
   }
+  tcp.expires_after(linger_time);
+  std::array<char, 4096> thrown_away;
+  for (std::size_t total = 0; !error && total < linger_bytes; total += size)
+    std::tie(error, size) = co_await stream.async_read_some(asio::buffer(thrown_away), as_values);
 }
 
 awaitable<void> HttpServer::Implementation::upgrade(beast::tcp_stream& stream, ParsedRequest& parser, bool bytes_follow,

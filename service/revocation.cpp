@@ -130,8 +130,9 @@ awaitable<void> RevocationLists::load(std::string url, std::shared_ptr<Place> pl
     if (--fetching_from_[host] == 0) fetching_from_.erase(host);
     host_left_.cancel();
   }
-  on_event_(list ? "revocation_list_fetched" : "revocation_list_failed",
-            {{"host", base::shown(host, shown_host_characters)}, {"reason", list ? "" : base::shown(list.error().detail, 200)}});
+  EventFields fields{{"host", base::shown(host, shown_host_characters)}};
+  if (!list) fields.emplace_back("detail", list.error().detail);
+  on_event_(list ? "revocation_list_fetched" : "revocation_list_failed", fields);
   if (list) {
     place->ends = *list->next_update();
     place->list = std::move(*list);

@@ -112,6 +112,7 @@ class Portal {
   std::unique_ptr<PageFace> page_face_;
   std::unique_ptr<net::HttpServer> api_, pages_, operations_;
   Metrics metrics_;
+  service::EventLog warnings_{[](service::EventLog::Severity, const std::string& line) { spdlog::warn(line); }, {}};
   asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
   bool stopping_ = false;
 };
@@ -172,6 +173,7 @@ base::Result<void> Portal::prepare() {
   auto secret = done(store_->shared_secret("page-token"));
   if (!secret) return base::failure_of(secret);
   const auto on_event = [this](std::string_view name, const service::EventFields& fields) { event(name, fields); };
+  store_->on_failure([on_event](const base::Error& error) { on_event("store_failed", {{"detail", error.detail}}); });
   PagePorts page_ports;
   page_ports.store = store_.get();
   page_ports.token_secret = std::move(*secret);
@@ -226,8 +228,15 @@ base::Result<void> Portal::prepare() {
 
   net::HttpLimits api_limits;
   api_limits.connections = 1'024;
+  api_limits.connections_of_one = 512;
+  api_limits.body_bytes_at_once = 4 * api_body_bytes;
   api_limits.body_bytes = api_body_bytes;
+  const auto is_proxy = [this](const asio::ip::address& address) {
+    return std::ranges::any_of(configuration_.proxies.trusted,
+                               [&](const AddressRange& range) { return range.contains(address); });
+  };
   net::HttpHandlers api_handlers;
+  api_handlers.speaks_for_many = is_proxy;
   api_handlers.request = [this](net::HttpRequest request) { return api_face_->answer(std::move(request)); };
   api_handlers.body_bytes = [this](const net::HttpRequest& head) { return api_face_->body_bytes(head); };
   api_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(api_handlers), api_limits);
@@ -235,9 +244,12 @@ base::Result<void> Portal::prepare() {
 
   net::HttpLimits page_limits;
   page_limits.connections = 4'096;
+  page_limits.connections_of_one = 1'024;  // a whole office comes from one address
+  page_limits.body_bytes_at_once = 32 * page_body_bytes;
   page_limits.header_bytes = 32 * 1024;  // a RelayState may come in the address
   page_limits.body_bytes = page_body_bytes;
   net::HttpHandlers page_handlers;
+  page_handlers.speaks_for_many = is_proxy;
   page_handlers.request = [this](net::HttpRequest request) { return page_face_->answer(std::move(request)); };
   page_handlers.body_bytes = [this](const net::HttpRequest& head) { return page_face_->body_bytes(head); };
   pages_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(page_handlers), page_limits);
@@ -251,14 +263,17 @@ base::Result<void> Portal::prepare() {
 
 // One line and one count for what happened. Nothing personal comes here: faces give fixed words, counts and consumers' ids.
 void Portal::event(std::string_view event, const service::EventFields& fields) {
+  if (event.ends_with("_failed")) {
+    warnings_.event(event, fields, service::EventLog::Clock::now());
+    return metrics_.count(event, {});
+  }
   std::string line(event);
   Metrics::Labels labels;
   std::uint64_t by = 1;
   for (const auto& [key, value] : fields) {
     line += " " + std::string(key) + "=" + value;
     if (key == "saved") by = std::stoull(value);
-    if (key != "saved" && key != "refused" && key != "consumer" && key != "host" && key != "reason")
-      labels.emplace_back(key, value);
+    if (key != "saved" && key != "refused" && key != "consumer" && key != "host") labels.emplace_back(key, value);
   }
   spdlog::info(line);
   metrics_.count(event == "api_call" ? "api_calls" : event, labels, by);
@@ -358,10 +373,9 @@ awaitable<void> Portal::keep_clean() {
     boost::system::error_code error;
     co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (stopping_) break;
+    warnings_.tell_left_out(service::EventLog::Clock::now());
     const auto swept = co_await store_->sweep(now(), now() - configuration_.requests.delete_after);
-    if (!swept) {
-      spdlog::warn("sweep_failed detail=\"{}\"", swept.error().detail);
-    } else if (swept->expired > 0 || swept->contents_deleted > 0) {
+    if (swept && (swept->expired > 0 || swept->contents_deleted > 0)) {
       spdlog::info("swept expired={} contents_deleted={}", swept->expired, swept->contents_deleted);
     }
   }

@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -87,6 +88,10 @@ struct StoreOptions {
 // nothing of it in the database, for text that is not UTF-8 or has a NUL. too_many where 10 000 calls wait already.
 class Store {
  public:
+  // Told of each call that the database failed, on the caller's executor; the reason holds nothing of what was stored. Set before
+  // the first call.
+  void on_failure(std::function<void(const base::Error&)> told);
+
   // Creates or migrates the schema under a lock: several instances may start at once. configuration_invalid for a name that is
   // no database's, and for a schema that is newer than this program.
   static base::Result<std::unique_ptr<Store>> open(const StoreOptions& options);
