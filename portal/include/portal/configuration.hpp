@@ -11,6 +11,7 @@
 #include "net/http_server.hpp"
 #include "portal/consumers.hpp"
 #include "portal/store.hpp"
+#include "service/time_stamps.hpp"
 
 namespace signet::portal {
 
@@ -59,6 +60,9 @@ struct Configuration {
     std::map<int, std::string> roles;  // DelegatedRoleID to AuthorizationTypeCode: 12 = "AT-0000123"
     std::chrono::milliseconds timeout{10'000};
   } mpower;
+
+  // Who stamps signatures that come without a time stamp; nobody: they are refused. A page waits for all tries.
+  service::TimeStamping time_stamping{.urls = {}, .timeout = std::chrono::seconds{5}, .tries = 2};
 
   std::string install_url;  // where people get the agent
 

@@ -35,17 +35,19 @@ struct Bench {
     std::vector<std::string> texts{"a"};
     bool time_stamp = true;
     xades::Packaging packaging = xades::Packaging::detached;
+    base::DigestAlgorithm of_texts = base::DigestAlgorithm::sha256;
+    base::DigestAlgorithm signed_by = base::DigestAlgorithm::sha256;
   };
   std::string sign(const demo::Identity& with, const How& how) {
     const xades::SignatureWriter writer({.signing_certificate = with.certificate,
                                          .chain = {},
-                                         .algorithm = {xades::KeyScheme::ecdsa, base::DigestAlgorithm::sha256},
+                                         .algorithm = {xades::KeyScheme::ecdsa, how.signed_by},
                                          .packaging = how.packaging,
                                          .shared_id = "signet-1",
                                          .signing_time = now,
                                          .objects = how.texts.size()});
     std::vector<xades::DataObject> objects;
-    for (const std::string& text : how.texts) objects.push_back({text, digest_of(text)});
+    for (const std::string& text : how.texts) objects.push_back({text, base::digest(how.of_texts, base::as_bytes(text))});
     const xades::SignatureContent content{"signet-1-0", objects};
     const auto value = demo::sign_digest(with.key, demo::SoftScheme::ecdsa, writer.to_be_signed(content));
     if (!how.time_stamp) return writer.document(content, value);
@@ -128,6 +130,54 @@ TEST_CASE("a signature from before the request was posted is another consent's")
   CHECK_FALSE(bench.judged(signature, wanted));
   wanted.posted_at = now + 10min;
   CHECK(bench.judged(signature, wanted) == Refusal::signed_before);
+}
+
+TEST_CASE("a signature without a time stamp from before the request was posted gets none") {
+  Bench bench;
+  const auto bare = bench.sign(bench.signer, {.time_stamp = false});
+  auto wanted = bench.wanted(ana);
+  wanted.posted_at = now + 1min;
+  CHECK(bench.judged(bare, wanted) == Refusal::time_stamp_missing);
+  wanted.posted_at = now + 10min;
+  CHECK(bench.judged(bare, wanted) == Refusal::signed_before);
+}
+
+TEST_CASE("what lacks nothing but its time stamp is accepted with one, and not with another's") {
+  Bench bench;
+  const auto bare = bench.sign(bench.signer, {.time_stamp = false});
+  const auto plan = plan_time_stamp(bare);
+  REQUIRE(plan);
+  const auto token_over = [&](const base::Digest& imprint, const demo::TimeStampResponder& tsa) {
+    const auto request = pki::make_time_stamp_request(imprint);
+    return pki::read_time_stamp_response(tsa.answer(request.der, demo::TsaFault::none, now), request)->der;
+  };
+  const auto verdict = accept_stamped(bare, *plan, token_over(plan->imprint, bench.tsa), bench.wanted(ana), bench.trust(), now);
+  REQUIRE(verdict);
+  CHECK(verdict->signer == bench.signer.certificate);
+  CHECK_FALSE(bench.judged(verdict->stamped.value(), bench.wanted(ana)));
+
+  demo::Authority stranger("Another CA", now);
+  const demo::TimeStampResponder theirs(stranger.issue({.common_name = "TSA", .usage = demo::Subject::Usage::time_stamping}), {});
+  for (const auto& token : {token_over(plan->imprint, theirs), token_over(digest_of("b"), bench.tsa), base::Bytes{1, 2, 3}}) {
+    const auto refused = accept_stamped(bare, *plan, token, bench.wanted(ana), bench.trust(), now);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error() == Refusal::time_stamp_failed);
+  }
+}
+
+TEST_CASE("a hash of SHA-1 that was posted is accepted under a signature that uses better ones, and nothing weaker is") {
+  Bench bench;
+  const auto sha1 = base::DigestAlgorithm::sha1;
+  auto wanted = bench.wanted(ana);
+  wanted.digest = base::digest(sha1, base::as_bytes("a"));
+  for (const auto packaging : {xades::Packaging::detached, xades::Packaging::enveloping})
+    CHECK_FALSE(bench.judged(bench.sign(bench.signer, {.packaging = packaging, .of_texts = sha1}), wanted));
+  CHECK(bench.judged(bench.sign(bench.signer, {.texts = {"b"}, .of_texts = sha1}), wanted) == Refusal::other_hash);
+  CHECK(bench.judged(bench.sign(), wanted) == Refusal::other_hash);
+  // Where SHA-256 was posted, its signature is over that.
+  CHECK(bench.judged(bench.sign(bench.signer, {.of_texts = sha1}), bench.wanted(ana)) == Refusal::other_hash);
+  // A signature that uses SHA-1 for itself.
+  CHECK(bench.judged(bench.sign(bench.signer, {.of_texts = sha1, .signed_by = sha1}), wanted) == Refusal::signature_invalid);
 }
 
 TEST_CASE("a time stamp from when the certificate still held does not make it hold now") {
