@@ -122,6 +122,9 @@ void read_mpower(SettingsTable table, Configuration::Mpower& mpower) {
   });
 }
 
+// A page takes a connection that is silent for a minute for a broken one.
+constexpr std::chrono::seconds stamping_takes_at_most{30};
+
 // The names that the contract gives them; "sandbox" is ours.
 const std::set<std::string, std::less<>> instrument_ids{"mobile", "moldsign", "nationalid", "securesign",
                                                         "tax",    "token",    "sandbox"};
@@ -172,6 +175,9 @@ std::string lacking(const Configuration& configuration) {
     return "mpower.certificate and mpower.key are missing: MPower knows its callers by them";
   if (!configuration.proxies.trusted.empty() && configuration.proxies.certificate_header.empty())
     return "proxies.certificate_header is missing: a proxy that does not say who calls cannot be believed about from where";
+  if (const auto& stamping = configuration.time_stamping;
+      stamping.urls.size() * stamping.tries * stamping.timeout > stamping_takes_at_most)
+    return "time_stamping: all tries of all urls take over 30 s; a page does not wait so long";
   if (configuration.instruments.empty()) return "[[instruments]] is missing: with what people sign";
   const bool simulated =
       std::ranges::any_of(configuration.instruments, [](const auto& instrument) { return instrument.kind != "token"; });
@@ -229,6 +235,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
     read_instruments(root, configuration, problems);
     read_revocation(root.table("revocation"), configuration.revocation);
     read_mpower(root.table("mpower"), configuration.mpower);
+    service::read_time_stamping(root.table("time_stamping"), configuration.time_stamping);
     SettingsTable agent = root.table("agent");
     agent.text("install_url", [&](std::string url) -> std::string {
       configuration.install_url = std::move(url);

@@ -194,6 +194,14 @@ awaitable<base::Result<ClaimOutcome>> Store::give_up(Claim claim, std::string re
                                                           });
 }
 
+awaitable<base::Result<ClaimOutcome>> Store::expire(Claim claim) {
+  if (!is_request_id(claim.request_id)) co_return ClaimOutcome::unknown;
+  if (auto error = error_in(claim); !error.empty()) co_return invalid(std::move(error));
+  co_return co_await implementation_->write<ClaimOutcome>(
+      claim.request_id,
+      [claim](Connection& connection) -> base::Result<ClaimOutcome> { return store::expire_early(connection, claim); });
+}
+
 awaitable<base::Result<Store::Swept>> Store::sweep(base::Time now, base::Time delete_ended_before) {
   using Candidates = std::vector<store::Deletable>;
   Swept swept;

@@ -19,6 +19,7 @@
 #include "portal/page_face.hpp"
 #include "portal/program/command.hpp"
 #include "portal/program/sandbox.hpp"
+#include "portal/program/stamper.hpp"
 #include "service/files.hpp"
 #include "service/text.hpp"
 #include "service/worker.hpp"
@@ -94,6 +95,7 @@ class Portal {
   awaitable<void> keep_clean();
   awaitable<void> stop();
   base::Result<void> listen(net::HttpServer& server, const Configuration::Listener& listener, const char* what);
+  base::Result<pki::TrustMaterial> consumer_cas() const;
   base::Result<pki::TrustMaterial> signer_trust() const;
 
   Configuration configuration_;
@@ -108,6 +110,7 @@ class Portal {
   service::RevocationLists lists_;
   Judges judges_{io_.get_executor(), lists_};
   std::unique_ptr<Sandbox> sandbox_;
+  std::unique_ptr<Stamper> stamper_;
   std::unique_ptr<ApiFace> api_face_;
   std::unique_ptr<PageFace> page_face_;
   std::unique_ptr<net::HttpServer> api_, pages_, operations_;
@@ -116,6 +119,15 @@ class Portal {
   asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
   bool stopping_ = false;
 };
+
+// Who issues system certificates, as the folder is now.
+base::Result<pki::TrustMaterial> Portal::consumer_cas() const {
+  auto cas = service::read_trust(configuration_.consumer_cas);
+  if (cas && !sandbox_ && std::ranges::any_of(cas->anchors, is_sandbox_anchor))
+    return base::failure(ErrorCode::configuration_invalid,
+                         "consumers.ca: holds the CA of a sandbox, which makes certificates for anybody");
+  return cas;
+}
 
 // Whose signatures are accepted, as the folder is now, with the sandbox's own.
 base::Result<pki::TrustMaterial> Portal::signer_trust() const {
@@ -138,15 +150,14 @@ base::Result<pki::TrustMaterial> Portal::signer_trust() const {
 }
 
 base::Result<void> Portal::prepare() {
-  auto cas = service::read_trust(configuration_.consumer_cas);
-  if (!cas) return base::failure_of(cas);
-  identity_.trust(std::move(*cas));
-
   if (!configuration_.sandbox.empty()) {
     auto sandbox = Sandbox::open(configuration_.sandbox, now());
     if (!sandbox) return base::failure_of(sandbox);
     sandbox_ = std::move(*sandbox);
   }
+  auto cas = consumer_cas();
+  if (!cas) return base::failure_of(cas);
+  identity_.trust(std::move(*cas));
   auto trust = signer_trust();
   if (!trust) return base::failure_of(trust);
   judges_.trust(std::move(*trust));
@@ -155,6 +166,7 @@ base::Result<void> Portal::prepare() {
                           .install_url = configuration_.install_url,
                           .instruments = {},
                           .sandbox = sandbox_ != nullptr,
+                          .level = configuration_.time_stamping.urls.empty() ? xades::Level::b_t : xades::Level::b_b,
                           .files = {}};
   for (const auto& instrument : configuration_.instruments) {
     PageFace::Instrument made{instrument.id, instrument.kind, {}};
@@ -184,9 +196,13 @@ base::Result<void> Portal::prepare() {
     if (found == consumers_.end()) return {};
     return *found;
   };
-  page_ports.judge = [this](std::vector<std::pair<std::string, Wanted>> questions) {
-    return judges_.accept(std::move(questions));
+  const auto on_stamped = [this](std::size_t stamped, std::size_t failed, const std::string& last_error) {
+    event("time_stamped", {{"saved", std::to_string(stamped)}, {"refused", std::to_string(failed)}});
+    if (failed > 0) event("time_stamp_failed", {{"detail", last_error}});
   };
+  stamper_ = std::make_unique<Stamper>(judges_, configuration_.time_stamping, on_stamped);
+  page_ports.judge = [this](std::vector<Stamper::Question> questions) { return stamper_->accept(std::move(questions)); };
+  page_ports.stamp_anew = [this] { stamper_->stamp_anew(); };
   page_ports.verify = [this](VerificationContent content, Language language) {
     return judges_.verify(std::move(content), language);
   };
@@ -350,10 +366,12 @@ awaitable<void> Portal::keep_trust() {
     boost::system::error_code error;
     co_await trust_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (stopping_) break;
+    const auto renewed = co_await service::on_worker(workers_, [this] { return sandbox_ ? sandbox_->renew(now()) : false; });
+    if (!renewed) spdlog::warn("sandbox_not_renewed detail=\"{}\"", renewed.error().detail);
     const auto before = std::exchange(seen, co_await service::on_worker(workers_, both));
-    if (seen != before || seen == known) continue;
+    if ((seen != before || seen == known) && !renewed.value_or(false)) continue;
     known = seen;
-    auto cas = co_await service::on_worker(workers_, [this] { return service::read_trust(configuration_.consumer_cas); });
+    auto cas = co_await service::on_worker(workers_, [this] { return consumer_cas(); });
     auto signers = co_await service::on_worker(workers_, [this] { return signer_trust(); });
     if (!cas || !signers) {
       spdlog::warn("trust_not_read detail=\"{}\"", (cas ? signers : cas).error().detail);

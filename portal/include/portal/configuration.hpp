@@ -12,6 +12,7 @@
 #include "portal/consumers.hpp"
 #include "portal/store.hpp"
 #include "service/revocation.hpp"
+#include "service/time_stamps.hpp"
 
 namespace signet::portal {
 
@@ -62,6 +63,8 @@ struct Configuration {
   } mpower;
 
   service::RevocationLists::Options revocation;  // of lists that the folder of trust does not have
+  // Who stamps signatures that come without a time stamp; nobody: they are refused. A page waits for all tries.
+  service::TimeStamping time_stamping{.urls = {}, .timeout = std::chrono::seconds{5}, .tries = 2};
 
   std::string install_url;  // where people get the agent
 

@@ -108,13 +108,15 @@ class Store {
   boost::asio::awaitable<base::Result<std::vector<StoredResult>>> results(std::string id);
 
   // One update with a condition decides which of several pages, on any instance, signs. The holder goes on past `expires_at` for
-  // as long as its claim lives; a new claim needs time that is left. save() and give_up() claim as claim() does, so they also
-  // succeed where the claim has lapsed and nobody else has come. A key is not empty.
+  // as long as its claim lives; a new claim needs time that is left. save(), give_up() and expire() claim as claim() does, so
+  // they also succeed where the claim has lapsed and nobody else has come. A key is not empty.
   boost::asio::awaitable<base::Result<ClaimOutcome>> claim(Claim claim, std::string instrument);
   boost::asio::awaitable<base::Result<void>> release(std::string request_id, std::string key);
   boost::asio::awaitable<base::Result<SavedResults>> save(Claim claim, std::vector<StoredResult> results);
   // Pending becomes failure. `held` while another page signs. Results made so far stay.
   boost::asio::awaitable<base::Result<ClaimOutcome>> give_up(Claim claim, std::string reason);
+  // Pending becomes expired before its time, otherwise as give_up(): sandboxes play it.
+  boost::asio::awaitable<base::Result<ClaimOutcome>> expire(Claim claim);
 
   struct Swept {
     std::uint64_t expired = 0, contents_deleted = 0;

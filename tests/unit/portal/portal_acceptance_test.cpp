@@ -70,6 +70,49 @@ TEST_CASE("a signature from before the request was posted is another consent's")
   CHECK(bench.judged(signature, wanted) == Refusal::signed_before);
 }
 
+TEST_CASE("a signature without a time stamp from before the request was posted gets none") {
+  Bench bench;
+  const auto bare = bench.sign(bench.signer, {.time_stamp = false});
+  auto wanted = bench.wanted(ana);
+  wanted.posted_at = now + 1min;
+  CHECK(bench.judged(bare, wanted) == Refusal::time_stamp_missing);
+  wanted.posted_at = now + 10min;
+  CHECK(bench.judged(bare, wanted) == Refusal::signed_before);
+}
+
+TEST_CASE("what lacks nothing but its time stamp is accepted with one, and not with another's") {
+  Bench bench;
+  const auto bare = bench.sign(bench.signer, {.time_stamp = false});
+  const auto plan = plan_time_stamp(bare);
+  REQUIRE(plan);
+  const auto token_over = [&](const base::Digest& imprint, const demo::TimeStampResponder& tsa) {
+    const auto request = pki::make_time_stamp_request(imprint);
+    return pki::read_time_stamp_response(tsa.answer(request.der, demo::TsaFault::none, now), request)->der;
+  };
+  CHECK_FALSE(bench.judged(xades::stamped(bare, *plan, token_over(plan->imprint, bench.tsa)), bench.wanted(ana)));
+
+  demo::Authority stranger("Another CA", now);
+  const demo::TimeStampResponder theirs(stranger.issue({.common_name = "TSA", .usage = demo::Subject::Usage::time_stamping}), {});
+  for (const auto& token : {token_over(plan->imprint, theirs), token_over(digest_of("b"), bench.tsa), base::Bytes{1, 2, 3}}) {
+    CHECK(bench.judged(xades::stamped(bare, *plan, token), bench.wanted(ana)));
+  }
+}
+
+TEST_CASE("a hash of SHA-1 that was posted is accepted under a signature that uses better ones, and nothing weaker is") {
+  Bench bench;
+  const auto sha1 = base::DigestAlgorithm::sha1;
+  auto wanted = bench.wanted(ana);
+  wanted.digest = base::digest(sha1, base::as_bytes("a"));
+  for (const auto packaging : {xades::Packaging::detached, xades::Packaging::enveloping})
+    CHECK_FALSE(bench.judged(bench.sign(bench.signer, {.packaging = packaging, .of_texts = sha1}), wanted));
+  CHECK(bench.judged(bench.sign(bench.signer, {.texts = {"b"}, .of_texts = sha1}), wanted) == Refusal::other_hash);
+  CHECK(bench.judged(bench.sign(), wanted) == Refusal::other_hash);
+  // Where SHA-256 was posted, its signature is over that.
+  CHECK(bench.judged(bench.sign(bench.signer, {.of_texts = sha1}), bench.wanted(ana)) == Refusal::other_hash);
+  // A signature that uses SHA-1 for itself.
+  CHECK(bench.judged(bench.sign(bench.signer, {.of_texts = sha1, .signed_by = sha1}), wanted) == Refusal::signature_invalid);
+}
+
 TEST_CASE("a time stamp from when the certificate still held does not make it hold now") {
   Bench bench;
   const auto signature = bench.sign();

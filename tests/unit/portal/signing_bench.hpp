@@ -35,17 +35,19 @@ struct Bench {
     std::vector<std::string> texts{"a"};
     bool time_stamp = true;
     xades::Packaging packaging = xades::Packaging::detached;
+    base::DigestAlgorithm of_texts = base::DigestAlgorithm::sha256;
+    base::DigestAlgorithm signed_by = base::DigestAlgorithm::sha256;
   };
   std::string sign(const demo::Identity& with, const How& how) {
     const xades::SignatureWriter writer({.signing_certificate = with.certificate,
                                          .chain = {},
-                                         .algorithm = {xades::KeyScheme::ecdsa, base::DigestAlgorithm::sha256},
+                                         .algorithm = {xades::KeyScheme::ecdsa, how.signed_by},
                                          .packaging = how.packaging,
                                          .shared_id = "signet-1",
                                          .signing_time = now,
                                          .objects = how.texts.size()});
     std::vector<xades::DataObject> objects;
-    for (const std::string& text : how.texts) objects.push_back({text, digest_of(text)});
+    for (const std::string& text : how.texts) objects.push_back({text, base::digest(how.of_texts, base::as_bytes(text))});
     const xades::SignatureContent content{"signet-1-0", objects};
     const auto value = demo::sign_digest(with.key, demo::SoftScheme::ecdsa, writer.to_be_signed(content));
     if (!how.time_stamp) return writer.document(content, value);
