@@ -68,7 +68,9 @@ bool is_sandbox_anchor(const pki::Certificate& certificate) { return certificate
 
 Sandbox::Made Sandbox::make(const demo::Identity& root, base::Time now, const std::filesystem::path& folder) {
   demo::Authority authority(root, now);
-  demo::Identity tsa = authority.issue({.common_name = "Signet Sandbox TEST TSA", .usage = demo::Subject::Usage::time_stamping});
+  demo::Identity tsa = authority.issue({.common_name = "Signet Sandbox TEST TSA",
+                                        .key_type = pki::KeyType::ec_p256,
+                                        .usage = demo::Subject::Usage::time_stamping});
   pki::Crl list = authority.crl();
   write_list(folder, list);
   return {.at = now, .authority = std::move(authority), .responder = {std::move(tsa), {}}, .list = std::move(list)};
