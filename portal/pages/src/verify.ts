@@ -19,6 +19,14 @@ const ALGORITHMS: Record<string, string> = {
 
 type Field = "signature" | "document" | "digest";
 
+/** A hash that the signature carries in an object of its own has the algorithm of its length, whatever its reference is made by. */
+function enclosed(document_: Document, reference: Element): string | undefined {
+  const id = /^#(.+)$/.exec(reference.getAttribute("URI") ?? "")?.[1];
+  for (const object of document_.getElementsByTagNameNS(DSIG, "Object"))
+    if (id !== undefined && object.getAttribute("Id") === id && object.childElementCount === 0) return digestFrom(object.textContent ?? "")?.algorithm;
+  return undefined;
+}
+
 /** By what the document is to be hashed; only a hint, as the portal compares with what was signed. Undefined: no XML. */
 export function algorithmOf(xml: string, parser = new DOMParser()): string | undefined {
   if (!/^[\ufeff\s]*</.test(xml)) return undefined;
@@ -27,7 +35,8 @@ export function algorithmOf(xml: string, parser = new DOMParser()): string | und
   for (const reference of document_.getElementsByTagNameNS(DSIG, "Reference")) {
     if (reference.getAttribute("Type") === SIGNED_PROPERTIES) continue;
     const method = reference.getElementsByTagNameNS(DSIG, "DigestMethod")[0]?.getAttribute("Algorithm");
-    return ALGORITHMS[method ?? ""] ?? "sha256";
+    const named = enclosed(document_, reference) ?? ALGORITHMS[method ?? ""];
+    return named !== undefined && named in WEB_NAMES ? named : "sha256";
   }
   return "sha256";
 }
