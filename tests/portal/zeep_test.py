@@ -11,6 +11,7 @@ import re
 import sys
 import unittest
 
+from agent_signatures import Agent
 from middleware_signature import Middleware
 from portal_bench import RETURN_URL, SignPage, until
 from zeep_case import IDNP, ZeepCase
@@ -91,14 +92,7 @@ class ZeepTest(ZeepCase):
         self.assertIn("ExpectedSigner.ID", reason)
 
 
-class MiddlewareTest(ZeepCase):
-    """VerifySignatures of what the national middleware makes over a hash."""
-
-    @classmethod
-    def configuration(cls):
-        cls.middleware = Middleware(cls.folder / "people", IDNP)
-        return f'[signers]\ntrust = "{cls.middleware.trust}"\n'
-
+class VerifyCase(ZeepCase):
     def setUp(self):
         self.service = self.client(self.shop)
 
@@ -110,6 +104,40 @@ class MiddlewareTest(ZeepCase):
     def assert_refused(self, pair, words):
         result, = self.verified(pair)
         self.assertEqual((result.SignaturesValid, result.Message), (False, words))
+
+
+class AgentTest(VerifyCase):
+    """VerifySignatures of what people's agents make."""
+
+    @classmethod
+    def configuration(cls):
+        cls.agent = Agent(cls.bin, cls.folder / "agent")
+        cls.addClassCleanup(cls.agent.stop)
+        return f'[signers]\ntrust = "{cls.agent.trust}"\n'
+
+    def test_detached_and_enveloping(self):
+        """each packaging, level and length is valid over its hash, with a time where there is a stamp, and over no other"""
+        kinds = [(packaging, level, name) for packaging in ("detached", "enveloping") for level in ("b", "t") for name in ("sha256", "sha384", "sha512")]
+        values = [hashlib.new(name, b"a.pdf").digest() for _, _, name in kinds]
+        signatures = [self.agent.sign(name, value, "--packaging", packaging, "--level", level) for (packaging, level, name), value in zip(kinds, values, strict=True)]
+        for (packaging, level, name), result in zip(kinds, self.verified(*zip(values, signatures, strict=True)), strict=True):
+            with self.subTest(f"{packaging} {level} {name}"):
+                self.assertEqual((result.SignaturesValid, result.Message), (True, "The signature is valid"))
+                certificate, = result.Certificates.VerificationCertificate
+                self.assertEqual(certificate.SignedAt is not None, level == "t")
+                self.assertIn("SERIALNUMBER=", certificate.Subject)
+        others = [hashlib.new(name, b"b.pdf").digest() for _, _, name in kinds]
+        for result in self.verified(*zip(others, signatures, strict=True)):
+            self.assertEqual((result.SignaturesValid, result.Message), (False, "The signature is not valid: it is not over this content"))
+
+
+class MiddlewareTest(VerifyCase):
+    """VerifySignatures of what the national middleware makes over a hash."""
+
+    @classmethod
+    def configuration(cls):
+        cls.middleware = Middleware(cls.folder / "people", IDNP)
+        return f'[signers]\ntrust = "{cls.middleware.trust}"\n'
 
     def test_enveloping_hashes_of_each_length(self):
         """SHA-1 below, over hashes of each length: valid, with signer, certificate and time, in three languages"""
@@ -180,7 +208,7 @@ class MiddlewareTest(ZeepCase):
         until(lambda: self.verified((value, signature))[0].SignaturesValid, "the list counts")
 
     def test_what_is_not_taken(self):
-        """Pdf, no hash, a hash of no known length, the same CorrelationID twice: InvalidParameter names the field"""
+        """Pdf, no hash, a hash of no known length, no signature: InvalidParameter names the field"""
         value = hashlib.sha256(b"a.pdf").digest()
         for field, pairs, kind in (
             ("SignedContentType", [(value, b"%PDF-1.7")], "Pdf"), ("Contents[0].Content", [(None, b"<x/>")], "Hash"), ("Contents[1].Content", [(value, b"<x/>"), (b"x" * 33, b"<x/>")], "Hash"),

@@ -72,13 +72,23 @@ test("a document of 5 MB and its signature: valid in three languages and sizes, 
   }
 });
 
-test("the wrong document, none, and a damaged signature: each says what is wrong", async (t) => {
+test("the wrong document and a damaged signature: each says what is wrong", async (t) => {
   const { page } = await open(t);
   assert.match(await verdict(page, "detached.xml", "other.pdf", "The signature is not valid"), /it is not over this content/);
   assert.match(await verdict(page, "damaged.xml", "contract.pdf", "The signature is not valid"), /changed or is damaged/);
   await picture(page, "verify-damaged-en");
-  assert.match(await verdict(page, "detached.xml", undefined, "The signature is not valid"), /the signed document is needed/);
   assert.match(await verdict(page, "no-signature.xml", "contract.pdf", "The signature is not valid"), /not well formed/);
+});
+
+test("a signature without its document: the page asks for it, in each language", async (t) => {
+  for (const [language, words] of Object.entries({ en: "Choose the document too", ro: "Alegeți și documentul", ru: "Выберите и документ" })) {
+    const { page, asked } = await open(t, { language });
+    await page.locator("#signature-file").setInputFiles(file("detached.xml"));
+    await page.locator("#verify-submit").click();
+    await page.locator("#document-error", { hasText: words }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "document-file");
+    assert.equal(asked.length, 0);
+  }
 });
 
 test("with the fingerprint instead of the document", async (t) => {
