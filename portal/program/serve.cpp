@@ -12,6 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <set>
 
@@ -95,6 +96,7 @@ class Portal {
  private:
   void event(std::string_view event, const service::EventFields& fields, spdlog::level::level_enum level = spdlog::level::info);
   awaitable<std::optional<Fault>> delegation(ExpectedSigner signer);
+  std::function<void(std::string_view event, std::string_view detail)> watch(const char* listener);
   awaitable<net::HttpResponse> operations(net::HttpRequest request);
   awaitable<VerificationResponse> verify(VerificationRequest request, Language language);
   awaitable<void> keep_register();
@@ -244,6 +246,7 @@ base::Result<void> Portal::prepare() {
   net::HttpHandlers api_handlers;
   api_handlers.request = [this](net::HttpRequest request) { return api_face_->answer(std::move(request)); };
   api_handlers.body_bytes = [this](const net::HttpRequest& head) { return api_face_->body_bytes(head); };
+  api_handlers.on_event = watch("api");
   api_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(api_handlers), api_limits);
   if (auto listening = listen(*api_, configuration_.api, "api"); !listening) return listening;
 
@@ -254,6 +257,7 @@ base::Result<void> Portal::prepare() {
   net::HttpHandlers page_handlers;
   page_handlers.request = [this](net::HttpRequest request) { return page_face_->answer(std::move(request)); };
   page_handlers.body_bytes = [this](const net::HttpRequest& head) { return page_face_->body_bytes(head); };
+  page_handlers.on_event = watch("pages");
   pages_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(page_handlers), page_limits);
   if (auto listening = listen(*pages_, configuration_.pages, "pages"); !listening) return listening;
 
@@ -284,6 +288,14 @@ std::string in_quotes(std::string_view text) {
   std::string made = base::shown(text, 300);
   std::ranges::replace(made, '"', '\'');
   return '"' + made + '"';
+}
+
+// Connections that came to nothing. Strangers can have any number dropped: these are counted alone.
+std::function<void(std::string_view, std::string_view)> Portal::watch(const char* listener) {
+  return [this, listener](std::string_view name, std::string_view detail) {
+    metrics_.count("connections", {{"listener", listener}, {"outcome", std::string(name)}});
+    if (name != "connection_dropped") spdlog::warn("{} listener={} detail={}", name, listener, in_quotes(detail));
+  };
 }
 
 awaitable<std::optional<Fault>> Portal::delegation(ExpectedSigner signer) {
@@ -381,7 +393,7 @@ awaitable<void> Portal::keep_trust() {
     auto cas = co_await service::on_worker(workers_, [this] { return service::read_trust(configuration_.consumer_cas); });
     auto signers = co_await service::on_worker(workers_, [this] { return signer_trust(); });
     if (!cas || !signers) {
-      spdlog::warn("trust_not_read detail=\"{}\"", (cas ? signers : cas).error().detail);
+      spdlog::warn("trust_not_read detail={}", in_quotes((cas ? signers : cas).error().detail));
       continue;
     }
     spdlog::info("trust_changed consumer_cas={} consumer_lists={} signer_anchors={} signer_lists={}",
@@ -400,7 +412,7 @@ awaitable<void> Portal::keep_clean() {
     if (stopping_) break;
     const auto swept = co_await store_->sweep(now(), now() - configuration_.requests.delete_after);
     if (!swept) {
-      spdlog::warn("sweep_failed detail=\"{}\"", swept.error().detail);
+      spdlog::warn("sweep_failed detail={}", in_quotes(swept.error().detail));
     } else if (swept->expired > 0 || swept->contents_deleted > 0) {
       spdlog::info("swept expired={} contents_deleted={}", swept->expired, swept->contents_deleted);
     }
@@ -438,6 +450,8 @@ int Portal::run() {
   sd_notify(0, "READY=1");
   spdlog::info("ready public_url={} sandbox={}", configuration_.public_url, sandbox_ != nullptr);
   io_.run();
+  std::signal(SIGINT, SIG_DFL);  // should a database hang now, one more signal ends this
+  std::signal(SIGTERM, SIG_DFL);
   given_up_ = true;
   for (asio::thread_pool* const pool : {&workers_, &readers_, &fetchers_}) {
     pool->stop();  // nobody waits any more for what was not begun

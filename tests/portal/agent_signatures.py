@@ -44,7 +44,7 @@ class Agent:
         return process.stdout.readline().strip() if speaks else None
 
     def _signet(self, *words, **more):
-        return subprocess.run([self.bin / "signet", *words], env=self.environment, check=True, stdout=subprocess.PIPE, timeout=WITHIN_S, **more).stdout
+        return subprocess.run([self.bin / "signet", *words], env=self.environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=WITHIN_S, **more).stdout
 
     def sign(self, algorithm, digest, *words):
         """The signature over a hash."""
