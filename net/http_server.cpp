@@ -197,8 +197,9 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
   base::Result<std::uint16_t> listen(tcp::acceptor acceptor, const std::optional<TlsFiles>& tls);
   asio::any_io_executor executor() const { return executor_; }
   std::size_t connections() const { return connections_.size(); }
+  std::chrono::milliseconds close_timeout() const { return limits_.close_timeout; }
   void stop_accepting();
-  awaitable<void> stop(std::shared_ptr<Implementation> self);
+  awaitable<void> stop(std::shared_ptr<Implementation> self, std::chrono::milliseconds patience);
   void cut_all();
 
  private:
@@ -525,7 +526,7 @@ void HttpServer::Implementation::cut_all() {
   }
 }
 
-awaitable<void> HttpServer::Implementation::stop(Self self) {
+awaitable<void> HttpServer::Implementation::stop(Self self, std::chrono::milliseconds patience) {
   stop_accepting();
   stopping_ = true;
   for (auto& connection : connections_) {
@@ -534,7 +535,7 @@ awaitable<void> HttpServer::Implementation::stop(Self self) {
   // Twice: first what finishes by itself, then what ends when it is cut. A handler that waits for a person may do neither.
   for (int round = 0; round < 2 && !connections_.empty(); ++round) {
     if (round == 1) cut_all();
-    const auto deadline = std::chrono::steady_clock::now() + limits_.close_timeout;
+    const auto deadline = std::chrono::steady_clock::now() + (round == 0 ? patience : limits_.close_timeout);
     while (!connections_.empty() && std::chrono::steady_clock::now() < deadline) {
       ended_.expires_at(deadline);
       co_await ended_.async_wait(as_values);
@@ -580,6 +581,8 @@ base::Result<std::uint16_t> HttpServer::adopt(Descriptor listening, const std::o
 
 std::size_t HttpServer::connections() const { return implementation_->connections(); }
 void HttpServer::stop_accepting() { implementation_->stop_accepting(); }
-awaitable<void> HttpServer::stop() { return implementation_->stop(implementation_); }
+awaitable<void> HttpServer::stop(std::optional<std::chrono::milliseconds> patience) {
+  return implementation_->stop(implementation_, patience.value_or(implementation_->close_timeout()));
+}
 
 }  // namespace signet::net

@@ -205,6 +205,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
                  ? ""
                  : "must be \"debug\", \"info\", \"warning\" or \"error\"";
     });
+    root.number("stop_timeout_s", 1, 600, [&](std::int64_t value) { configuration.stop_timeout = std::chrono::seconds{value}; });
     read_listener(root.table("api"), configuration.api);
     read_listener(root.table("pages"), configuration.pages);
     read_listener(root.table("operations"), configuration.operations);

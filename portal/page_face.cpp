@@ -76,6 +76,16 @@ struct Refused {
   std::string_view code, message;
 };
 
+// The sdk's codes. Whoever has a request's link can send others: they have one name together where they are logged and counted.
+std::string known_reason(std::string_view reason) {
+  static constexpr std::array<std::string_view, 6> of_the_sdk{"not_running",    "no_answer",       "blocked_by_browser",
+                                                              "blocked_by_csp", "connection_lost", "file_unreadable"};
+  bool known = std::ranges::find(of_the_sdk, reason) != of_the_sdk.end();
+  for (int code = 0; code <= static_cast<int>(base::ErrorCode::internal); ++code)
+    known = known || base::name(static_cast<base::ErrorCode>(code)) == reason;
+  return known ? std::string(reason) : "other";
+}
+
 std::string_view status_name(SignStatus status) {
   static constexpr std::array<std::string_view, 4> names{"pending", "success", "failure", "expired"};
   return names.at(static_cast<std::size_t>(status));
@@ -304,7 +314,8 @@ awaitable<PageReply> PageFace::verify(HttpRequest request) {
   const auto signature = parameters ? text_of(*parameters, "signature") : std::nullopt;
   const auto digest = parameters ? text_of(*parameters, "digest") : std::nullopt;
   const auto hash = digest ? base::from_base64(*digest) : base::Result<base::Bytes>(base::Bytes{});
-  if (!signature || !hash || (digest && !digest_algorithm_of_length(hash->size())))
+  const bool absent = signature && (!parameters->contains("digest") || parameters->at("digest").is_null());
+  if (!signature || !hash || (!absent && !digest_algorithm_of_length(hash->size())))
     co_return error_reply(400, "parameter_invalid", "signature, digest");
   VerificationContent content{
       .content = {}, .correlation_id = {}, .signature = base::Bytes(signature->begin(), signature->end())};
@@ -313,7 +324,10 @@ awaitable<PageReply> PageFace::verify(HttpRequest request) {
   const auto result = co_await ports_.verify(std::move(content), language);
   json::array signatures;
   for (const VerificationCertificate& one : result.certificates) {
-    Object shown{{"valid", one.signature_valid}, {"message", result.message}, {"subject", one.subject}};
+    // The message is of the worst: where one is bad, a good one beside it has none.
+    Object shown{{"valid", one.signature_valid},
+                 {"message", one.signature_valid == result.signatures_valid ? result.message : ""},
+                 {"subject", one.subject}};
     if (one.signed_at) shown["signed_at"] = base::rfc3339(*one.signed_at);
     signatures.push_back(std::move(shown));
   }
@@ -498,7 +512,7 @@ awaitable<PageReply> PageFace::give_up(PageToken token, Object parameters) {
       Claim{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts}, reason);
   if (!outcome) co_return unavailable();
   if (auto refused = not_claimed(*outcome)) co_return std::move(*refused);
-  if (ports_.on_event) ports_.on_event("given_up", {{"reason", reason}});
+  if (ports_.on_event) ports_.on_event("given_up", {{"reason", known_reason(reason)}});
   co_return co_await state(std::move(token));
 }
 

@@ -112,7 +112,9 @@ VerificationResult verify_content(const VerificationContent& content, const pki:
                                    .subject = printed_subject(*report.signer)});
   }
   result.signatures_valid = worst->indication == xades::Indication::total_passed;
-  result.message = message_of(*worst);
+  result.message = !content.content && worst->sub_indication == xades::SubIndication::signed_data_not_found
+                       ? tr("It cannot be told whether the signature is valid: the signed document is needed")
+                       : message_of(*worst);
   return result;
 }
 

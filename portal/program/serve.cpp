@@ -2,16 +2,21 @@
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <set>
 
+#include "base/text.hpp"
 #include "portal/api_face.hpp"
 #include "portal/judges.hpp"
 #include "portal/metrics.hpp"
@@ -32,13 +37,18 @@ using asio::awaitable;
 using base::ErrorCode;
 using service::tr;
 
-constexpr std::size_t fetches_at_once = 4;
+constexpr std::size_t fetches_at_once = 16;
+constexpr std::size_t delegations_at_once = 64;    // with those that wait for a fetch: more hear at once that MPower is slow
 constexpr std::size_t large_messages_at_once = 1;  // a tree of one takes some hundred megabytes
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
 constexpr std::chrono::seconds trust_looked_at_every{1};
 constexpr std::size_t api_body_bytes = 64u << 20;
 constexpr std::size_t page_body_bytes = 4u << 20;
+
+void rethrow(std::exception_ptr thrown) {
+  if (thrown) std::rethrow_exception(thrown);
+}
 
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
@@ -87,20 +97,23 @@ class Portal {
   int run();
 
  private:
-  void event(std::string_view event, const service::EventFields& fields);
+  void event(std::string_view event, const service::EventFields& fields, spdlog::level::level_enum level = spdlog::level::info);
+  awaitable<std::optional<Fault>> delegation(ExpectedSigner signer);
+  std::function<void(std::string_view event, std::string_view detail)> watch(const char* listener);
   awaitable<net::HttpResponse> operations(net::HttpRequest request);
   awaitable<VerificationResponse> verify(VerificationRequest request, Language language);
   awaitable<void> keep_register();
   awaitable<void> keep_trust();
   awaitable<void> keep_clean();
+  awaitable<void> stop_when_told();
   awaitable<void> stop();
   base::Result<void> listen(net::HttpServer& server, const Configuration::Listener& listener, const char* what);
   base::Result<pki::TrustMaterial> consumer_cas() const;
   base::Result<pki::TrustMaterial> signer_trust() const;
 
   Configuration configuration_;
+  asio::io_context io_{1};  // outlives all that answers to it
   std::unique_ptr<Store> store_;
-  asio::io_context io_{1};
   asio::thread_pool workers_{1};  // folders, the sandbox's signatures
   asio::thread_pool readers_{large_messages_at_once};
   asio::thread_pool fetchers_{fetches_at_once};  // waits for other services block nobody who judges
@@ -116,6 +129,8 @@ class Portal {
   std::unique_ptr<net::HttpServer> api_, pages_, operations_;
   Metrics metrics_;
   service::EventLog warnings_{[](service::EventLog::Severity, const std::string& line) { spdlog::warn(line); }, {}};
+  std::size_t delegations_ = 0;        // under way
+  std::atomic<bool> given_up_{false};  // fetches end: nobody waits for them any more
   asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
   bool stopping_ = false;
 };
@@ -218,10 +233,7 @@ base::Result<void> Portal::prepare() {
   api_ports.now = now;
   api_ports.message = message_of;
   api_ports.on_event = on_event;
-  api_ports.check_delegation = [this](ExpectedSigner signer) {
-    return service::on_worker(
-        fetchers_, [signer = std::move(signer), mpower = configuration_.mpower] { return check_delegation(signer, mpower); });
-  };
+  api_ports.check_delegation = [this](ExpectedSigner signer) { return delegation(std::move(signer)); };
   api_ports.read_large = [this](std::string body, std::string soap_action) {
     return service::on_worker(
         readers_, [body = std::move(body), soap_action = std::move(soap_action)] { return read_call(body, soap_action, {}); });
@@ -255,6 +267,7 @@ base::Result<void> Portal::prepare() {
   api_handlers.speaks_for_many = is_proxy;
   api_handlers.request = [this](net::HttpRequest request) { return api_face_->answer(std::move(request)); };
   api_handlers.body_bytes = [this](const net::HttpRequest& head) { return api_face_->body_bytes(head); };
+  api_handlers.on_event = watch("api");
   api_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(api_handlers), api_limits);
   if (auto listening = listen(*api_, configuration_.api, "api"); !listening) return listening;
 
@@ -268,6 +281,7 @@ base::Result<void> Portal::prepare() {
   page_handlers.speaks_for_many = is_proxy;
   page_handlers.request = [this](net::HttpRequest request) { return page_face_->answer(std::move(request)); };
   page_handlers.body_bytes = [this](const net::HttpRequest& head) { return page_face_->body_bytes(head); };
+  page_handlers.on_event = watch("pages");
   pages_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(page_handlers), page_limits);
   if (auto listening = listen(*pages_, configuration_.pages, "pages"); !listening) return listening;
 
@@ -278,21 +292,54 @@ base::Result<void> Portal::prepare() {
 }
 
 // One line and one count for what happened. Nothing personal comes here: faces give fixed words, counts and consumers' ids.
-void Portal::event(std::string_view event, const service::EventFields& fields) {
+void Portal::event(std::string_view event, const service::EventFields& fields, spdlog::level::level_enum level) {
   if (event.ends_with("_failed")) {
     warnings_.event(event, fields, service::EventLog::Clock::now());
     return metrics_.count(event, {});
   }
+  // Whose values are from small sets that no stranger adds to: each makes a series of its own.
+  static constexpr std::array<std::string_view, 4> labelled{"operation", "instrument", "outcome", "reason"};
   std::string line(event);
   Metrics::Labels labels;
   std::uint64_t by = 1;
   for (const auto& [key, value] : fields) {
     line += " " + std::string(key) + "=" + value;
     if (key == "saved") by = std::stoull(value);
-    if (key != "saved" && key != "refused" && key != "consumer" && key != "host") labels.emplace_back(key, value);
+    if (std::ranges::find(labelled, key) != labelled.end()) labels.emplace_back(key, value);
   }
-  spdlog::info(line);
-  metrics_.count(event == "api_call" ? "api_calls" : event, labels, by);
+  spdlog::log(level, line);
+  metrics_.count(event, labels, by);
+}
+
+// A text of others as a value in the log: one line, and its end is seen.
+std::string in_quotes(std::string_view text) {
+  std::string made = base::shown(text, 300);
+  std::ranges::replace(made, '"', '\'');
+  return '"' + made + '"';
+}
+
+// Connections that came to nothing. Strangers can have any number dropped: these are counted alone.
+std::function<void(std::string_view, std::string_view)> Portal::watch(const char* listener) {
+  return [this, listener](std::string_view name, std::string_view detail) {
+    metrics_.count("connections", {{"listener", listener}, {"outcome", std::string(name)}});
+    if (name != "connection_dropped") spdlog::warn("{} listener={} detail={}", name, listener, in_quotes(detail));
+  };
+}
+
+awaitable<std::optional<Fault>> Portal::delegation(ExpectedSigner signer) {
+  Delegation found = busy_delegation();
+  if (delegations_ < delegations_at_once) {
+    ++delegations_;
+    found = co_await service::on_worker(
+        fetchers_, [this, signer = std::move(signer)] { return check_delegation(signer, configuration_.mpower, &given_up_); });
+    --delegations_;
+  }
+  service::EventFields fields{{"outcome", std::string(found.outcome)}};
+  if (found.status != 0) fields.emplace_back("status", std::to_string(found.status));
+  if (!found.detail.empty()) fields.emplace_back("detail", in_quotes(found.detail));
+  const bool ours = found.fault && found.fault->code == FaultCode::server;
+  event("mpower", fields, ours ? spdlog::level::warn : spdlog::level::info);
+  co_return std::move(found.fault);
 }
 
 // For those who watch the service: /health says that this process answers, /ready that its database does too.
@@ -374,7 +421,7 @@ awaitable<void> Portal::keep_trust() {
     auto cas = co_await service::on_worker(workers_, [this] { return consumer_cas(); });
     auto signers = co_await service::on_worker(workers_, [this] { return signer_trust(); });
     if (!cas || !signers) {
-      spdlog::warn("trust_not_read detail=\"{}\"", (cas ? signers : cas).error().detail);
+      spdlog::warn("trust_not_read detail={}", in_quotes((cas ? signers : cas).error().detail));
       continue;
     }
     spdlog::info("trust_changed consumer_cas={} consumer_lists={} signer_anchors={} signer_lists={}",
@@ -399,36 +446,45 @@ awaitable<void> Portal::keep_clean() {
   }
 }
 
+// The first signal lets what is under way finish, within a limit; the second ends it.
+awaitable<void> Portal::stop_when_told() {
+  asio::signal_set signals(io_, SIGINT, SIGTERM);
+  co_await signals.async_wait(asio::use_awaitable);
+  asio::co_spawn(io_, stop(), rethrow);
+  co_await signals.async_wait(asio::use_awaitable);
+  spdlog::warn("stopped_at_once");
+  io_.stop();
+}
+
 awaitable<void> Portal::stop() {
   stopping_ = true;
   sd_notify(0, "STOPPING=1");
+  spdlog::info("stopping api_connections={} page_connections={}", api_->connections(), pages_->connections());
   register_timer_.cancel();
   trust_timer_.cancel();
   sweep_timer_.cancel();
-  co_await api_->stop();
-  co_await pages_->stop();
-  co_await operations_->stop();
+  using namespace asio::experimental::awaitable_operators;
+  co_await (api_->stop(configuration_.stop_timeout) && pages_->stop(configuration_.stop_timeout));
+  co_await operations_->stop();  // until now it told that this stops
   io_.stop();
 }
 
 int Portal::run() {
-  const auto rethrow = [](std::exception_ptr thrown) {
-    if (thrown) std::rethrow_exception(thrown);
-  };
   asio::co_spawn(io_, keep_register(), rethrow);
   asio::co_spawn(io_, keep_trust(), rethrow);
   asio::co_spawn(io_, keep_clean(), rethrow);
-  asio::signal_set signals(io_, SIGINT, SIGTERM);
-  signals.async_wait([this, rethrow](boost::system::error_code error, int) {
-    if (!error) asio::co_spawn(io_, stop(), rethrow);
-  });
+  asio::co_spawn(io_, stop_when_told(), rethrow);
   sd_notify(0, "READY=1");
-  spdlog::info("ready public_url={}{}", configuration_.public_url, sandbox_ ? " SANDBOX" : "");
+  spdlog::info("ready public_url={} sandbox={}", configuration_.public_url, sandbox_ != nullptr);
   io_.run();
+  std::signal(SIGINT, SIG_DFL);  // should a database hang now, one more signal ends this
+  std::signal(SIGTERM, SIG_DFL);
+  given_up_ = true;
   judges_.join();
-  workers_.join();
-  readers_.join();
-  fetchers_.join();
+  for (asio::thread_pool* const pool : {&workers_, &readers_, &fetchers_}) {
+    pool->stop();  // nobody waits any more for what was not begun
+    pool->join();
+  }
   spdlog::info("stopped");
   return 0;
 }

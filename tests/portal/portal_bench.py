@@ -39,6 +39,17 @@ def free_port():
         return found.getsockname()[1]
 
 
+def server_certificate(folder, name="server"):
+    """A server's own for localhost: (certificate, key)."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, stderr=subprocess.DEVNULL,
+    )
+    return certificate, key
+
+
 class Portal:
     """signet-portal with a sandbox below `folder`. `more` is added to its configuration."""
 
@@ -47,13 +58,8 @@ class Portal:
         self.folder = pathlib.Path(folder)
         self.sandbox = self.folder / "sandbox"
         self.sandbox.mkdir(parents=True, exist_ok=True)
-        self.api_port, self.page_port = free_port(), free_port()
-        self.certificate, self.key = self.folder / "server.pem", self.folder / "server.key"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-            + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.key, "-out", self.certificate],
-            check=True, stderr=subprocess.DEVNULL,
-        )
+        self.api_port, self.page_port, self.operations_port = free_port(), free_port(), free_port()
+        self.certificate, self.key = server_certificate(self.folder)
         self.pages = f"http://127.0.0.1:{self.page_port}"
         self.api = f"https://localhost:{self.api_port}/MSign.svc"
         self.configuration = self.folder / "portal.toml"
@@ -61,6 +67,7 @@ class Portal:
             f'public_url = "{self.pages}"\n'
             f'[api]\nlisten = ["127.0.0.1:{self.api_port}"]\ncertificate = "{self.certificate}"\nkey = "{self.key}"\n'
             f'[pages]\nlisten = ["127.0.0.1:{self.page_port}"]\n'
+            f'[operations]\nlisten = ["127.0.0.1:{self.operations_port}"]\n'
             f'[store]\ndatabase = "{database or f"sqlite:{self.folder}/portal.db"}"\n'
             f'[consumers]\nca = "{self.sandbox}"\n'
             f'[sandbox]\nfolder = "{self.sandbox}"\n'
@@ -95,6 +102,14 @@ class Portal:
                 continue
             return False
         return True
+
+    def operations(self, path):
+        """(HTTP status, text) of /health, /ready or /metrics."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_port}{path}", timeout=WITHIN_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
 
     def stop(self):
         """Its exit code after SIGTERM."""

@@ -4,6 +4,7 @@ signet_test(unit portal
     portal/portal_configuration_test.cpp
     portal/portal_identity_test.cpp
     portal/portal_judges_test.cpp
+    portal/portal_metrics_test.cpp
     portal/portal_page_token_test.cpp
     portal/portal_rules_test.cpp
     portal/portal_soap_hostile_test.cpp

@@ -71,7 +71,7 @@ struct HttpLimits {
   std::chrono::milliseconds header_timeout{30'000};  // a browser's permission prompt holds a silent connection
   std::chrono::milliseconds body_timeout{30'000};
   std::chrono::milliseconds write_timeout{60'000};
-  std::chrono::milliseconds close_timeout{2'000};  // for a closing handshake, and for what runs when the server stops
+  std::chrono::milliseconds close_timeout{2'000};  // for a closing handshake
 };
 
 struct TlsFiles {
@@ -97,8 +97,9 @@ class HttpServer {
 
   std::size_t connections() const;
   void stop_accepting();
-  // Lets requests that are being answered finish, closes WebSockets with 1001, cuts what is left after the close timeout.
-  boost::asio::awaitable<void> stop();
+  // Lets requests that are being answered finish, closes WebSockets with 1001, cuts what is left after `patience` (the close
+  // timeout if none is given).
+  boost::asio::awaitable<void> stop(std::optional<std::chrono::milliseconds> patience = {});
 
  private:
   class Implementation;

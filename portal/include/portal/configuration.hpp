@@ -20,6 +20,7 @@ namespace signet::portal {
 struct Configuration {
   std::string public_url;  // where people find the pages, without a slash at its end: "https://sign.example"
   std::string log_level = "info";
+  std::chrono::milliseconds stop_timeout{30'000};  // what is under way when the service is told to stop may take so long
 
   struct Listener {
     std::vector<net::Endpoint> endpoints;
@@ -56,7 +57,7 @@ struct Configuration {
 
   // Powers of representation, asked of MPower over mutual TLS. Without an address delegations are refused.
   struct Mpower {
-    std::string url;  // up to /api: "https://mpower.example:8443"
+    std::string url;  // up to /api: "https://mpower.example:8443/clients-api"
     net::FetchTls tls;
     std::map<int, std::string> roles;  // DelegatedRoleID to AuthorizationTypeCode: 12 = "AT-0000123"
     std::chrono::milliseconds timeout{10'000};

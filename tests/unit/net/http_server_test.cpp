@@ -392,6 +392,27 @@ TEST_CASE("stopping closes WebSockets with 1001 and takes no new connections") {
   CHECK_THROWS(RawClient(echo.port));
 }
 
+TEST_CASE("a request that is half there when the server stops has the time that is given, and no more") {
+  HttpLimits limits;
+  limits.close_timeout = std::chrono::milliseconds(100);
+  Echo echo(limits);
+  RawClient client(echo.port);
+  REQUIRE(client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"));
+  REQUIRE(client.response().status == 100);  // its body is being read
+  REQUIRE(client.send("ha"));
+  const bool in_time = GENERATE(true, false);
+  auto stopped = boost::asio::co_spawn(echo.context.io(), echo.server->stop(std::chrono::milliseconds(in_time ? 30'000 : 200)),
+                                       boost::asio::use_future);
+  if (in_time) {
+    REQUIRE(stopped.wait_for(std::chrono::milliseconds(300)) == std::future_status::timeout);
+    REQUIRE(client.send("lf"));
+    CHECK(client.response().body == "half");
+  }
+  CHECK(client.ended());
+  stopped.get();
+  CHECK(echo.connections() == 0);
+}
+
 TEST_CASE("a peer that does not answer the closing handshake cannot hold the server up") {
   HttpLimits limits;
   limits.close_timeout = std::chrono::milliseconds(100);
