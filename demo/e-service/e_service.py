@@ -3,6 +3,7 @@
 zeep, as any integrator would; docs/sandbox.md walks through it.
 
 usage: e_service.py --wsdl URL --sign-page URL --certificate FILE --key FILE [--ca FILE] [--listen ADDRESS:PORT] [--public-url URL]
+                    [--tls-certificate FILE --tls-key FILE]
 
   --wsdl URL          the portal's contract, https://…/MSign.svc?singleWsdl
   --sign-page URL     where people sign, https://sign.example
@@ -11,6 +12,7 @@ usage: e_service.py --wsdl URL --sign-page URL --certificate FILE --key FILE [--
   --ca FILE           what the portal's own certificate is checked by (default: the machine's authorities)
   --listen            default 127.0.0.1:8090
   --public-url URL    how browsers reach it (default: http:// and --listen); its ReturnUrl is below it and must be registered
+  --tls-certificate FILE, --tls-key FILE  PEM: browsers reach it by HTTPS
 """
 import argparse
 import base64
@@ -19,6 +21,8 @@ import html
 import http.server
 import re
 import secrets
+import socket
+import ssl
 import sys
 import threading
 import urllib.parse
@@ -205,18 +209,40 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.show(200, "Verified", f"<table id=verified><tr><th>document<th>verdict<th>signer</tr>{rows}</table><p><a href=/>Sign something else</a>")
 
 
+class Server(http.server.ThreadingHTTPServer):
+    tls = None
+
+    def finish_request(self, request, client_address):
+        """In the connection's own thread: a slow handshake holds up nobody."""
+        if self.tls is None:
+            return super().finish_request(request, client_address)
+        request.settimeout(Handler.timeout)
+        try:
+            with self.tls.wrap_socket(request, server_side=True) as wrapped:
+                super().finish_request(wrapped, client_address)
+        except (ssl.SSLError, OSError):
+            pass  # browsers open connections that they do not use
+        return None
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("usage: ", 1)[1], add_help=True)
     for name in ("wsdl", "sign-page", "certificate", "key"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--ca")
     parser.add_argument("--listen", default="127.0.0.1:8090")
-    parser.add_argument("--public-url")
+    for name in ("public-url", "tls-certificate", "tls-key"):
+        parser.add_argument(f"--{name}")
     options = parser.parse_args()
     options.public_url = options.public_url or f"http://{options.listen}"
     host, _, port = options.listen.rpartition(":")
     Handler.service = EService(options)
-    server = http.server.ThreadingHTTPServer((host.strip("[]"), int(port)), Handler)
+    host = host.strip("[]")
+    Server.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if options.tls_certificate:
+        Server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        Server.tls.load_cert_chain(options.tls_certificate, options.tls_key)
+    server = Server((host, int(port)), Handler)
     print(f"The sample e-service: {options.public_url}/", flush=True)
     try:
         server.serve_forever()
