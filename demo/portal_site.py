@@ -281,7 +281,6 @@ class Site:
             f'[consumers]\nca = "{self.work}/sandbox"\n[signers]\ntrust = "{self.trust}"\n[sandbox]\nfolder = "{self.work}/sandbox"\n'
             f'[[instruments]]\nid = "moldsign"\nissuers = "{self.trust}"\n'
             f'[[instruments]]\nid = "nationalid"\nissuers = "{self.trust}"\n'
-            '[[instruments]]\nid = "mobile"\nkind = "mobile"\n'
             '[[instruments]]\nid = "sandbox"\nkind = "sandbox"\n'
         )
         if self.mpower:
@@ -341,7 +340,7 @@ def explained(site):
     lines += [f"The contract           {site.api_for_others}?singleWsdl", f"Health and metrics     {site.operations}/health  /ready  /metrics"]
     if site.mpower:
         lines.append(f"MPower stand-in        {site.mpower}      IDNP {SIGNER} may sign for {EMPLOYER} with the role {ROLE}")
-    lines += ["", f"Sign with MoldSign: the demo token, IDNP {SIGNER}. {asks}", "Or with the trial instrument or a simulated phone, without a token."]
+    lines += ["", f"Sign with MoldSign: the demo token, IDNP {SIGNER}. {asks}", "Or with the trial instrument, without a token."]
     if site.public:
         lines += [
             "", f"Browsers are to trust {site.tls.ca} (the key of this CA is deleted; nobody can issue with it):",
