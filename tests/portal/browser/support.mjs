@@ -12,8 +12,10 @@ export const BROWSER = process.env.SIGNET_TEST_BROWSER ?? "chromium";
 
 const KINDS = {
   chromium: { type: chromium, executablePath: process.env.SIGNET_TEST_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] },
-  // Debian's own, which playwright-core drives by WebDriver BiDi under this name. It does not tell of the question of a page that is left.
-  firefox: { type: firefox, executablePath: process.env.SIGNET_TEST_FIREFOX ?? "/usr/bin/firefox-esr", channel: "moz-firefox", firefoxUserPrefs: { "dom.disable_beforeunload": true } },
+  // Debian's own, which playwright-core drives by WebDriver BiDi under this name. Its questions in windows of its own, whether to leave the
+  // page and whether to send the form again, do not reach a test: yes.
+  firefox: { type: firefox, executablePath: process.env.SIGNET_TEST_FIREFOX ?? "/usr/bin/firefox-esr", channel: "moz-firefox",
+    firefoxUserPrefs: { "dom.disable_beforeunload": true, "dom.confirm_repost.testing.always_accept": true } },
 };
 
 function kind() {
