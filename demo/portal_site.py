@@ -117,7 +117,7 @@ class Tls:
 class Site:
     """`with Site(…) as site:` everything runs; afterwards nothing does. What it wrote stays in `work`."""
 
-    def __init__(self, bin_folder, work, pin, pinentry=None, listen=None, name=None, first_port=FIRST_PORT, tls=None):
+    def __init__(self, bin_folder, work, pin, pinentry=None, listen=None, name=None, first_port=FIRST_PORT, tls=None, expire_after_s=3600):
         self.bin, self.work, self.pin = (pathlib.Path(path).resolve() for path in (bin_folder, work, pin))
         # Who asks for the PIN: a program as named, else pinentry if there is a screen, else one that agrees to everything.
         self.person_asked = pinentry is None and bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
@@ -146,6 +146,7 @@ class Site:
         self.configuration = self.work / "portal.toml"
         self.names = list(dict.fromkeys([page_host, shop_host, "localhost", "127.0.0.1"]))
         self.tls_folder = pathlib.Path(tls).resolve() if tls else self.work / "tls"
+        self.expire_after_s = expire_after_s
         self._running = []  # (name, process), in the order in which they began
 
     def __enter__(self):
@@ -277,7 +278,7 @@ class Site:
             f'[api]\nlisten = {json.dumps(api)}\n{tls}'
             f'[pages]\nlisten = ["{at}:{self.page_port}"]\n{tls if self.public else ""}'
             f'[operations]\nlisten = ["127.0.0.1:{self.operations_port}"]\n'
-            f'[store]\ndatabase = "sqlite:{self.work}/portal.db"\n'
+            f'[requests]\nexpire_after_s = {self.expire_after_s}\n[store]\ndatabase = "sqlite:{self.work}/portal.db"\n'
             f'[consumers]\nca = "{self.work}/sandbox"\n[signers]\ntrust = "{self.trust}"\n[sandbox]\nfolder = "{self.work}/sandbox"\n'
             f'[[instruments]]\nid = "moldsign"\nissuers = "{self.trust}"\n'
             f'[[instruments]]\nid = "nationalid"\nissuers = "{self.trust}"\n'

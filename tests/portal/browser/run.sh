@@ -2,6 +2,7 @@
 # The Sign Page in a browser with all that stands behind it (site.py). Exit codes as site.py's.
 # usage: tests/portal/browser/run.sh BIN [chromium|firefox [public]]
 # SIGNET_TEST_ONLY: only the tests whose names fit this regular expression.
+# SIGNET_SCREENSHOTS=FOLDER: instead of the tests, pictures of what people see, in three sizes and languages.
 # public: the portal and the e-service are at an address that is no loopback, and the browser on a screen.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,4 +27,5 @@ if [ "${3:-}" = public ]; then
   for tool in xvfb-run xdotool; do command -v $tool >/dev/null || skip "no $tool"; done
   exec /usr/bin/python3 "$here/site.py" --public 203.0.113.10 "$bin" xvfb-run -a -s "-screen 0 1280x1000x24" node --test "$here/public.test.mjs"
 fi
+[ -z "${SIGNET_SCREENSHOTS:-}" ] || exec /usr/bin/python3 "$here/site.py" --expire-after-s 60 "$bin" node "$here/pictures.mjs"
 exec /usr/bin/python3 "$here/site.py" "$bin" node --test ${SIGNET_TEST_ONLY:+--test-name-pattern "$SIGNET_TEST_ONLY"} "$here/tc_funct.test.mjs"

@@ -2,9 +2,10 @@
 """Starts what the portal's demonstration starts (demo/portal_site.py), in a network namespace, with a person at the dialogs who does
 as a file says, and runs COMMAND beside it.
 
-usage: site.py [--public ADDRESS] BIN COMMAND [ARGUMENT…]
+usage: site.py [--public ADDRESS] [--expire-after-s N] BIN COMMAND [ARGUMENT…]
 
-  --public ADDRESS  the namespace has this address too, and the pages are https:// there
+  --public ADDRESS    the namespace has this address too, and the pages are https:// there
+  --expire-after-s N  how long a request waits to be signed
 
 COMMAND finds in its environment SIGNET_SITE_ESERVICE, SIGNET_SITE_PORTAL (addresses), SIGNET_SITE_CA (of their certificates) and
 SIGNET_SITE_PERSON, a folder: what the file `answer` there says (sign, cancel) is what the person does at a dialog, `dialogs` has a
@@ -63,6 +64,7 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("usage: ", 1)[1])
     parser.add_argument("--in-namespace", action="store_true")
     parser.add_argument("--public")
+    parser.add_argument("--expire-after-s", type=int, default=3600)
     parser.add_argument("bin")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
@@ -75,7 +77,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="site-") as work:
         person = pathlib.Path(work) / "person"
         pinentry = person_in(person)
-        with Site(options.bin, pathlib.Path(work) / "site", person / "pin", pinentry, options.public, options.public) as site:
+        with Site(options.bin, pathlib.Path(work) / "site", person / "pin", pinentry, options.public, options.public, expire_after_s=options.expire_after_s) as site:
             found = {"ESERVICE": site.shop, "PORTAL": site.pages, "CA": site.tls.ca, "PERSON": person}
             environment = {**os.environ, **{f"SIGNET_SITE_{name}": str(value) for name, value in found.items()}}
             status = subprocess.run(options.command, env=environment, check=False).returncode
