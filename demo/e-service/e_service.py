@@ -67,11 +67,13 @@ class EService:
         with self._lock:
             return getattr(self._client.service, operation)(*arguments, **named)
 
-    def post(self, texts, title, idnp):
+    def post(self, texts, title, idnp, idno, role):
         order = Order(texts)
         contents = [{"Content": order.digest(i), "CorrelationID": str(i), "Name": f"document-{i + 1}.txt"} for i in range(len(texts))]
         request = {"ContentType": "Hash", "Contents": {"SignContent": contents}, "ShortContentDescription": title}
-        if idnp:
+        if idno:
+            request["ExpectedSigner"] = {"DelegatedRoleID": int(role or 0), "DelegatorID": idno, "DelegatorType": "Organization", "ID": idnp}
+        elif idnp:
             request["ExpectedSigner"] = {"DelegatedRoleID": 0, "DelegatorType": "None", "ID": idnp}
         order.request_id = self.call("PostSignRequest", request)
         token = secrets.token_urlsafe(16)
@@ -140,6 +142,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 <label for=documents>Documents, one a line</label><textarea id=documents name=documents rows=6>{value("documents", SAMPLE)}</textarea>
 <label for=title>What is it?</label><input id=title name=title value="{value("title", "Invoices of November")}">
 <label for=idnp>Who must sign (IDNP; empty: anybody)</label><input id=idnp name=idnp value="{value("idnp")}">
+<label for=idno>For which organization (IDNO; empty: for themselves)</label><input id=idno name=idno value="{value("idno")}">
+<label for=role>In which role for it (a number)</label><input id=role name=role inputmode=numeric value="{value("role")}">
 <label for=instrument>With what</label><select id=instrument name=instrument>{options}</select>
 <label for=msisdn>Phone number (373 and 8 digits)</label><input id=msisdn name=msisdn value="{value("msisdn")}">
 <label for=lang>Language</label><select id=lang name=lang><option>ro<option>ru<option>en</select>
@@ -171,7 +175,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not texts:
             return self.ask(given, "There is nothing to sign")
         try:
-            token, order = self.service.post(texts, given.get("title", ""), given.get("idnp", ""))
+            token, order = self.service.post(texts, *(given.get(name, "").strip() for name in ("title", "idnp", "idno", "role")))
         except zeep.exceptions.Fault as fault:
             return self.ask(given, f"{fault.code}: {fault.message}")
         fields = {"ReturnUrl": self.service.public_url + "/signed", "RelayState": token, "Instrument": given.get("instrument"), "MSISDN": given.get("msisdn"), "lang": given.get("lang")}
