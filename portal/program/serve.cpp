@@ -392,6 +392,7 @@ awaitable<void> Portal::keep_register() {
     boost::system::error_code error;
     co_await register_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (stopping_) break;
+    sd_notify(0, "WATCHDOG=1");
     const auto version = co_await store_->consumers_version();
     if (!version || *version == register_version_) continue;
     auto consumers = co_await store_->consumers();
