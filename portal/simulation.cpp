@@ -73,6 +73,10 @@ awaitable<std::optional<PageReply>> Simulation::play(Play play) {
   const auto lasts = std::chrono::ceil<std::chrono::seconds>(play.delay) + claim_lasts;
   const auto claimed = co_await ports_.store->claim(claim(play.request_id, play.key, lasts), play.instrument);
   if (!claimed) co_return unavailable();
+  if (*claimed == ClaimOutcome::ended && play.action == Action::sign) {  // by who did not hear the answer
+    const auto found = co_await ports_.store->request(play.request_id, ports_.now());
+    if (found && *found && (*found)->status == SignStatus::success) co_return std::nullopt;
+  }
   if (auto refused = not_claimed(*claimed)) co_return refused;
   known = played(play.request_id);
   if (known == nullptr) co_return error_reply(429, "too_many", "The sandbox is busy.");

@@ -103,7 +103,7 @@ class PlayedTest(SandboxCase):
                 request_id = self.post()
                 self.assertIs(self.play(request_id, **parameters)["test"], True)
                 self.assertEqual(self.outcome(request_id), expected)
-                self.assertEqual(self.refused(request_id, action="sign"), (409, "ended"))
+                self.assertEqual(self.refused(request_id, action="cancel"), (409, "ended"))
                 self.assertEqual(SignPage(self.portal, request_id).data["status"], expected[0].lower())
 
     def test_who_signs(self):
