@@ -304,7 +304,7 @@ class Site:
         self._listens("signet-portal", portal, self.page_port, self._reached_at())
 
     def _start_agent(self, softhsm_configuration):
-        (self.work / "run").mkdir(mode=0o700)
+        (self.work / "run").mkdir(mode=0o700, exist_ok=True)
         settings = self.work / "signet.toml"
         settings.write_text(
             f'control_socket = "{self.work}/run/control.sock"\njournal = "{self.work}/journal"\n'
