@@ -282,6 +282,7 @@ class Site:
             f'[consumers]\nca = "{self.work}/sandbox"\n[signers]\ntrust = "{self.trust}"\n[sandbox]\nfolder = "{self.work}/sandbox"\n'
             f'[[instruments]]\nid = "moldsign"\nissuers = "{self.trust}"\n'
             f'[[instruments]]\nid = "nationalid"\nissuers = "{self.trust}"\n'
+            '[[instruments]]\nid = "mobile"\nkind = "mobile"\n'
             '[[instruments]]\nid = "sandbox"\nkind = "sandbox"\n'
         )
         if self.mpower:
