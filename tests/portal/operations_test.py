@@ -44,6 +44,8 @@ def verify_body(*pairs):
 
 
 class OperationsCase(unittest.TestCase):
+    maxDiff = None
+
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory(prefix="portal-")
@@ -170,6 +172,7 @@ class MetricsTest(OperationsCase):
             ("page_opened", "outcome", "unknown"): 1,
             ("results_saved", "instrument", "sandbox", "outcome", "success"): 2,
             ("given_up", "reason", "pin_locked"): 1,
+            ("sandbox_played",): 1,
         })
 
     def test_gauges(self):
