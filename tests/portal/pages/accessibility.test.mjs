@@ -32,6 +32,8 @@ async function pageIn(t, name, { size, ...options }) {
   if (claimed) request.claim = { key: "f".repeat(32), until: Date.now() + 60_000 };
   Object.assign(request ?? {}, ended);
   const page = await open(t, bench, path ?? `/${request.id}`, { ...SIZES[size], ...options, complaints });
+  // A page that leads back by itself stays for as long as it is looked at: its site does not answer.
+  await page.route(({ hostname }) => hostname === "services.example", () => {});
   await reach(page, STATES[name], request);
   return page;
 }
