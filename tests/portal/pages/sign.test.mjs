@@ -564,7 +564,9 @@ test("progress is told politely, not at every step", async (t) => {
   await headed(page, "All 60 documents are signed");
   const told = await page.evaluate(() => globalThis.told);
   assert.ok(told.some((text) => /of 60 signed/.test(text)), told.join("\n"));
-  assert.ok(told.length <= 14, `${told.length}: ${told.join("\n")}`);
+  // Each quarter of what is counted once, whichever of them a slow machine comes to show; and a few words in between.
+  assert.ok(told.filter((text) => / of 60 signed/.test(text)).length <= 4, told.join("\n"));
+  assert.ok(told.length <= 20, `${told.length}: ${told.join("\n")}`);
   assert.match(told.at(-1), /^All 60 documents are signed/);
 });
 
