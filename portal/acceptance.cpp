@@ -12,7 +12,8 @@
 namespace signet::portal {
 namespace {
 
-constexpr std::chrono::minutes clock_skew{5};  // between a TSA and us
+constexpr std::chrono::hours signer_clock_skew{1};  // between a person's computer and us
+constexpr std::chrono::minutes clock_skew{5};       // between a TSA and us
 
 // Ours take 4 to 12 kB; chains and two time stamps make some 30.
 constexpr xades::VerifyLimits signature_limits{.max_bytes = 256 * 1024, .max_signatures = 1, .max_references = 2};
@@ -114,6 +115,10 @@ std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted
   // Somebody may have one from before, over the same hash: nobody consented to this request with it. A time stamp that is yet to
   // be added would not tell: there the signer's word counts.
   const auto signed_at = report.proven_time ? report.proven_time : report.claimed_time;
+  // A time stamp is not signed: an old signature may get a new one. So what the signer says counts too, if his clock is not far
+  // off.
+  if (report.claimed_time && *report.claimed_time + signer_clock_skew < wanted.posted_at)
+    return std::unexpected(Refusal::signed_before);
   if (!signed_at || *signed_at + clock_skew < wanted.posted_at) return std::unexpected(Refusal::signed_before);
   if (!report.proven_time) return std::unexpected(Refusal::time_stamp_missing);
   // The report judges at the time stamp; what is taken now must hold now.

@@ -70,6 +70,14 @@ TEST_CASE("a signature from before the request was posted is another consent's")
   CHECK(bench.judged(signature, wanted) == Refusal::signed_before);
 }
 
+TEST_CASE("a signature from before the request is not made a new one by a time stamp of today") {
+  Bench bench;
+  auto wanted = bench.wanted(ana);
+  wanted.posted_at = now - 10min;
+  CHECK(bench.judged(bench.sign(bench.signer, {.signing_time = now - 2h}), wanted) == Refusal::signed_before);
+  CHECK_FALSE(bench.judged(bench.sign(bench.signer, {.signing_time = now - 30min}), wanted));  // a slow clock
+}
+
 TEST_CASE("a signature without a time stamp from before the request was posted gets none") {
   Bench bench;
   const auto bare = bench.sign(bench.signer, {.time_stamp = false});

@@ -37,6 +37,7 @@ struct Bench {
     xades::Packaging packaging = xades::Packaging::detached;
     base::DigestAlgorithm of_texts = base::DigestAlgorithm::sha256;
     base::DigestAlgorithm signed_by = base::DigestAlgorithm::sha256;
+    base::Time signing_time = now;  // what the signer says; the time stamp is of now
   };
   std::string sign(const demo::Identity& with, const How& how) {
     const xades::SignatureWriter writer({.signing_certificate = with.certificate,
@@ -44,7 +45,7 @@ struct Bench {
                                          .algorithm = {xades::KeyScheme::ecdsa, how.signed_by},
                                          .packaging = how.packaging,
                                          .shared_id = "signet-1",
-                                         .signing_time = now,
+                                         .signing_time = how.signing_time,
                                          .objects = how.texts.size()});
     std::vector<xades::DataObject> objects;
     for (const std::string& text : how.texts) objects.push_back({text, base::digest(how.of_texts, base::as_bytes(text))});
