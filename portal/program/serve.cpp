@@ -318,11 +318,12 @@ std::string in_quotes(std::string_view text) {
   return '"' + made + '"';
 }
 
-// Connections that came to nothing. Strangers can have any number dropped: these are counted alone.
+// Connections that came to nothing. Strangers can have any number dropped or refused: these are counted alone.
 std::function<void(std::string_view, std::string_view)> Portal::watch(const char* listener) {
   return [this, listener](std::string_view name, std::string_view detail) {
     metrics_.count("connections", {{"listener", listener}, {"outcome", std::string(name)}});
-    if (name != "connection_dropped") spdlog::warn("{} listener={} detail={}", name, listener, in_quotes(detail));
+    if (name.ends_with("_failed"))
+      warnings_.event(name, {{"listener", listener}, {"detail", std::string(detail)}}, service::EventLog::Clock::now());
   };
 }
 
