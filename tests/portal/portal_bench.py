@@ -1,5 +1,6 @@
 """A signet-portal of a test's own: sandbox, TLS files, consumers, and the two clients' sides of it."""
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -125,6 +126,13 @@ class Portal:
         if certificate:
             context.load_cert_chain(certificate, key)
         return context
+
+    def at_pages(self, method, path, body=None, headers=None):
+        """(status, headers, text) of a request to the pages, as it is."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.page_port, timeout=WITHIN_S)) as connection:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
 
     def soap(self, body, context, action="", headers=None):
         """(HTTP status, text) of bytes posted as they are."""

@@ -7,7 +7,6 @@ Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import base64
 import hashlib
-import http.client
 import json
 import pathlib
 import re
@@ -62,11 +61,7 @@ class VerifyPageTest(WireCase):
         self.detached = signed_by_sandbox(self, DOCUMENT)
 
     def http(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.portal.page_port, timeout=WITHIN_S)
-        self.addCleanup(connection.close)
-        connection.request(method, path, body, headers or {})
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read().decode()
+        return self.portal.at_pages(method, path, body, headers)
 
     def ask(self, body, headers=None, **more):
         headers = {"Content-Type": "application/json", "Origin": self.portal.pages} if headers is None else headers
