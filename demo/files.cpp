@@ -69,9 +69,11 @@ std::vector<std::string> signers_in(const std::filesystem::path& folder) {
   return names;
 }
 
-void write_pki(const std::filesystem::path& folder, const std::vector<std::string>& kinds, base::Time now) {
+void write_pki(const std::filesystem::path& folder, const std::vector<std::string>& kinds, base::Time now,
+               const std::string& crl_url) {
   std::filesystem::create_directories(folder);
   Authority authority("Signet Demo CA", now);
+  authority.publish_crl_at(crl_url);
   const std::string name = "demo-ca";
   write(folder, name, authority.root());
   for (const std::string& name_of_kind : kinds) {

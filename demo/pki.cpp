@@ -71,6 +71,7 @@ struct Plan {
   EVP_PKEY* subject_key;
   Subject::Usage usage;
   base::Time not_before, not_after;
+  std::string crl_url = {};
 };
 
 // Without an issuer: self-signed.
@@ -87,6 +88,7 @@ pki::Certificate make_certificate(const Plan& plan, const Identity* issuer, EVP_
   add_usage(x, issuer_x, plan.usage);
   add_extension(x, issuer_x, NID_subject_key_identifier, "hash");
   add_extension(x, issuer_x, NID_authority_key_identifier, "keyid:always");
+  if (!plan.crl_url.empty()) add_extension(x, issuer_x, NID_crl_distribution_points, ("URI:" + plan.crl_url).c_str());
   need(X509_sign(x, issuer_key, EVP_sha256()) > 0, "X509_sign");
 
   auto made = pki::Certificate::from_der(encoded<X509>(i2d_X509, x));
@@ -172,6 +174,7 @@ struct Authority::State {
   };
   std::vector<Revocation> revocations;
   std::uint64_t crl_number = 0;
+  std::string crl_url = {};
 };
 
 Authority::Authority(std::string name, base::Time now) : Authority(make_root(name, now), now) {}
@@ -184,8 +187,9 @@ const Identity& Authority::root() const { return state_->identity; }
 Identity Authority::issue(const Subject& subject) {
   const PrivateKey key = subject.key ? subject.key : make_key(subject.key_type, subject.rsa_bits);
   const Name name = distinguished_name(subject.common_name, subject.serial_number);
-  const Plan plan{name.get(), key.get(), subject.usage, state_->now - subject.starts_before_now,
-                  state_->now + subject.ends_after_now};
+  const Plan plan{
+      name.get(),     key.get(), subject.usage, state_->now - subject.starts_before_now, state_->now + subject.ends_after_now,
+      state_->crl_url};
   return {make_certificate(plan, &state_->identity, state_->identity.key.get()), key};
 }
 
@@ -194,6 +198,8 @@ Authority Authority::subordinate(const Subject& subject) {
   authority.usage = Subject::Usage::ca;
   return {issue(authority), state_->now};
 }
+
+void Authority::publish_crl_at(std::string url) { state_->crl_url = std::move(url); }
 
 void Authority::revoke(const pki::Certificate& certificate, base::Time at) {
   Asn1Integer serial{ASN1_INTEGER_dup(X509_get0_serialNumber(certificate.native()))};

@@ -1,8 +1,13 @@
 #include "net/fetch.hpp"
 
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <cstddef>
+#include <cstring>
 
 #include "base/owned.hpp"
 
@@ -50,6 +55,39 @@ std::unexpected<base::Error> failed(CURLcode code, const char* detail) {
   std::string text = curl_easy_strerror(code);
   if (detail != nullptr && *detail != '\0') text = text + ": " + detail;
   return base::failure(ErrorCode::network_failed, std::move(text), static_cast<std::uint64_t>(code));
+}
+
+// RFC 6890 and what IPv6 carries of IPv4: nothing that only this machine or its own network can reach.
+bool is_public(const boost::asio::ip::address_v4& address) {
+  const std::uint32_t bits = address.to_uint();
+  const auto within = [bits](std::uint32_t network, unsigned prefix) { return (bits ^ network) >> (32 - prefix) == 0; };
+  return !(within(0x00000000, 8) || within(0x0A000000, 8) || within(0x64400000, 10) || within(0x7F000000, 8) ||
+           within(0xA9FE0000, 16) || within(0xAC100000, 12) || within(0xC0000000, 24) || within(0xC0A80000, 16) ||
+           within(0xC6120000, 15) || within(0xE0000000, 3));
+}
+
+bool is_public(const boost::asio::ip::address_v6& address) {
+  if (address.is_v4_mapped()) return is_public(boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address));
+  const auto bytes = address.to_bytes();
+  if (bytes[0] == 0x20 && bytes[1] == 0x02)  // 6to4
+    return is_public(boost::asio::ip::address_v4({bytes[2], bytes[3], bytes[4], bytes[5]}));
+  return (bytes[0] & 0xE0) == 0x20;  // 2000::/3, all that is given out; what translates to IPv4 (64:ff9b::) is outside it
+}
+
+// libcurl's word for "I do not want this one": it goes on to the next address of the name.
+curl_socket_t open_public(void*, curlsocktype, curl_sockaddr* where) {
+  bool fine = false;
+  if (where->family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &where->addr, sizeof v4);
+    fine = is_public(boost::asio::ip::address_v4(ntohl(v4.sin_addr.s_addr)));
+  } else if (where->family == AF_INET6) {
+    boost::asio::ip::address_v6::bytes_type bytes{};
+    std::memcpy(bytes.data(), reinterpret_cast<const unsigned char*>(&where->addr) + offsetof(sockaddr_in6, sin6_addr),
+                bytes.size());
+    fine = is_public(boost::asio::ip::address_v6(bytes));
+  }
+  return fine ? ::socket(where->family, where->socktype | SOCK_CLOEXEC, where->protocol) : CURL_SOCKET_BAD;
 }
 
 class HeaderList {
@@ -126,6 +164,10 @@ base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.native());
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &receiver);
+  if (request.public_addresses_only) {
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_public);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);  // one that is kept was not asked about
+  }
   if (!request.tls.authorities.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request.tls.authorities.c_str());
   if (!request.tls.certificate.empty()) {
     curl_easy_setopt(easy, CURLOPT_SSLCERT, request.tls.certificate.c_str());

@@ -16,6 +16,7 @@
 #include <boost/beast/websocket.hpp>
 #include <ctime>
 #include <list>
+#include <map>
 
 #include "base/owned.hpp"
 
@@ -32,8 +33,7 @@ using base::ErrorCode;
 using boost::system::error_code;
 using ParsedRequest = http::request_parser<http::string_body>;
 using Stream = websocket::stream<beast::tcp_stream, false>;  // no deflate: slower on a loopback than what it saves
-using TlsStream = asio::ssl::stream<tcp::socket>;
-using Clock = std::chrono::steady_clock;
+using TlsStream = asio::ssl::stream<beast::tcp_stream>;
 
 // Expected ends are values: every operation gives its error_code.
 constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
@@ -41,10 +41,8 @@ constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds accept_pause{100};  // when no descriptor is left: trying at once would spin
 constexpr std::size_t linger_bytes = 256 * 1024;        // read and thrown away so that an early refusal arrives
 constexpr std::chrono::milliseconds linger_time{1'000};
-constexpr std::chrono::milliseconds late_at_most{20};  // a connection that is over its time ends so much later
-constexpr std::size_t head_at_once = 4 * 1024;         // read at once: most requests whole, and little for a silent connection
-constexpr std::size_t body_at_once = 64 * 1024;
-constexpr std::size_t written_at_once = 256 * 1024;  // head and body of an answer are one buffer up to here
+constexpr std::size_t small_body_bytes = 64 * 1024;
+constexpr const char* retry_after_s = "2";
 
 std::unexpected<base::Error> failed(std::string what, const error_code& error) {
   return base::failure(ErrorCode::network_failed, what + ": " + error.message(), static_cast<std::uint64_t>(error.value()));
@@ -68,7 +66,6 @@ HttpRequest plain_request(const http::request<http::string_body>& parsed, const 
   request.target = parsed.target();
   request.local = local;
   request.remote = remote;
-  request.headers.reserve(static_cast<std::size_t>(std::distance(parsed.begin(), parsed.end())));
   for (const auto& field : parsed) {
     std::string name(field.name_string());
     for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -82,6 +79,7 @@ struct Form {
   unsigned version = 11;
   bool keep_alive = false;
   bool head_only = false;
+  bool unread = false;  // the peer may still be sending
 };
 
 // RFC 9110 5.6.7: "Sun, 22 Nov 2026 10:00:00 GMT". Days and months in English whatever the locale.
@@ -98,79 +96,32 @@ std::string http_date(std::time_t time) {
   return text;
 }
 
-// A value has no line ends: what follows one would be read as a header.
-void append_header(std::string& head, std::string_view name, std::string_view value) {
-  head.append(name).append(": ");
-  const auto from = head.size();
-  head.append(value).append("\r\n");
-  std::replace_if(
-      head.begin() + static_cast<std::ptrdiff_t>(from), head.end() - 2,
-      [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
+http::response<http::string_body> beast_response(HttpResponse&& given, const Form& form) {
+  http::response<http::string_body> response;
+  response.version(form.version);
+  response.result(given.status);
+  response.set(http::field::date, http_date(std::time(nullptr)));
+  for (auto& [name, value] : given.headers) response.insert(name, value);
+  const std::size_t size = given.body.size();
+  if (!form.head_only) response.body() = std::move(given.body);
+  response.content_length(size);
+  response.keep_alive(form.keep_alive);
+  return response;
 }
 
-// As it goes over the wire, with the body in it or, where that is long, without: then the second is the body.
-struct Wire {
-  std::string head, body;
-  std::array<asio::const_buffer, 2> buffers() const { return {asio::buffer(head), asio::buffer(body)}; }
-};
-
-Wire wire_of(HttpResponse&& given, const Form& form) {
-  const bool together = given.body.size() <= written_at_once;
-  Wire wire;
-  wire.head.reserve(512 + (together ? given.body.size() : 0));
-  wire.head = form.version == 10 ? "HTTP/1.0 " : "HTTP/1.1 ";
-  wire.head.append(std::to_string(given.status)).append(" ").append(http::obsolete_reason(http::int_to_status(given.status)));
-  wire.head += "\r\n";
-  append_header(wire.head, "Date", http_date(std::time(nullptr)));
-  for (const auto& [name, value] : given.headers) append_header(wire.head, name, value);
-  append_header(wire.head, "Content-Length", std::to_string(given.body.size()));
-  if (form.version != 10 && !form.keep_alive) append_header(wire.head, "Connection", "close");
-  if (form.version == 10 && form.keep_alive) append_header(wire.head, "Connection", "keep-alive");
-  wire.head += "\r\n";
-  if (form.head_only) return wire;
-  if (together) {
-    wire.head += given.body;
-  } else {
-    wire.body = std::move(given.body);
-  }
-  return wire;
-}
-
-template <class AnyStream>
-awaitable<error_code> write(AnyStream& stream, const Wire& wire) {
-  if (wire.body.empty()) {
-    const auto [error, size] = co_await asio::async_write(stream, asio::buffer(wire.head), as_values);
-    co_return error;
-  }
-  const auto [error, size] = co_await asio::async_write(stream, wire.buffers(), as_values);
-  co_return error;
-}
-
-// Until the parser has the head, or all. What was read and belongs to the next request stays in the buffer.
-enum class Until : std::uint8_t { head, end };
-template <class AnyStream>
-awaitable<error_code> read(AnyStream& stream, beast::flat_buffer& buffer, ParsedRequest& parser, Until until) {
-  parser.eager(until == Until::end);
-  for (;;) {
-    error_code error;
-    if (buffer.size() > 0) {
-      buffer.consume(parser.put(buffer.data(), error));
-      if (error && error != http::error::need_more) co_return error;
-    }
-    if (parser.is_done() || (until == Until::head && parser.is_header_done())) co_return error_code{};
-    // A whole head is taken before the body that follows it in the same buffer.
-    if (!error && buffer.size() > 0) continue;
-    const std::size_t room = std::min(until == Until::head ? head_at_once : body_at_once, buffer.max_size() - buffer.size());
-    if (room == 0) co_return http::error::buffer_overflow;
-    const auto [failed, size] = co_await stream.async_read_some(buffer.prepare(room), as_values);
-    if (failed) co_return http::error::end_of_stream;  // it ended, or was cut: nobody is there to be answered
-    buffer.commit(size);
-  }
+// What counts as one caller: an address, of IPv6 the network that one household or office has.
+asio::ip::address caller_of(const asio::ip::address& address) {
+  if (!address.is_v6()) return address;
+  if (address.to_v6().is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  auto bytes = address.to_v6().to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
+  return asio::ip::address_v6(bytes);
 }
 
 HttpResponse refusal(unsigned status) {
   HttpResponse response;
   response.status = status;
+  if (status == 503) response.headers.emplace_back("Retry-After", retry_after_s);
   return response;
 }
 
@@ -239,15 +190,16 @@ std::vector<std::string_view> HttpRequest::all(std::string_view name) const {
 class HttpServer::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
   Implementation(asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits)
-      : handlers_(std::move(handlers)), limits_(limits), ended_(executor), watch_(executor), executor_(std::move(executor)) {
+      : handlers_(std::move(handlers)), limits_(limits), ended_(executor), executor_(std::move(executor)) {
     ended_.expires_at(asio::steady_timer::time_point::max());
   }
 
   base::Result<std::uint16_t> listen(tcp::acceptor acceptor, const std::optional<TlsFiles>& tls);
   asio::any_io_executor executor() const { return executor_; }
   std::size_t connections() const { return connections_.size(); }
+  std::chrono::milliseconds close_timeout() const { return limits_.close_timeout; }
   void stop_accepting();
-  awaitable<void> stop(std::shared_ptr<Implementation> self);
+  awaitable<void> stop(std::shared_ptr<Implementation> self, std::chrono::milliseconds patience);
   void cut_all();
 
  private:
@@ -264,24 +216,60 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
     std::function<void()> cut;
     Endpoint local, remote;
     std::shared_ptr<const base::Bytes> client_certificate;
-    bool waiting = true;                                    // for a request to begin
-    Clock::time_point deadline = Clock::time_point::max();  // it is cut then
+    bool waiting = true;  // for a request to begin
   };
+
+  // A share of body_bytes_at_once.
+  class Room {
+   public:
+    Room() = default;
+    Room(Self server, std::size_t bytes) : server_(std::move(server)), bytes_(bytes) { server_->body_bytes_ += bytes_; }
+    Room(Room&& other) noexcept : server_(std::move(other.server_)), bytes_(other.bytes_) {}
+    Room& operator=(Room&& other) noexcept {
+      std::swap(server_, other.server_);
+      std::swap(bytes_, other.bytes_);
+      return *this;
+    }
+    ~Room() {
+      if (server_) server_->body_bytes_ -= bytes_;
+    }
+
+   private:
+    Self server_;
+    std::size_t bytes_ = 0;
+  };
+  // None: there is no room now.
+  std::optional<Room> room_for(std::size_t bytes) {
+    if (limits_.body_bytes_at_once == 0 || bytes <= small_body_bytes) return Room{};
+    if (bytes > limits_.body_bytes_at_once - std::min(body_bytes_, limits_.body_bytes_at_once)) return {};
+    return Room(shared_from_this(), bytes);
+  }
+  bool has_too_many(const asio::ip::address& address) const {
+    if (limits_.connections_of_one == 0 || (handlers_.speaks_for_many && handlers_.speaks_for_many(address))) return false;
+    const auto found = of_one_.find(caller_of(address));
+    return found != of_one_.end() && found->second >= limits_.connections_of_one;
+  }
 
   class Registered {
    public:
-    explicit Registered(Self server)
-        : server_(std::move(server)), place_(server_->connections_.emplace(server_->connections_.end())) {}
+    Registered(Self server, const asio::ip::address& remote)
+        : server_(std::move(server)),
+          caller_(caller_of(remote)),
+          place_(server_->connections_.emplace(server_->connections_.end())) {
+      ++server_->of_one_[caller_];
+    }
     Registered(const Registered&) = delete;
     Registered& operator=(const Registered&) = delete;
     ~Registered() {
       server_->connections_.erase(place_);
+      if (const auto mine = server_->of_one_.find(caller_); --mine->second == 0) server_->of_one_.erase(mine);
       server_->ended_.cancel();
     }
     Connection& operator*() const { return *place_; }
 
    private:
     Self server_;
+    asio::ip::address caller_;
     std::list<Connection>::iterator place_;
   };
 
@@ -290,10 +278,8 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
   template <class AnyStream>
   awaitable<void> exchange(AnyStream& stream, Connection& connection);
   template <class AnyStream>
-  awaitable<void> answer_last(AnyStream& stream, HttpResponse answer, Form form, Connection& connection);
-  awaitable<void> upgrade(tcp::socket& socket, ParsedRequest& parser, bool bytes_follow, Connection& connection);
-  void cut_after(Connection& connection, std::chrono::milliseconds time);
-  void cut_late();
+  awaitable<void> answer_last(AnyStream& stream, HttpResponse answer, Form form);
+  awaitable<void> upgrade(beast::tcp_stream& stream, ParsedRequest& parser, bool bytes_follow, Connection& connection);
 
   void event(std::string_view name, std::string_view detail) const {
     if (handlers_.on_event) handlers_.on_event(name, detail);
@@ -303,10 +289,9 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
   HttpLimits limits_;
   std::vector<std::weak_ptr<Listener>> listeners_;
   std::list<Connection> connections_;
-  asio::steady_timer ended_;  // cancelled at each connection's end
-  // One timer for the deadlines of all connections: one for each operation would cost more than the operation.
-  asio::steady_timer watch_;
-  Clock::time_point watch_at_ = Clock::time_point::max();
+  std::map<asio::ip::address, std::size_t> of_one_;  // connections by caller
+  std::size_t body_bytes_ = 0;                       // that Rooms hold
+  asio::steady_timer ended_;                         // cancelled at each connection's end
   bool stopping_ = false;
   asio::any_io_executor executor_;
 };
@@ -369,156 +354,144 @@ awaitable<void> HttpServer::Implementation::serve(Self self, std::shared_ptr<Lis
   if (error) co_return;  // already gone
   socket.set_option(tcp::no_delay(true), error);
 
-  const Registered registered(self);
+  if (self->has_too_many(remote.address())) {
+    self->event("connection_dropped", "too many connections of one address");
+    co_return;
+  }
+  const Registered registered(self, remote.address());
   Connection& connection = *registered;
   connection.local = {local.address(), local.port()};
   connection.remote = {remote.address(), remote.port()};
-  const auto watch = [&connection](tcp::socket& watched) {
-    connection.cut = [&watched] {
-      error_code ignored;
-      watched.close(ignored);
-    };
-    connection.finish = [&connection] {
-      if (connection.waiting) connection.cut();
+  const auto watch = [&connection](beast::tcp_stream& stream) {
+    connection.cut = [&stream] { stream.close(); };
+    connection.finish = [&connection, &stream] {
+      if (connection.waiting) stream.close();
     };
   };
   if (!listener->tls) {
-    watch(socket);
-    co_await self->exchange(socket, connection);
+    beast::tcp_stream stream(std::move(socket));
+    watch(stream);
+    co_await self->exchange(stream, connection);
   } else {
-    TlsStream stream(std::move(socket), *listener->tls);
+    TlsStream stream(beast::tcp_stream(std::move(socket)), *listener->tls);
     watch(stream.next_layer());
-    self->cut_after(connection, self->limits_.header_timeout);
+    stream.next_layer().expires_after(self->limits_.header_timeout);
     const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, as_values);
     if (refused) co_return;
     connection.client_certificate = presented_certificate(stream.native_handle());
     co_await self->exchange(stream, connection);
-    self->cut_after(connection, self->limits_.close_timeout);
+    stream.next_layer().expires_after(self->limits_.close_timeout);
     co_await stream.async_shutdown(as_values);
   }
 }
 
-void HttpServer::Implementation::cut_after(Connection& connection, std::chrono::milliseconds time) {
-  connection.deadline = Clock::now() + time;
-  if (connection.deadline >= watch_at_) return;
-  watch_at_ = connection.deadline;
-  watch_.expires_at(watch_at_);
-  watch_.async_wait([weak = weak_from_this()](error_code error) {
-    if (error) return;
-    if (const Self self = weak.lock()) self->cut_late();
-  });
-}
-
-void HttpServer::Implementation::cut_late() {
-  const auto now = Clock::now();
-  watch_at_ = Clock::time_point::max();
-  Connection* first = nullptr;
-  for (Connection& connection : connections_) {
-    if (connection.deadline <= now) {
-      connection.deadline = Clock::time_point::max();
-      if (connection.cut) connection.cut();
-    } else if (connection.deadline != Clock::time_point::max() && (first == nullptr || connection.deadline < first->deadline)) {
-      first = &connection;
-    }
-  }
-  if (first == nullptr) return;
-  const auto deadline = first->deadline;
-  cut_after(*first, std::max(late_at_most, std::chrono::ceil<std::chrono::milliseconds>(deadline - now)));
-  first->deadline = deadline;
-}
-
 template <class AnyStream>
 awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connection& connection) {
-  beast::flat_buffer buffer(limits_.header_bytes + body_at_once);
+  auto& tcp = beast::get_lowest_layer(stream);
+  beast::flat_buffer buffer(limits_.header_bytes + 64 * 1024);
   while (!stopping_) {
     ParsedRequest parser;
     parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
     parser.body_limit(limits_.body_bytes);
     connection.waiting = true;
-    cut_after(connection, limits_.header_timeout);
-    error_code error = co_await read(stream, buffer, parser, Until::head);
+    tcp.expires_after(limits_.header_timeout);
+    auto [error, size] = co_await http::async_read_header(stream, buffer, parser, as_values);
     connection.waiting = false;
     if (!error && handlers_.upgrade && websocket::is_upgrade(parser.get())) {
-      if constexpr (std::is_same_v<AnyStream, tcp::socket>) {
+      if constexpr (std::is_same_v<AnyStream, beast::tcp_stream>) {
         co_await upgrade(stream, parser, buffer.size() != 0, connection);
         co_return;
       }
     }
-    HttpRequest request;
-    if (!error) {
-      request = plain_request(parser.get(), connection.local, connection.remote);
-      request.client_certificate = connection.client_certificate;
-    }
-    if (!error && !parser.is_done() && handlers_.body_bytes) {
-      const std::size_t most = std::min(limits_.body_bytes, handlers_.body_bytes(request));
+    Room room;
+    if (!error && !parser.is_done()) {
+      std::size_t most = limits_.body_bytes;
+      if (handlers_.body_bytes) {
+        HttpRequest head = plain_request(parser.get(), connection.local, connection.remote);
+        head.client_certificate = connection.client_certificate;
+        most = std::min(most, handlers_.body_bytes(head));
+      }
       parser.body_limit(most);  // of chunks; a length that was announced has been compared already
       if (parser.content_length() && *parser.content_length() > most) error = http::error::body_limit;
+      if (!error) {
+        auto found = room_for(static_cast<std::size_t>(parser.content_length().value_or(most)));
+        if (!found) {
+          event("body_refused", "too many bytes at once");
+          co_await answer_last(stream, refusal(503), {.unread = true});
+          co_return;
+        }
+        room = std::move(*found);
+      }
     }
     if (!error && !parser.is_done()) {
-      cut_after(connection, limits_.body_timeout);
+      tcp.expires_after(limits_.body_timeout);
       if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
         static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        std::tie(error, std::ignore) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
+        std::tie(error, size) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
       }
-      if (!error) error = co_await read(stream, buffer, parser, Until::end);
+      if (!error) std::tie(error, size) = co_await http::async_read(stream, buffer, parser, as_values);
     }
     if (error) {
-      if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {}, connection);
+      if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {.unread = true});
       co_return;
     }
 
-    connection.deadline = Clock::time_point::max();  // an answer may wait for a person
+    tcp.expires_never();  // an answer may wait for a person
     Form form{parser.get().version(), parser.keep_alive(), parser.get().method() == http::verb::head};
+    HttpRequest request = plain_request(parser.get(), connection.local, connection.remote);
     request.body = std::move(parser.get().body());
+    request.client_certificate = connection.client_certificate;
     HttpResponse answer = co_await handlers_.request(std::move(request));
     form.keep_alive = form.keep_alive && !answer.close && !stopping_;
     if (!form.keep_alive) {
-      co_await answer_last(stream, std::move(answer), form, connection);
+      co_await answer_last(stream, std::move(answer), form);
       co_return;
     }
-    const Wire wire = wire_of(std::move(answer), form);
-    cut_after(connection, limits_.write_timeout);
-    if (co_await write(stream, wire)) co_return;
+    const auto response = beast_response(std::move(answer), form);
+    tcp.expires_after(limits_.write_timeout);
+    std::tie(error, size) = co_await http::async_write(stream, response, as_values);
+    if (error) co_return;
   }
 }
 
 // The last answer on a connection. What the peer is still sending is read for a while: closing with unread bytes resets the
 // connection, and the answer with it.
 template <class AnyStream>
-awaitable<void> HttpServer::Implementation::answer_last(AnyStream& stream, HttpResponse answer, Form form,
-                                                        Connection& connection) {
+awaitable<void> HttpServer::Implementation::answer_last(AnyStream& stream, HttpResponse answer, Form form) {
+  auto& tcp = beast::get_lowest_layer(stream);
   form.keep_alive = false;
-  const Wire wire = wire_of(std::move(answer), form);
-  cut_after(connection, limits_.write_timeout);
-  error_code error = co_await write(stream, wire);
-  if constexpr (std::is_same_v<AnyStream, tcp::socket>) {
-    if (!error) stream.shutdown(tcp::socket::shutdown_send, error);
-    cut_after(connection, linger_time);
-    std::array<char, 4096> thrown_away;
-    std::size_t size = 0;
-    for (std::size_t total = 0; !error && total < linger_bytes; total += size)
-      std::tie(error, size) = co_await stream.async_read_some(asio::buffer(thrown_away), as_values);
+  const auto response = beast_response(std::move(answer), form);
+  tcp.expires_after(limits_.write_timeout);
+  auto [error, size] = co_await http::async_write(stream, response, as_values);
+  if constexpr (std::is_same_v<AnyStream, beast::tcp_stream>) {
+    if (!error) tcp.socket().shutdown(tcp::socket::shutdown_send, error);
+  } else {
+    if (!form.unread) co_return;  // the closing handshake follows
   }
+  tcp.expires_after(linger_time);
+  std::array<char, 4096> thrown_away;
+  for (std::size_t total = 0; !error && total < linger_bytes; total += size)
+    std::tie(error, size) = co_await stream.async_read_some(asio::buffer(thrown_away), as_values);
 }
 
-awaitable<void> HttpServer::Implementation::upgrade(tcp::socket& socket, ParsedRequest& parser, bool bytes_follow,
+awaitable<void> HttpServer::Implementation::upgrade(beast::tcp_stream& stream, ParsedRequest& parser, bool bytes_follow,
                                                     Connection& connection) {
   const Form form{parser.get().version(), false, false};
   if (bytes_follow) {  // a client waits for the answer before it sends frames (RFC 6455 4.1)
-    co_await answer_last(socket, refusal(400), form, connection);
+    co_await answer_last(stream, refusal(400), form);
     co_return;
   }
-  connection.deadline = Clock::time_point::max();
+  stream.expires_never();
   auto decision = co_await handlers_.upgrade(plain_request(parser.get(), connection.local, connection.remote));
   if (auto* refused = std::get_if<HttpResponse>(&decision)) {
-    co_await answer_last(socket, std::move(*refused), form, connection);
+    co_await answer_last(stream, std::move(*refused), form);
     co_return;
   }
   auto& allowed = std::get<Upgrade>(decision);
 
-  auto owned = std::make_unique<WebSocket::Implementation>(beast::tcp_stream(std::move(socket)));
+  auto owned = std::make_unique<WebSocket::Implementation>(std::move(stream));
   Stream& frames = owned->stream;
-  auto session = std::make_shared<WebSocket>(std::move(owned));
+  auto socket = std::make_shared<WebSocket>(std::move(owned));
   connection.cut = connection.finish = [&frames] { frames.next_layer().close(); };
   // No idle limit: a page may wait for hours, and on a loopback an end is always seen.
   frames.set_option(websocket::stream_base::timeout{limits_.close_timeout, websocket::stream_base::none(), false});
@@ -531,11 +504,11 @@ awaitable<void> HttpServer::Implementation::upgrade(tcp::socket& socket, ParsedR
   frames.text(true);
   const auto [error] = co_await frames.async_accept(parser.get(), as_values);
   if (error || stopping_) co_return;
-  connection.finish = [weak = std::weak_ptr(session), executor = executor_] {
+  connection.finish = [weak = std::weak_ptr(socket), executor = executor_] {
     asio::co_spawn(executor, say_goodbye(weak.lock()), [](std::exception_ptr) {});
   };
-  co_await allowed.session(session);
-  session->cut();
+  co_await allowed.session(socket);
+  socket->cut();
   connection.cut = connection.finish = {};
 }
 
@@ -553,7 +526,7 @@ void HttpServer::Implementation::cut_all() {
   }
 }
 
-awaitable<void> HttpServer::Implementation::stop(Self self) {
+awaitable<void> HttpServer::Implementation::stop(Self self, std::chrono::milliseconds patience) {
   stop_accepting();
   stopping_ = true;
   for (auto& connection : connections_) {
@@ -562,7 +535,7 @@ awaitable<void> HttpServer::Implementation::stop(Self self) {
   // Twice: first what finishes by itself, then what ends when it is cut. A handler that waits for a person may do neither.
   for (int round = 0; round < 2 && !connections_.empty(); ++round) {
     if (round == 1) cut_all();
-    const auto deadline = std::chrono::steady_clock::now() + limits_.close_timeout;
+    const auto deadline = std::chrono::steady_clock::now() + (round == 0 ? patience : limits_.close_timeout);
     while (!connections_.empty() && std::chrono::steady_clock::now() < deadline) {
       ended_.expires_at(deadline);
       co_await ended_.async_wait(as_values);
@@ -608,6 +581,8 @@ base::Result<std::uint16_t> HttpServer::adopt(Descriptor listening, const std::o
 
 std::size_t HttpServer::connections() const { return implementation_->connections(); }
 void HttpServer::stop_accepting() { implementation_->stop_accepting(); }
-awaitable<void> HttpServer::stop() { return implementation_->stop(implementation_); }
+awaitable<void> HttpServer::stop(std::optional<std::chrono::milliseconds> patience) {
+  return implementation_->stop(implementation_, patience.value_or(implementation_->close_timeout()));
+}
 
 }  // namespace signet::net

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t max_certificate_size = std::size_t{64} << 10;
 constexpr std::size_t max_chain_length = 10;
+constexpr std::size_t max_crl_urls = 4;
+constexpr std::size_t max_url_size = 1'024;
 
 std::string text_of(const X509_NAME* name) {
   const ErrorQueue queue;
@@ -129,6 +131,26 @@ bool Certificate::has_non_repudiation() const {
 base::Digest Certificate::fingerprint() const { return base::digest(base::DigestAlgorithm::sha256, der()); }
 
 std::string Certificate::short_name() const { return base::hex(fingerprint().bytes().first(4)); }
+
+std::vector<std::string> Certificate::crl_urls() const {
+  const ErrorQueue queue;
+  const base::Owned<CRL_DIST_POINTS, CRL_DIST_POINTS_free> points{
+      static_cast<CRL_DIST_POINTS*>(X509_get_ext_d2i(native(), NID_crl_distribution_points, nullptr, nullptr))};
+  std::vector<std::string> urls;
+  for (int i = 0; points && i < sk_DIST_POINT_num(points.get()); ++i) {
+    const DIST_POINT_NAME* const name = sk_DIST_POINT_value(points.get(), i)->distpoint;
+    if (name == nullptr || name->type != 0) continue;  // relative to the issuer's name: a directory's
+    for (int j = 0; j < sk_GENERAL_NAME_num(name->name.fullname) && urls.size() < max_crl_urls; ++j) {
+      const GENERAL_NAME* const one = sk_GENERAL_NAME_value(name->name.fullname, j);
+      if (one->type != GEN_URI) continue;
+      const ASN1_IA5STRING* const uri = one->d.uniformResourceIdentifier;
+      const std::string url(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                            static_cast<std::size_t>(ASN1_STRING_length(uri)));
+      if (url.size() <= max_url_size && (url.starts_with("http://") || url.starts_with("https://"))) urls.push_back(url);
+    }
+  }
+  return urls;
+}
 
 base::Bytes Certificate::issuer_serial_der() const {
   // IssuerSerial ::= SEQUENCE { issuer GeneralNames, serialNumber CertificateSerialNumber } with one directoryName,

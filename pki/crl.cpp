@@ -22,6 +22,11 @@ base::Result<Crl> Crl::from_der(base::BytesView der) {
 }
 
 base::BytesView Crl::der() const { return content_->der; }
+std::optional<base::Time> Crl::next_update() const {
+  const ASN1_TIME* const time = X509_CRL_get0_nextUpdate(native());
+  if (time == nullptr) return {};
+  return time_of(time);
+}
 X509_CRL* Crl::native() const { return content_->crl.get(); }
 
 base::Result<std::vector<Crl>> crls_in(base::BytesView file) { return all_in<Crl>(file, PEM_STRING_X509_CRL); }

@@ -12,8 +12,11 @@
 namespace signet::portal {
 namespace {
 
-constexpr std::chrono::minutes clock_skew{5};        // between a TSA and us
-constexpr std::size_t signature_bytes = 256 * 1024;  // ours take 4 to 12 kB; chains and two time stamps make some 30
+constexpr std::chrono::hours signer_clock_skew{1};  // between a person's computer and us
+constexpr std::chrono::minutes clock_skew{5};       // between a TSA and us
+
+// Ours take 4 to 12 kB; chains and two time stamps make some 30.
+constexpr xades::VerifyLimits signature_limits{.max_bytes = 256 * 1024, .max_signatures = 1, .max_references = 2};
 
 void free_text(unsigned char* text) { OPENSSL_free(text); }
 
@@ -57,14 +60,15 @@ bool is_over_one_thing(const xades::SignatureReport& report) {
 }  // namespace
 
 std::string_view name(Refusal refusal) {
-  static constexpr std::array<std::string_view, 8> names{"signature_invalid",
+  static constexpr std::array<std::string_view, 9> names{"signature_invalid",
                                                          "other_hash",
                                                          "signer_differs",
                                                          "certificate_refused",
                                                          "revocation_unknown",
                                                          "time_stamp_missing",
                                                          "certificate_not_of_instrument",
-                                                         "signed_before"};
+                                                         "signed_before",
+                                                         "time_stamp_failed"};
   return names.at(static_cast<std::size_t>(refusal));
 }
 
@@ -84,14 +88,18 @@ std::optional<std::string> idnp_of(const pki::Certificate& certificate) {
 }
 
 std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted& wanted, const pki::TrustMaterial& trust,
-                                        base::Time now) {
-  xades::VerifyOptions options{.trust = trust, .at = now, .data = {{"", wanted.digest}}, .limits = {}};
-  options.limits.max_bytes = signature_bytes;
-  options.limits.max_signatures = 1;
-  options.limits.max_references = 2;
+                                        base::Time now, std::vector<pki::Certificate>* without_lists) {
+  // The e-service chose the hash, and posting it was allowed; what is made here and now is of today.
+  const bool sha1 = wanted.digest.algorithm() == base::DigestAlgorithm::sha1;
+  const xades::VerifyOptions options{.trust = trust,
+                                     .at = now,
+                                     .data = {{"", wanted.digest}},
+                                     .limits = signature_limits,
+                                     .policy = sha1 ? xades::Policy::sha1_content : xades::Policy::strict};
   const auto reports = xades::verify(base::as_bytes(signature), options);
   if (!reports || reports->size() != 1) return std::unexpected(Refusal::signature_invalid);
   const xades::SignatureReport& report = reports->front();
+  if (without_lists != nullptr) *without_lists = xades::without_revocation_data(report);
   if (report.integrity == xades::Integrity::invalid && report.sub_indication != xades::SubIndication::hash_failure)
     return std::unexpected(Refusal::signature_invalid);
   if (report.indication != xades::Indication::total_passed) return std::unexpected(refusal_of(report));
@@ -104,14 +112,27 @@ std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted
     });
     if (!fits) return std::unexpected(Refusal::certificate_not_of_instrument);
   }
+  // Somebody may have one from before, over the same hash: nobody consented to this request with it. A time stamp that is yet to
+  // be added would not tell: there the signer's word counts.
+  const auto signed_at = report.proven_time ? report.proven_time : report.claimed_time;
+  // A time stamp is not signed: an old signature may get a new one. So what the signer says counts too, if his clock is not far
+  // off.
+  if (report.claimed_time && *report.claimed_time + signer_clock_skew < wanted.posted_at)
+    return std::unexpected(Refusal::signed_before);
+  if (!signed_at || *signed_at + clock_skew < wanted.posted_at) return std::unexpected(Refusal::signed_before);
   if (!report.proven_time) return std::unexpected(Refusal::time_stamp_missing);
-  // Somebody may have one from before, over the same hash: nobody consented to this request with it.
-  if (*report.proven_time + clock_skew < wanted.posted_at) return std::unexpected(Refusal::signed_before);
   // The report judges at the time stamp; what is taken now must hold now.
-  if (pki::validate_path(*report.signer, with_intermediates(trust, report), now, pki::Purpose::signer).status !=
-      pki::PathStatus::valid)
-    return std::unexpected(Refusal::certificate_refused);
-  return Accepted{*report.signer};
+  const auto path = pki::validate_path(*report.signer, with_intermediates(trust, report), now, pki::Purpose::signer);
+  if (path.status == pki::PathStatus::no_revocation_data) {
+    if (without_lists != nullptr) without_lists->assign(path.chain.begin(), path.chain.end() - 1);
+    return std::unexpected(Refusal::revocation_unknown);
+  }
+  if (path.status != pki::PathStatus::valid) return std::unexpected(Refusal::certificate_refused);
+  return Accepted{*report.signer, {}};
+}
+
+base::Result<xades::StampPlan> plan_time_stamp(std::string_view signature) {
+  return xades::plan_time_stamp(signature, base::DigestAlgorithm::sha256, signature_limits);
 }
 
 }  // namespace signet::portal

@@ -61,7 +61,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-std::string_view operation(const Call& call) {
+std::string_view name_of(const Call& call) {
   static constexpr std::array<std::string_view, 3> names{"PostSignRequest", "GetSignResponse", "VerifySignatures"};
   return names.at(call.index());
 }
@@ -127,9 +127,11 @@ awaitable<HttpResponse> ApiFace::answer(HttpRequest request) {
 
 awaitable<Answered> ApiFace::call(const HttpRequest& request) {
   service::EventFields fields;
+  std::string_view operation = "none";  // none was read
   const auto told = [&](Answered answered) {
-    fields.emplace_back("outcome", answered ? std::string("answered") : std::string(name(answered.error().code)));
-    if (ports_.on_event) ports_.on_event("api_call", fields);
+    fields.emplace_back("operation", operation);
+    fields.emplace_back("outcome", answered ? "answered" : name(answered.error().code));
+    if (ports_.on_event) ports_.on_event("api_calls", fields);
     return answered;
   };
   // Who calls, before anything that was sent is looked at.
@@ -145,7 +147,7 @@ awaitable<Answered> ApiFace::call(const HttpRequest& request) {
                   ? co_await ports_.read_large(request.body, std::string(only(request, "soapaction")))
                   : read_call(request.body, only(request, "soapaction"), options_.limits);
   if (!read) co_return told(std::unexpected(read.error()));
-  fields.emplace_back("operation", std::string(operation(*read)));
+  operation = name_of(*read);
   if (auto* posted = std::get_if<PostSignRequest>(&*read)) co_return told(co_await post(id, std::move(posted->request)));
   if (auto* asked = std::get_if<GetSignResponse>(&*read)) co_return told(co_await get(id, std::move(*asked)));
   co_return told(co_await verify(std::move(std::get<VerifySignatures>(*read).request)));

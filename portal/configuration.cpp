@@ -89,6 +89,12 @@ bool is_type_code(std::string_view text) {
          text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 3) == std::string_view::npos;
 }
 
+void read_revocation(SettingsTable table, service::RevocationLists::Options& revocation) {
+  table.boolean("fetch", [&](bool fetch) { revocation.fetch = fetch; });
+  table.boolean("private_addresses", [&](bool allowed) { revocation.private_addresses = allowed; });
+  table.number("timeout_ms", 100, 60'000, [&](std::int64_t value) { revocation.timeout = std::chrono::milliseconds{value}; });
+}
+
 void read_mpower(SettingsTable table, Configuration::Mpower& mpower) {
   table.text("url", [&](std::string url) -> std::string {
     mpower.url = std::move(url);
@@ -115,6 +121,9 @@ void read_mpower(SettingsTable table, Configuration::Mpower& mpower) {
     return {};
   });
 }
+
+// A page takes a connection that is silent for a minute for a broken one.
+constexpr std::chrono::seconds stamping_takes_at_most{30};
 
 // The names that the contract gives them; "sandbox" is ours.
 const std::set<std::string, std::less<>> instrument_ids{"mobile", "moldsign", "nationalid", "securesign",
@@ -166,6 +175,9 @@ std::string lacking(const Configuration& configuration) {
     return "mpower.certificate and mpower.key are missing: MPower knows its callers by them";
   if (!configuration.proxies.trusted.empty() && configuration.proxies.certificate_header.empty())
     return "proxies.certificate_header is missing: a proxy that does not say who calls cannot be believed about from where";
+  if (const auto& stamping = configuration.time_stamping;
+      stamping.urls.size() * stamping.tries * stamping.timeout > stamping_takes_at_most)
+    return "time_stamping: all tries of all urls take over 30 s; a page does not wait so long";
   if (configuration.instruments.empty()) return "[[instruments]] is missing: with what people sign";
   const bool simulated =
       std::ranges::any_of(configuration.instruments, [](const auto& instrument) { return instrument.kind != "token"; });
@@ -193,6 +205,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
                  ? ""
                  : "must be \"debug\", \"info\", \"warning\" or \"error\"";
     });
+    root.number("stop_timeout_s", 1, 600, [&](std::int64_t value) { configuration.stop_timeout = std::chrono::seconds{value}; });
     read_listener(root.table("api"), configuration.api);
     read_listener(root.table("pages"), configuration.pages);
     read_listener(root.table("operations"), configuration.operations);
@@ -221,7 +234,9 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
       return must_be_absolute(configuration.signer_trust.string());
     });
     read_instruments(root, configuration, problems);
+    read_revocation(root.table("revocation"), configuration.revocation);
     read_mpower(root.table("mpower"), configuration.mpower);
+    service::read_time_stamping(root.table("time_stamping"), configuration.time_stamping);
     SettingsTable agent = root.table("agent");
     agent.text("install_url", [&](std::string url) -> std::string {
       configuration.install_url = std::move(url);

@@ -1,11 +1,11 @@
 #include "portal/page_face.hpp"
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <set>
 
 #include "base/text.hpp"
+#include "page_calls.hpp"
 #include "portal/form.hpp"
 #include "portal/identifiers.hpp"
 #include "service/files.hpp"
@@ -23,27 +23,9 @@ constexpr std::size_t page_file_bytes = 4u << 20;
 constexpr std::size_t relay_state_bytes = 16 * 1024;
 constexpr std::size_t url_bytes = 4 * 1024;
 constexpr std::size_t names_shown = 200;
-constexpr std::size_t results_at_once = 500;
 constexpr std::uint32_t contents_at_once = 5'000;
-// A page that signs claims anew well before; one that is gone blocks the request for so long.
-constexpr std::chrono::seconds claim_lasts{30};
 // A page may stay open over a long meeting; the request itself ends earlier.
 constexpr std::chrono::hours token_lasts{24 * 31};
-
-std::string lower(std::string_view text) {
-  std::string made(text);
-  std::ranges::transform(made, made.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return made;
-}
-
-bool is_request_id(std::string_view text) {
-  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-std::string_view only(const HttpRequest& request, std::string_view header) {
-  const auto values = request.all(header);
-  return values.size() == 1 ? values.front() : std::string_view{};
-}
 
 // The contract's parameter, else the browser's first known language, else Romanian.
 Language language_of(const Form& form, const HttpRequest& request) {
@@ -94,31 +76,14 @@ struct Refused {
   std::string_view code, message;
 };
 
-std::optional<std::string> text_of(const json::object& object, std::string_view key) {
-  const json::value* const value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string(value->as_string());
-}
-
-std::optional<std::int64_t> number_of(const json::object& object, std::string_view key) {
-  const json::value* const value = object.if_contains(key);
-  if (value == nullptr) return {};
-  boost::system::error_code error;
-  const auto number = value->to_number<std::int64_t>(error);
-  if (error) return {};
-  return number;
-}
-
-// Absent and null are one; what is there and no number that fits is not.
-bool is_number_or_absent(const json::object& object, std::string_view key) {
-  const json::value* const value = object.if_contains(key);
-  return value == nullptr || value->is_null() || number_of(object, key).has_value();
-}
-
-std::optional<std::string> key_of(const json::object& parameters) {
-  auto key = text_of(parameters, "key");
-  if (!key || !is_request_id(*key)) return {};  // 32 hexadecimal digits, as an id
-  return key;
+// The sdk's codes. Whoever has a request's link can send others: they have one name together where they are logged and counted.
+std::string known_reason(std::string_view reason) {
+  static constexpr std::array<std::string_view, 6> of_the_sdk{"not_running",    "no_answer",       "blocked_by_browser",
+                                                              "blocked_by_csp", "connection_lost", "file_unreadable"};
+  bool known = std::ranges::find(of_the_sdk, reason) != of_the_sdk.end();
+  for (int code = 0; code <= static_cast<int>(base::ErrorCode::internal); ++code)
+    known = known || base::name(static_cast<base::ErrorCode>(code)) == reason;
+  return known ? std::string(reason) : "other";
 }
 
 std::string_view status_name(SignStatus status) {
@@ -145,6 +110,17 @@ base::Result<std::map<std::string, PageFile>> page_files(const std::filesystem::
                                                     "\"" + base::hex(digest.bytes()).substr(0, 16) + "\""});
   }
   return files;
+}
+
+PageFace::PageFace(Options options, PagePorts ports) : options_(std::move(options)), ports_(std::move(ports)) {
+  if (!ports_.sandbox_sign) return;
+  simulation_ = std::make_unique<Simulation>(
+      Simulation::Ports{.store = ports_.store,
+                        .now = ports_.now,
+                        .sign = ports_.sandbox_sign,
+                        .save = [this](Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures) {
+                          return save_judged(std::move(claim), std::move(signatures));
+                        }});
 }
 
 HttpResponse PageFace::page(unsigned status, std::string_view language, Object data, std::string_view return_url) const {
@@ -194,8 +170,9 @@ PageFace::Object PageFace::way_back(const PageToken& token) const {
   return {{"url", token.return_url}, {"fields", std::move(fields)}};
 }
 
-PageFace::Object PageFace::state_of(const StoredRequest& request, const PageToken& token) const {
+PageFace::Object PageFace::state_of(const StoredRequest& request, const PageToken& token) {
   Object state{{"status", status_name(request.status)}, {"reason", request.reason}, {"signed", request.results}};
+  if (simulation_ && request.status == SignStatus::pending) state["reason"] = simulation_->state(request.id).reason;
   state["held"] = request.status == SignStatus::pending && request.claimed_until > ports_.now();
   if (request.status != SignStatus::pending && !token.return_url.empty()) state["return"] = way_back(token);
   return state;
@@ -208,7 +185,7 @@ std::size_t PageFace::body_bytes(const HttpRequest& head) const {
   return token || head.target == "/verify" ? signatures : form;
 }
 
-HttpResponse PageFace::json_response(Reply reply) {
+HttpResponse PageFace::json_response(PageReply reply) {
   HttpResponse response;
   response.status = reply.status;
   response.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
@@ -231,6 +208,10 @@ awaitable<HttpResponse> PageFace::answer(HttpRequest request) {
   if (is_request_id(id) && slash != std::string_view::npos && request.method == "POST") {
     const std::string name(where.substr(slash + 1));
     co_return json_response(co_await call(std::move(request), id, name));
+  }
+  if (simulation_ && where.starts_with("/sandbox/")) {
+    std::string wanted = lower(where.substr(std::string_view("/sandbox/").size()));
+    co_return json_response(co_await integrator(std::move(request), std::move(wanted)));
   }
   if (where == "/verify" && ports_.verify) {
     if (reads) {
@@ -325,30 +306,17 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   co_return page(200, language, std::move(data), token.return_url);
 }
 
-namespace {
-
-json::object error_body(std::string_view code, std::string_view message) {
-  return {{"error", {{"code", code}, {"message", message}}}};
-}
-
-json::object unavailable() { return error_body("unavailable", "The service cannot answer now."); }
-
-}  // namespace
-
 // Anybody may ask: nothing is stored, and no secret is told.
-awaitable<PageFace::Reply> PageFace::verify(HttpRequest request) {
+awaitable<PageReply> PageFace::verify(HttpRequest request) {
   if (only(request, "origin") != options_.public_url || !lower(only(request, "content-type")).starts_with("application/json"))
-    co_return Reply{403, error_body("token_invalid", "Load the page again.")};
-  boost::system::error_code wrong;
-  json::parse_options strict;
-  strict.max_depth = 8;
-  const auto parsed = json::parse(request.body, wrong, {}, strict);
-  const json::object* const parameters = wrong ? nullptr : parsed.if_object();
-  const auto signature = parameters != nullptr ? text_of(*parameters, "signature") : std::nullopt;
-  const auto digest = parameters != nullptr ? text_of(*parameters, "digest") : std::nullopt;
+    co_return error_reply(403, "token_invalid", "Load the page again.");
+  const auto parameters = object_in(request.body);
+  const auto signature = parameters ? text_of(*parameters, "signature") : std::nullopt;
+  const auto digest = parameters ? text_of(*parameters, "digest") : std::nullopt;
   const auto hash = digest ? base::from_base64(*digest) : base::Result<base::Bytes>(base::Bytes{});
-  if (!signature || !hash || (digest && !digest_algorithm_of_length(hash->size())))
-    co_return Reply{400, error_body("parameter_invalid", "signature, digest")};
+  const bool absent = signature && (!parameters->contains("digest") || parameters->at("digest").is_null());
+  if (!signature || !hash || (!absent && !digest_algorithm_of_length(hash->size())))
+    co_return error_reply(400, "parameter_invalid", "signature, digest");
   VerificationContent content{
       .content = {}, .correlation_id = {}, .signature = base::Bytes(signature->begin(), signature->end())};
   if (digest) content.content = *hash;
@@ -356,80 +324,54 @@ awaitable<PageFace::Reply> PageFace::verify(HttpRequest request) {
   const auto result = co_await ports_.verify(std::move(content), language);
   json::array signatures;
   for (const VerificationCertificate& one : result.certificates) {
-    Object shown{{"valid", one.signature_valid}, {"message", result.message}, {"subject", one.subject}};
+    // The message is of the worst: where one is bad, a good one beside it has none.
+    Object shown{{"valid", one.signature_valid},
+                 {"message", one.signature_valid == result.signatures_valid ? result.message : ""},
+                 {"subject", one.subject}};
     if (one.signed_at) shown["signed_at"] = base::rfc3339(*one.signed_at);
     signatures.push_back(std::move(shown));
   }
   if (signatures.empty()) signatures.push_back(Object{{"valid", false}, {"message", result.message}, {"subject", ""}});
-  co_return Reply{200, {{"signatures", std::move(signatures)}}};
+  co_return PageReply{200, {{"signatures", std::move(signatures)}}};
 }
 
-awaitable<PageFace::Reply> PageFace::call(HttpRequest request, std::string id, std::string name) {
+awaitable<PageReply> PageFace::call(HttpRequest request, std::string id, std::string name) {
   // Another site's page can post here, but neither with our origin nor with a token.
   const auto origin = only(request, "origin");
   auto token = opened(only(request, "signet-page"), ports_.token_secret);
   if (origin != options_.public_url || !token || token->request_id != id || token->made_at + token_lasts < ports_.now())
-    co_return Reply{403, error_body("token_invalid", "Load the page again.")};
+    co_return error_reply(403, "token_invalid", "Load the page again.");
   if (!lower(only(request, "content-type")).starts_with("application/json"))
-    co_return Reply{400, error_body("parameter_invalid", "application/json is expected")};
-  boost::system::error_code wrong;
-  json::parse_options strict;
-  strict.max_depth = 8;
-  auto parsed = json::parse(request.body, wrong, {}, strict);
-  if (wrong || !parsed.is_object()) co_return Reply{400, error_body("parameter_invalid", "a JSON object is expected")};
-  Object parameters = std::move(parsed.as_object());
+    co_return error_reply(400, "parameter_invalid", "application/json is expected");
+  auto parsed = object_in(request.body);
+  if (!parsed) co_return error_reply(400, "parameter_invalid", "a JSON object is expected");
+  Object parameters = std::move(*parsed);
   // The register may have changed since the page was opened.
   const auto asked = co_await ports_.store->request(id, ports_.now());
-  if (!asked) co_return Reply{503, unavailable()};
+  if (!asked) co_return unavailable();
   const auto consumer = *asked ? ports_.consumer((*asked)->consumer_id) : std::nullopt;
   if (!consumer || !consumer->active || !return_url_allowed(*consumer, token->return_url))
-    co_return Reply{403, error_body("token_invalid", "Load the page again.")};
+    co_return error_reply(403, "token_invalid", "Load the page again.");
   if (name == "state") co_return co_await state(std::move(*token));
-  if (!key_of(parameters)) co_return Reply{400, error_body("parameter_invalid", "key: 32 hexadecimal digits")};
+  if (!key_of(parameters)) co_return error_reply(400, "parameter_invalid", "key: 32 hexadecimal digits");
   if (name == "claim") co_return co_await claim(std::move(*token), std::move(parameters));
   if (name == "contents") co_return co_await contents(std::move(*token), std::move(parameters));
   if (name == "save") co_return co_await save(std::move(*token), std::move(parameters));
   if (name == "release") co_return co_await release(std::move(*token), std::move(parameters));
   if (name == "give_up") co_return co_await give_up(std::move(*token), std::move(parameters));
-  if (name == "sandbox" && ports_.sandbox_sign) co_return co_await sandbox(std::move(*token), std::move(parameters));
-  co_return Reply{404, error_body("parameter_invalid", "no such call")};
+  if (simulation_) co_return co_await simulated(std::move(*token), name, std::move(parameters));
+  co_return error_reply(404, "parameter_invalid", "no such call");
 }
 
-namespace {
-
-// What a claim that was not given means to the page.
-std::optional<json::object> not_claimed(ClaimOutcome outcome, unsigned& status) {
-  switch (outcome) {
-    case ClaimOutcome::claimed:
-      return {};
-    case ClaimOutcome::held:
-      status = 409;
-      return error_body("held", "Another window signs this request.");
-    case ClaimOutcome::ended:
-      status = 409;
-      return error_body("ended", "The request has ended.");
-    case ClaimOutcome::unknown:
-      break;
-  }
-  status = 404;
-  return error_body("request_unknown", "There is no such request.");
-}
-
-}  // namespace
-
-awaitable<PageFace::Reply> PageFace::claim(PageToken token, Object parameters) {
+awaitable<PageReply> PageFace::claim(PageToken token, Object parameters) {
   const Instrument* const with = instrument(text_of(parameters, "instrument").value_or(""));
-  if (with == nullptr) co_return Reply{400, error_body("parameter_invalid", "instrument")};
+  if (with == nullptr) co_return error_reply(400, "parameter_invalid", "instrument");
   const Claim wish{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts};
   const auto outcome = co_await ports_.store->claim(wish, with->id);
-  if (!outcome) co_return Reply{503, unavailable()};
-  Reply reply;
-  if (auto refused = not_claimed(*outcome, reply.status)) {
-    reply.body = std::move(*refused);
-    co_return reply;
-  }
+  if (!outcome) co_return unavailable();
+  if (auto refused = not_claimed(*outcome)) co_return std::move(*refused);
   const auto found = co_await ports_.store->request(token.request_id, ports_.now());
-  if (!found || !*found) co_return Reply{503, unavailable()};
+  if (!found || !*found) co_return unavailable();
   json::array issuers;
   for (const pki::Certificate& issuer : with->issuers) {
     unsigned char* der = nullptr;
@@ -440,21 +382,23 @@ awaitable<PageFace::Reply> PageFace::claim(PageToken token, Object parameters) {
   }
   Object filter{{"issuers", std::move(issuers)}};
   if ((*found)->expected_signer && (*found)->expected_signer->id) filter["subject_serial"] = *(*found)->expected_signer->id;
+  PageReply reply;
   reply.body = {{"until", base::rfc3339(wish.until)},
                 {"unsigned", (*found)->contents - (*found)->results},
-                {"certificates", std::move(filter)}};
+                {"certificates", std::move(filter)},
+                {"level", xades::name(options_.level)}};
   co_return reply;
 }
 
-awaitable<PageFace::Reply> PageFace::contents(PageToken token, Object parameters) {
+awaitable<PageReply> PageFace::contents(PageToken token, Object parameters) {
   const auto after = number_of(parameters, "after");
   const auto count = number_of(parameters, "count").value_or(contents_at_once);
   if (!is_number_or_absent(parameters, "after") || !is_number_or_absent(parameters, "count") ||
       (after && (*after < 0 || *after > 1'000'000)) || count < 1 || count > contents_at_once)
-    co_return Reply{400, error_body("parameter_invalid", "after, count")};
+    co_return error_reply(400, "parameter_invalid", "after, count");
   const auto first = after ? static_cast<std::uint32_t>(*after) + 1 : 0;
   const auto found = co_await ports_.store->contents(token.request_id, first, static_cast<std::uint32_t>(count), true);
-  if (!found) co_return Reply{503, unavailable()};
+  if (!found) co_return unavailable();
   json::array items;
   for (const StoredContent& content : *found) {
     Object item{{"number", content.number},
@@ -464,13 +408,13 @@ awaitable<PageFace::Reply> PageFace::contents(PageToken token, Object parameters
     item["name"] = shown ? base::shown(*shown, 200) : std::to_string(content.number + 1);
     items.push_back(std::move(item));
   }
-  co_return Reply{200, {{"items", std::move(items)}}};
+  co_return PageReply{200, {{"items", std::move(items)}}};
 }
 
-awaitable<PageFace::Reply> PageFace::save(PageToken token, Object parameters) {
+awaitable<PageReply> PageFace::save(PageToken token, Object parameters) {
   const json::value* const given = parameters.if_contains("results");
   if (given == nullptr || !given->is_array() || given->as_array().size() > results_at_once)
-    co_return Reply{400, error_body("parameter_invalid", "results")};
+    co_return error_reply(400, "parameter_invalid", "results");
   std::vector<std::pair<std::uint32_t, std::string>> signatures;
   std::set<std::uint32_t> numbers;
   for (const json::value& one : given->as_array()) {
@@ -479,37 +423,36 @@ awaitable<PageFace::Reply> PageFace::save(PageToken token, Object parameters) {
     auto signature = object != nullptr ? text_of(*object, "signature") : std::nullopt;
     if (!number || *number < 0 || *number > 1'000'000 || !signature ||
         !numbers.insert(static_cast<std::uint32_t>(*number)).second)
-      co_return Reply{400, error_body("parameter_invalid", "results")};
+      co_return error_reply(400, "parameter_invalid", "results");
     signatures.emplace_back(static_cast<std::uint32_t>(*number), std::move(*signature));
   }
+  const json::value* const again = parameters.if_contains("again");
+  if (again != nullptr && again->is_bool() && again->as_bool() && ports_.stamp_anew) ports_.stamp_anew();
   const Claim held{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts};
-  co_return co_await save_judged(std::move(token), held, std::move(signatures));
+  PageReply reply = co_await save_judged(held, std::move(signatures));
+  if (reply.status == 200 && reply.body.at("missing") == 0 && !token.return_url.empty()) reply.body["return"] = way_back(token);
+  co_return reply;
 }
 
 // Judged first, saved together; what was refused stays unsigned.
-awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
-                                                 std::vector<std::pair<std::uint32_t, std::string>> signatures) {
-  const auto found = co_await ports_.store->request(token.request_id, ports_.now());
-  if (!found) co_return Reply{503, unavailable()};
-  if (!*found) co_return Reply{404, error_body("request_unknown", "There is no such request.")};
+awaitable<PageReply> PageFace::save_judged(Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures) {
+  const auto found = co_await ports_.store->request(claim.request_id, ports_.now());
+  if (!found) co_return unavailable();
+  if (!*found) co_return error_reply(404, "request_unknown", "There is no such request.");
   const StoredRequest& request = **found;
   // Whoever does not hold the request makes no work for those who judge.
   const auto held = co_await ports_.store->claim(claim, request.instrument);
-  if (!held) co_return Reply{503, unavailable()};
-  Reply not_held;
-  if (auto refused_claim = not_claimed(*held, not_held.status)) {
-    not_held.body = std::move(*refused_claim);
-    co_return not_held;
-  }
+  if (!held) co_return unavailable();
+  if (auto not_held = not_claimed(*held)) co_return std::move(*not_held);
   const Instrument* const with = instrument(request.instrument);
-  if (with == nullptr) co_return Reply{400, error_body("parameter_invalid", "claim the request with an instrument first")};
+  if (with == nullptr) co_return error_reply(400, "parameter_invalid", "claim the request with an instrument first");
   std::ranges::sort(signatures, {}, &std::pair<std::uint32_t, std::string>::first);
   std::vector<StoredContent> posted;
   if (!signatures.empty()) {
     const std::uint32_t first = signatures.front().first, last = signatures.back().first;
-    if (last - first > 100'000) co_return Reply{400, error_body("parameter_invalid", "results: too far apart")};
-    auto contents = co_await ports_.store->contents(token.request_id, first, last - first + 1, false);
-    if (!contents) co_return Reply{503, unavailable()};
+    if (last - first > 100'000) co_return error_reply(400, "parameter_invalid", "results: too far apart");
+    auto contents = co_await ports_.store->contents(claim.request_id, first, last - first + 1, false);
+    if (!contents) co_return unavailable();
     posted = std::move(*contents);
   }
   std::vector<std::pair<std::string, Wanted>> questions;
@@ -517,20 +460,20 @@ awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
   json::array refused;
   for (auto& [number, signature] : signatures) {
     const auto content = std::ranges::find(posted, number, &StoredContent::number);
-    if (content == posted.end()) co_return Reply{400, error_body("parameter_invalid", "results: no such number")};
+    if (content == posted.end()) co_return error_reply(400, "parameter_invalid", "results: no such number");
     Wanted wanted{.digest = content->digest, .signer_idnp = {}, .issuers = with->issuers, .posted_at = request.posted_at};
     if (request.expected_signer) wanted.signer_idnp = request.expected_signer->id;
     questions.emplace_back(std::move(signature), std::move(wanted));
     asked.push_back(&*content);
   }
   std::vector<StoredResult> good;
-  const auto verdicts = co_await ports_.judge(questions);
+  auto verdicts = co_await ports_.judge(questions);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     if (verdicts[i]) {
       const auto der = verdicts[i]->signer.der();
       good.push_back({.number = asked[i]->number,
                       .correlation_id = asked[i]->correlation_id,
-                      .signature = std::move(questions[i].first),
+                      .signature = std::move(verdicts[i]->stamped).value_or(std::move(questions[i].first)),
                       .certificate = base::Bytes(der.begin(), der.end())});
     } else {
       refused.push_back(Object{{"number", asked[i]->number}, {"code", name(verdicts[i].error())}});
@@ -540,12 +483,9 @@ awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
   claim.now = ports_.now();
   claim.until = claim.now + claim_lasts;
   const auto saved = co_await ports_.store->save(claim, std::move(good));
-  if (!saved) co_return Reply{503, unavailable()};
-  Reply reply;
-  if (auto not_saved = not_claimed(saved->claim, reply.status)) {
-    reply.body = std::move(*not_saved);
-    co_return reply;
-  }
+  if (!saved) co_return unavailable();
+  if (auto not_saved = not_claimed(saved->claim)) co_return std::move(*not_saved);
+  PageReply reply;
   reply.body = {{"saved", saved->saved},
                 {"refused", std::move(refused)},
                 {"missing", saved->missing},
@@ -555,68 +495,32 @@ awaitable<PageFace::Reply> PageFace::save_judged(PageToken token, Claim claim,
                                       {"saved", std::to_string(saved->saved)},
                                       {"refused", std::to_string(verdicts.size() - good_count)},
                                       {"outcome", saved->missing == 0 ? "success" : "pending"}});
-  if (saved->missing == 0 && !token.return_url.empty()) reply.body["return"] = way_back(token);
   co_return reply;
 }
 
-awaitable<PageFace::Reply> PageFace::release(PageToken token, Object parameters) {
+awaitable<PageReply> PageFace::release(PageToken token, Object parameters) {
   const auto released = co_await ports_.store->release(token.request_id, *key_of(parameters));
-  if (!released) co_return Reply{503, unavailable()};
-  co_return Reply{};
+  if (!released) co_return unavailable();
+  co_return PageReply{};
 }
 
-awaitable<PageFace::Reply> PageFace::give_up(PageToken token, Object parameters) {
+awaitable<PageReply> PageFace::give_up(PageToken token, Object parameters) {
   const auto reason = text_of(parameters, "reason").value_or("");
   if (reason.empty() || reason.size() > 40 || reason.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") != std::string::npos)
-    co_return Reply{400, error_body("parameter_invalid", "reason: one of the sdk's codes")};
+    co_return error_reply(400, "parameter_invalid", "reason: one of the sdk's codes");
   const auto outcome = co_await ports_.store->give_up(
       Claim{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts}, reason);
-  if (!outcome) co_return Reply{503, unavailable()};
-  Reply reply;
-  if (auto refused = not_claimed(*outcome, reply.status)) {
-    reply.body = std::move(*refused);
-    co_return reply;
-  }
-  if (ports_.on_event) ports_.on_event("given_up", {{"reason", reason}});
+  if (!outcome) co_return unavailable();
+  if (auto refused = not_claimed(*outcome)) co_return std::move(*refused);
+  if (ports_.on_event) ports_.on_event("given_up", {{"reason", known_reason(reason)}});
   co_return co_await state(std::move(token));
 }
 
-awaitable<PageFace::Reply> PageFace::state(PageToken token) {
+awaitable<PageReply> PageFace::state(PageToken token) {
   const auto found = co_await ports_.store->request(token.request_id, ports_.now());
-  if (!found) co_return Reply{503, unavailable()};
-  if (!*found) co_return Reply{404, error_body("request_unknown", "There is no such request.")};
-  co_return Reply{200, state_of(**found, token)};
-}
-
-awaitable<PageFace::Reply> PageFace::sandbox(PageToken token, Object parameters) {
-  const auto action = text_of(parameters, "action").value_or("");
-  const Claim held{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts};
-  if (action == "fail" || action == "cancel") {
-    parameters["reason"] = action == "cancel" ? "user_cancelled" : "token_failed";
-    co_return co_await give_up(std::move(token), std::move(parameters));
-  }
-  if (action != "sign") co_return Reply{400, error_body("parameter_invalid", "action: sign, fail or cancel")};
-  const auto found = co_await ports_.store->request(token.request_id, ports_.now());
-  if (!found || !*found) co_return Reply{503, unavailable()};
-  std::string idnp = text_of(parameters, "idnp").value_or("");
-  if (idnp.empty())
-    idnp = (*found)->expected_signer && (*found)->expected_signer->id ? *(*found)->expected_signer->id : "2000000000000";
-  if (!is_idnp(idnp)) co_return Reply{400, error_body("parameter_invalid", "idnp: 13 digits")};
-  for (;;) {
-    const auto contents = co_await ports_.store->contents(token.request_id, 0, results_at_once, true);
-    if (!contents) co_return Reply{503, unavailable()};
-    if (contents->empty()) co_return co_await state(std::move(token));
-    std::vector<SandboxWish> wishes;
-    for (const StoredContent& content : *contents)
-      wishes.push_back({idnp, content.digest, content.name.value_or(std::to_string(content.number + 1))});
-    auto made = co_await ports_.sandbox_sign(std::move(wishes));
-    if (!made) co_return Reply{503, unavailable()};
-    std::vector<std::pair<std::uint32_t, std::string>> signatures;
-    for (std::size_t i = 0; i < made->size(); ++i) signatures.emplace_back((*contents)[i].number, std::move((*made)[i]));
-    Reply saved = co_await save_judged(token, held, std::move(signatures));
-    if (saved.status != 200) co_return saved;
-    if (saved.body.at("saved").to_number<std::size_t>() == 0) co_return saved;  // refused: it would be so again
-  }
+  if (!found) co_return unavailable();
+  if (!*found) co_return error_reply(404, "request_unknown", "There is no such request.");
+  co_return PageReply{200, state_of(**found, token)};
 }
 
 }  // namespace signet::portal

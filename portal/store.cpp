@@ -74,14 +74,22 @@ class Store::Implementation {
 
   template <class T>
   awaitable<base::Result<T>> read(Work<T> work) {
-    return readers_.run<T>({}, std::move(work));
+    return told(readers_.run<T>({}, std::move(work)));
   }
   template <class T>
   awaitable<base::Result<T>> write(std::string order, Work<T> work) {
-    return writers_.run<T>(std::move(order), std::move(work));
+    return told(writers_.run<T>(std::move(order), std::move(work)));
   }
+  std::function<void(const base::Error&)> on_failure;
 
  private:
+  template <class T>
+  awaitable<base::Result<T>> told(awaitable<base::Result<T>> call) {
+    auto result = co_await std::move(call);
+    if (!result && on_failure && result.error().code != base::ErrorCode::parameter_invalid) on_failure(result.error());
+    co_return result;
+  }
+
   Workers readers_, writers_;
 };
 
@@ -99,6 +107,7 @@ base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
 
 Store::Store(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
 Store::~Store() = default;
+void Store::on_failure(std::function<void(const base::Error&)> told) { implementation_->on_failure = std::move(told); }
 
 awaitable<base::Result<std::string>> Store::post(NewRequest request) {
   if (auto error = error_in(request); !error.empty()) co_return invalid(std::move(error));
@@ -209,6 +218,14 @@ awaitable<base::Result<ClaimOutcome>> Store::give_up(Claim claim, std::string re
                                                           [claim, reason](Connection& connection) -> base::Result<ClaimOutcome> {
                                                             return store::give_up(connection, claim, reason);
                                                           });
+}
+
+awaitable<base::Result<ClaimOutcome>> Store::expire(Claim claim) {
+  if (!is_request_id(claim.request_id)) co_return ClaimOutcome::unknown;
+  if (auto error = error_in(claim); !error.empty()) co_return invalid(std::move(error));
+  co_return co_await implementation_->write<ClaimOutcome>(
+      claim.request_id,
+      [claim](Connection& connection) -> base::Result<ClaimOutcome> { return store::expire_early(connection, claim); });
 }
 
 awaitable<base::Result<Store::Swept>> Store::sweep(base::Time now, base::Time delete_ended_before) {

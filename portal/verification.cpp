@@ -84,7 +84,7 @@ std::string printed_subject(const pki::Certificate& certificate) {
 }
 
 VerificationResult verify_content(const VerificationContent& content, const pki::TrustMaterial& trust, base::Time now,
-                                  Language language) {
+                                  Language language, std::vector<pki::Certificate>* without_lists) {
   const service::InLanguage speaking(name(language));
   VerificationResult result;
   result.correlation_id = content.correlation_id;
@@ -103,6 +103,7 @@ VerificationResult verify_content(const VerificationContent& content, const pki:
   for (const xades::SignatureReport& report : *reports) {
     const bool valid = report.indication == xades::Indication::total_passed;
     if (!valid && worst->indication == xades::Indication::total_passed) worst = &report;
+    if (without_lists != nullptr) std::ranges::move(xades::without_revocation_data(report), std::back_inserter(*without_lists));
     if (!report.signer) continue;
     const auto der = report.signer->der();
     result.certificates.push_back({.certificate = base::Bytes(der.begin(), der.end()),
@@ -111,7 +112,9 @@ VerificationResult verify_content(const VerificationContent& content, const pki:
                                    .subject = printed_subject(*report.signer)});
   }
   result.signatures_valid = worst->indication == xades::Indication::total_passed;
-  result.message = message_of(*worst);
+  result.message = !content.content && worst->sub_indication == xades::SubIndication::signed_data_not_found
+                       ? tr("It cannot be told whether the signature is valid: the signed document is needed")
+                       : message_of(*worst);
   return result;
 }
 

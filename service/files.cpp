@@ -33,9 +33,12 @@ base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder)
   if (folder.empty()) return trust;
   std::error_code error;
   std::vector<std::filesystem::path> files;
-  if (std::filesystem::is_regular_file(folder)) files.push_back(folder);
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
+  if (std::filesystem::is_regular_file(folder, error)) files.push_back(folder);
+  for (auto entry = std::filesystem::directory_iterator(folder, error); !error && entry != std::filesystem::directory_iterator();
+       entry.increment(error)) {
+    std::error_code gone;
+    const auto extension = entry->path().extension();
+    if (extension != ".key" && extension != ".p12" && entry->is_regular_file(gone)) files.push_back(entry->path());
   }
   if (files.empty()) return base::failure(ErrorCode::file_failed, "no certificates in " + folder.string());
   for (const auto& file : files) {

@@ -36,6 +36,10 @@ constexpr std::size_t kept_writers = 4;
 // pcscd looks every 400 ms whether a card is still in its reader.
 constexpr auto card_settles = std::chrono::milliseconds{700};
 
+bool may_be_a_removal(ErrorCode code) {
+  return code == ErrorCode::token_failed || code == ErrorCode::token_host_timeout || code == ErrorCode::token_host_died;
+}
+
 std::string random_base64url(std::size_t bytes) {
   base::Bytes random(bytes);
   if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) throw std::runtime_error("no random numbers");
@@ -482,8 +486,9 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
     co_await sign_with(batch, key);
     if (batch->halt || batch->left() == 0) break;
     if (batch->signed_count > signed_before) restarts = 0;
-    // A card that is pulled out may first show as a mere failure: look whether it is still there.
-    if (batch->error && batch->error->code == ErrorCode::token_failed) {
+    // A card that is pulled out may first show as a mere failure, or as a host that hangs in its driver: look whether it is
+    // still there.
+    if (batch->error && may_be_a_removal(batch->error->code)) {
       boost::asio::steady_timer settling(executor_, card_settles);
       co_await settling.async_wait(boost::asio::use_awaitable);
       if (const auto place = co_await logins_.find(batch->certificate->place);

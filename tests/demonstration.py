@@ -4,17 +4,21 @@
 usage: tests/demonstration.py
 
 While it runs the PIN must stand in no process's environment or arguments, and in no file but one of mode 0600. Then: ten
-signatures over their files, the CA and its revocation list, and xmlsec1 accepts each.
+signatures over their files, the CA and its revocation list, and xmlsec1 accepts each. The portal's demonstration starts and ends.
 """
 import contextlib
 import os
 import pathlib
+import re
 import secrets
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import urllib.parse
+import urllib.request
 import xml.etree.ElementTree as tree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -161,6 +165,31 @@ def check_installs(prefix):
     check(said.strip() != "", "the installed `signet --version` says nothing")
 
 
+def check_portal(home, pin):
+    """`--portal`: its e-service posts to its portal; SIGTERM ends all, and leaves nothing but what browsers trust."""
+    environment = {**os.environ, "XDG_STATE_HOME": str(home), "SIGNET_DEMO_PIN": pin}
+    for display in ("DISPLAY", "WAYLAND_DISPLAY"):
+        environment.pop(display, None)
+    demo = subprocess.Popen([ROOT / "scripts" / "demo", "--portal"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    environment.clear()
+    said = []
+    for line in demo.stdout:
+        said.append(line)
+        if "Ctrl-C" in line:
+            break
+    found = re.search(r"sample e-service +(http://\S+)", "".join(said))
+    check(found, f"--portal says {''.join(said)}")
+    check(not places_of(pin.encode()), f"the PIN in {sorted(places_of(pin.encode()))}")
+    form = urllib.parse.urlencode({"documents": "One\nTwo", "title": "Two of them", "lang": "ro"}).encode()
+    with urllib.request.urlopen(found[1] + "sign", form, timeout=60) as answer:
+        check(b"2 documents are ready" in answer.read(), "the e-service does not come to the Sign Page")
+    demo.terminate()
+    check(demo.wait(60) == 128 + signal.SIGTERM, f"exit code {demo.returncode}")
+    demo.stdout.close()
+    left = {file.name for file in (home / "signet-demo").iterdir()}
+    check(left == {"tls"}, f"--portal leaves {sorted(left)}")
+
+
 def main():
     if len(sys.argv) != 1:
         sys.exit(__doc__)
@@ -173,6 +202,7 @@ def main():
         check(pin.encode() not in said, "the PIN is printed")
         check_signatures(out)
         check_installs(pathlib.Path(work, "installed"))
+        check_portal(home, pin)
     print("\ndemonstration: ten signatures are as they should be, and the PIN was seen nowhere else")
 
 

@@ -20,11 +20,17 @@ cmake --install "$build" --prefix "$prefix" >/dev/null
 for page in man1/signet.1 man1/signetd.1 man5/signet.toml.5; do [ -s "$prefix/share/man/$page" ] || fail "no $page"; done
 [ ! -e "$prefix/bin/signet-portal" ] || fail "the portal comes only where it is asked for"
 cmake --install "$build" --component portal --prefix "$work/server" >/dev/null
-for file in bin/signet-portal share/signet-portal/pages/index.html share/signet-portal/pages/page.js share/locale/en/LC_MESSAGES/signet-portal-ro.mo; do
+for file in bin/signet-portal share/signet-portal/pages/index.html share/signet-portal/pages/page.js share/locale/en/LC_MESSAGES/signet-portal-ro.mo \
+  share/man/man1/signet-portal.1 lib/sysusers.d/signet-portal.conf; do
   [ -s "$work/server/$file" ] || fail "no $file of the portal"
 done
 [ "$("$work/server/bin/signet-portal" --version)" = "$("$prefix/bin/signet" --version)" ] || fail "signet-portal --version"
+"$work/server/bin/signet-portal" --config "$work/server/share/doc/signet-portal/portal.toml" serve --check >/dev/null || fail "the portal's example configuration"
 if command -v systemd-analyze >/dev/null; then
+  unit=$work/server/lib/systemd/system/signet-portal.service
+  said=$(systemd-analyze --man=no verify "$unit" 2>&1) || fail "the portal's unit: $said"
+  ! grep -F signet-portal <<<"$said" || fail "the portal's unit"
+  systemd-analyze security --offline=true --threshold=20 "$unit" >"$work/exposure" || fail "the portal's unit: $(tail -n 1 "$work/exposure")"
   mkdir -m 700 "$work/run"
   said=$(cd "$prefix/share/systemd/user" && HOME=$work/home XDG_RUNTIME_DIR=$work/run MANPATH=$prefix/share/man: \
     systemd-analyze --user --man=no verify signetd.service signetd.socket signetd-web.socket 2>&1) || fail "units: $said"

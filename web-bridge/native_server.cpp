@@ -101,6 +101,7 @@ class NativeServer::Implementation {
                 net::HttpHandlers{
                     .request = [this](net::HttpRequest request) { return answer(std::move(request)); },
                     .body_bytes = {},
+                    .speaks_for_many = {},
                     .upgrade = [this](net::HttpRequest request) { return upgrade(std::move(request)); },
                     .on_event = [this](std::string_view event,
                                        std::string_view detail) { face_.event(event, {{"detail", std::string(detail)}}); }},

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/text.hpp"
+#include "stamp_markup.hpp"
 
 namespace signet::xades {
 namespace {
@@ -184,13 +185,10 @@ std::string SignatureWriter::document(const SignatureContent& content, base::Byt
   out += "\">";
   out += signed_properties_;
   if (!time_stamp_token.empty()) {
-    out +=
-        "<xades:UnsignedProperties><xades:UnsignedSignatureProperties><xades:SignatureTimeStamp>"
-        "<ds:CanonicalizationMethod Algorithm=\"" EXCLUSIVE_C14N "\"></ds:CanonicalizationMethod><xades:EncapsulatedTimeStamp>";
+    const StampMarkup markup = stamp_markup(StampPlace::qualifying_properties, {});
+    out += markup.before;
     base::append_base64(out, time_stamp_token);
-    out +=
-        "</xades:EncapsulatedTimeStamp></xades:SignatureTimeStamp></xades:UnsignedSignatureProperties></"
-        "xades:UnsignedProperties>";
+    out += markup.after;
   }
   out += "</xades:QualifyingProperties></ds:Object></ds:Signature>";
   return out;

@@ -28,7 +28,7 @@ struct Verdict {
   std::string detail;
 };
 
-// What only the policy msign_compatible lets pass, in words; empty if nothing is.
+// What the policy lets pass and `strict` would not, in words; empty if nothing is.
 std::string accepted_weakness(const Evidence& evidence);
 Integrity integrity_of(const Evidence& evidence);
 Verdict verdict_of(const Evidence& evidence);

@@ -101,12 +101,15 @@ bool is_weak(const pki::Certificate& certificate) {
   return certificate.key_type() == pki::KeyType::rsa ? bits < 2048 : bits < 224;
 }
 
-// SHA-1 under what is signed: where, or empty.
-std::string weakness(const Evidence& evidence) {
+// SHA-1 under what is signed where the policy does not take it, or empty.
+std::string weakness(const Evidence& evidence, Policy policy) {
+  if (policy == Policy::msign_compatible) return {};
   const auto weak = [](std::optional<base::DigestAlgorithm> algorithm) { return algorithm == base::DigestAlgorithm::sha1; };
   const auto method = signature_algorithm(evidence.signature.method);
   if (method && weak(method->digest)) return "the signature algorithm uses SHA-1";
-  if (std::ranges::any_of(evidence.signature.references, [&](const Reference& one) { return weak(one.digest_algorithm); }))
+  if (std::ranges::any_of(evidence.signature.references, [&](const Reference& one) {
+        return weak(one.digest_algorithm) && (policy == Policy::strict || one.is_same_document());
+      }))
     return "a reference uses SHA-1";
   if (std::ranges::any_of(evidence.properties.properties.signing_certificates,
                           [&](const SigningCertificateReference& one) { return weak(one.algorithm); }))
@@ -118,10 +121,8 @@ std::string weakness(const Evidence& evidence) {
 std::optional<Verdict> cryptographic_constraints(const Evidence& evidence) {
   if (!signature_algorithm(evidence.signature.method))
     return indeterminate(SubIndication::crypto_constraints_failure, "the signature algorithm is not accepted");
-  if (evidence.policy == Policy::strict) {
-    if (const std::string found = weakness(evidence); !found.empty())
-      return indeterminate(SubIndication::crypto_constraints_failure, found);
-  }
+  if (const std::string found = weakness(evidence, evidence.policy); !found.empty())
+    return indeterminate(SubIndication::crypto_constraints_failure, found);
   if (!evidence.key.certificate || is_weak(*evidence.key.certificate))
     return indeterminate(SubIndication::crypto_constraints_failure, "the key is too short");
   return std::nullopt;
@@ -151,7 +152,7 @@ constexpr std::array steps{
 }  // namespace
 
 std::string accepted_weakness(const Evidence& evidence) {
-  return evidence.policy == Policy::msign_compatible ? weakness(evidence) : std::string{};
+  return evidence.policy == Policy::strict ? std::string{} : weakness(evidence, Policy::strict);
 }
 
 SubIndication sub_indication_of(pki::PathStatus status) {

@@ -39,7 +39,9 @@ bool has_forbidden_character(std::string_view text) {
 
 class Measurer {
  public:
-  Measurer(std::string_view text, const VerifyLimits& limits) : text_(text), limits_(limits) {}
+  // `extents`: where the elements are told, if anybody asks; outlives this.
+  Measurer(std::string_view text, const VerifyLimits& limits, std::vector<XmlExtent>* extents = nullptr)
+      : text_(text), limits_(limits), extents_(extents) {}
 
   Result<XmlMeasure> run() {
     for (;;) {
@@ -82,6 +84,12 @@ class Measurer {
     const std::size_t end = text_.find_first_of("<>", at_ + 1);
     if (end == text_.npos || text_[end] == '<' || namespaces_.empty())
       return failure(ErrorCode::message_invalid, "an XML end tag that closes nothing");
+    if (extents_ != nullptr) {
+      XmlExtent& closed = (*extents_)[open_.back()];
+      closed.after = at_;
+      closed.end = end + 1;
+      open_.pop_back();
+    }
     at_ = end + 1;
     namespaces_.pop_back();
     return {};
@@ -91,6 +99,7 @@ class Measurer {
     ++measure_.nodes;
     std::size_t attributes = 0;
     std::size_t namespaces = namespaces_.empty() ? 0 : namespaces_.back();
+    const std::size_t begin = at_;
     std::size_t name = ++at_;  // where the name of the next attribute may begin
     for (;;) {
       at_ = text_.find_first_of("<>=\"'", at_);
@@ -115,6 +124,10 @@ class Measurer {
     }
     const bool closed = text_[at_ - 1] == '/';
     ++at_;
+    if (extents_ != nullptr) {
+      if (!closed) open_.push_back(extents_->size());
+      extents_->push_back({.begin = begin, .inside = at_, .after = at_, .end = at_});
+    }
     return count_element(attributes, namespaces, closed);
   }
 
@@ -142,6 +155,8 @@ class Measurer {
   std::size_t at_ = 0;
   std::vector<std::size_t> namespaces_;  // in scope, for each open element
   XmlMeasure measure_;
+  std::vector<XmlExtent>* extents_;
+  std::vector<std::size_t> open_;  // indices in `extents_`
 };
 
 // Names in upper case. Only encodings that have ASCII as their lower half: no markup can hide in them.
@@ -206,5 +221,11 @@ Result<std::string> utf8_text(base::BytesView document, const VerifyLimits& limi
 }
 
 Result<XmlMeasure> measure(std::string_view text, const VerifyLimits& limits) { return Measurer(text, limits).run(); }
+
+Result<std::vector<XmlExtent>> element_extents(std::string_view text, const VerifyLimits& limits) {
+  std::vector<XmlExtent> extents;
+  if (auto measured = Measurer(text, limits, &extents).run(); !measured) return base::failure_of(measured);
+  return extents;
+}
 
 }  // namespace signet::xades

@@ -28,7 +28,7 @@ namespace asio = boost::asio;
 namespace {
 
 struct Options {
-  std::string folder, certificate;
+  std::string folder, certificate, crl_url;
   std::vector<std::string> keys{"rsa2048", "p256"};
   std::uint16_t port = 0;
   unsigned delay_ms = 0;
@@ -176,9 +176,10 @@ void add_demo(CLI::App& app, Context& context) {
       ->delimiter(',')
       ->check(CLI::IsMember(demo::key_kinds()))
       ->capture_default_str();
+  make->add_option("--crl-url", options.crl_url, "Where the certificates say that their revocation list is");
   make->callback([&context] {
     guarded(context, [] {
-      demo::write_pki(options.folder, options.keys, now());
+      demo::write_pki(options.folder, options.keys, now(), options.crl_url);
       return 0;
     });
   });

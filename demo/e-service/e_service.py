@@ -3,6 +3,7 @@
 zeep, as any integrator would; docs/sandbox.md walks through it.
 
 usage: e_service.py --wsdl URL --sign-page URL --certificate FILE --key FILE [--ca FILE] [--listen ADDRESS:PORT] [--public-url URL]
+                    [--tls-certificate FILE --tls-key FILE]
 
   --wsdl URL          the portal's contract, https://…/MSign.svc?singleWsdl
   --sign-page URL     where people sign, https://sign.example
@@ -11,6 +12,7 @@ usage: e_service.py --wsdl URL --sign-page URL --certificate FILE --key FILE [--
   --ca FILE           what the portal's own certificate is checked by (default: the machine's authorities)
   --listen            default 127.0.0.1:8090
   --public-url URL    how browsers reach it (default: http:// and --listen); its ReturnUrl is below it and must be registered
+  --tls-certificate FILE, --tls-key FILE  PEM: browsers reach it by HTTPS
 """
 import argparse
 import base64
@@ -19,6 +21,8 @@ import html
 import http.server
 import re
 import secrets
+import socket
+import ssl
 import sys
 import threading
 import urllib.parse
@@ -63,11 +67,13 @@ class EService:
         with self._lock:
             return getattr(self._client.service, operation)(*arguments, **named)
 
-    def post(self, texts, title, idnp):
+    def post(self, texts, title, idnp, idno, role):
         order = Order(texts)
         contents = [{"Content": order.digest(i), "CorrelationID": str(i), "Name": f"document-{i + 1}.txt"} for i in range(len(texts))]
         request = {"ContentType": "Hash", "Contents": {"SignContent": contents}, "ShortContentDescription": title}
-        if idnp:
+        if idno:
+            request["ExpectedSigner"] = {"DelegatedRoleID": int(role or 0), "DelegatorID": idno, "DelegatorType": "Organization", "ID": idnp}
+        elif idnp:
             request["ExpectedSigner"] = {"DelegatedRoleID": 0, "DelegatorType": "None", "ID": idnp}
         order.request_id = self.call("PostSignRequest", request)
         token = secrets.token_urlsafe(16)
@@ -136,6 +142,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 <label for=documents>Documents, one a line</label><textarea id=documents name=documents rows=6>{value("documents", SAMPLE)}</textarea>
 <label for=title>What is it?</label><input id=title name=title value="{value("title", "Invoices of November")}">
 <label for=idnp>Who must sign (IDNP; empty: anybody)</label><input id=idnp name=idnp value="{value("idnp")}">
+<label for=idno>For which organization (IDNO; empty: for themselves)</label><input id=idno name=idno value="{value("idno")}">
+<label for=role>In which role for it (a number)</label><input id=role name=role inputmode=numeric value="{value("role")}">
 <label for=instrument>With what</label><select id=instrument name=instrument>{options}</select>
 <label for=msisdn>Phone number (373 and 8 digits)</label><input id=msisdn name=msisdn value="{value("msisdn")}">
 <label for=lang>Language</label><select id=lang name=lang><option>ro<option>ru<option>en</select>
@@ -167,7 +175,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not texts:
             return self.ask(given, "There is nothing to sign")
         try:
-            token, order = self.service.post(texts, given.get("title", ""), given.get("idnp", ""))
+            token, order = self.service.post(texts, *(given.get(name, "").strip() for name in ("title", "idnp", "idno", "role")))
         except zeep.exceptions.Fault as fault:
             return self.ask(given, f"{fault.code}: {fault.message}")
         fields = {"ReturnUrl": self.service.public_url + "/signed", "RelayState": token, "Instrument": given.get("instrument"), "MSISDN": given.get("msisdn"), "lang": given.get("lang")}
@@ -205,18 +213,40 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.show(200, "Verified", f"<table id=verified><tr><th>document<th>verdict<th>signer</tr>{rows}</table><p><a href=/>Sign something else</a>")
 
 
+class Server(http.server.ThreadingHTTPServer):
+    tls = None
+
+    def finish_request(self, request, client_address):
+        """In the connection's own thread: a slow handshake holds up nobody."""
+        if self.tls is None:
+            return super().finish_request(request, client_address)
+        request.settimeout(Handler.timeout)
+        try:
+            with self.tls.wrap_socket(request, server_side=True) as wrapped:
+                super().finish_request(wrapped, client_address)
+        except (ssl.SSLError, OSError):
+            pass  # browsers open connections that they do not use
+        return None
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("usage: ", 1)[1], add_help=True)
     for name in ("wsdl", "sign-page", "certificate", "key"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--ca")
     parser.add_argument("--listen", default="127.0.0.1:8090")
-    parser.add_argument("--public-url")
+    for name in ("public-url", "tls-certificate", "tls-key"):
+        parser.add_argument(f"--{name}")
     options = parser.parse_args()
     options.public_url = options.public_url or f"http://{options.listen}"
     host, _, port = options.listen.rpartition(":")
     Handler.service = EService(options)
-    server = http.server.ThreadingHTTPServer((host.strip("[]"), int(port)), Handler)
+    host = host.strip("[]")
+    Server.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if options.tls_certificate:
+        Server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        Server.tls.load_cert_chain(options.tls_certificate, options.tls_key)
+    server = Server((host, int(port)), Handler)
     print(f"The sample e-service: {options.public_url}/", flush=True)
     try:
         server.serve_forever()

@@ -1,5 +1,5 @@
 // Builds dist/: the files that the portal serves; or with --tests the tests into build/.
-import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -15,9 +15,14 @@ if (process.argv.includes("--tests")) {
     outdir: "build", platform: "node", format: "esm",
   });
 } else {
-  rmSync("dist", { recursive: true, force: true });
-  mkdirSync("dist");
-  await build({ ...common, entryPoints: ["src/page.ts", "src/page.css"], outdir: "dist", format: "iife", minify: true });
-  copyFileSync("src/index.html", "dist/index.html");
-  copyFileSync("../../web-bridge/pages/src/favicon.svg", "dist/favicon.svg");
+  // File by file into its place: whoever reads dist/ beside this finds each whole.
+  const made = mkdtempSync("dist-");
+  await build({ ...common, entryPoints: ["src/page.ts", "src/page.css"], outdir: made, format: "iife", minify: true });
+  copyFileSync("src/index.html", join(made, "index.html"));
+  copyFileSync("../../web-bridge/pages/src/favicon.svg", join(made, "favicon.svg"));
+  mkdirSync("dist", { recursive: true });
+  const files = readdirSync(made);
+  for (const file of files) renameSync(join(made, file), join("dist", file));
+  for (const file of readdirSync("dist").filter((old) => !files.includes(old))) rmSync(join("dist", file), { recursive: true, force: true });
+  rmSync(made, { recursive: true });
 }

@@ -2,7 +2,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-
 #include <optional>
 
 #include "base/result.hpp"
@@ -13,9 +12,8 @@ template <class T>
 base::Result<T> done(boost::asio::awaitable<base::Result<T>> call) {
   boost::asio::io_context io;
   std::optional<base::Result<T>> result;
-  const auto run = [](boost::asio::awaitable<base::Result<T>> made, std::optional<base::Result<T>>& to) -> boost::asio::awaitable<void> {
-    to = co_await std::move(made);
-  };
+  const auto run = [](boost::asio::awaitable<base::Result<T>> made,
+                      std::optional<base::Result<T>>& to) -> boost::asio::awaitable<void> { to = co_await std::move(made); };
   boost::asio::co_spawn(io, run(std::move(call), result), [](std::exception_ptr thrown) {
     if (thrown) std::rethrow_exception(thrown);
   });

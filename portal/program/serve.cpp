@@ -4,24 +4,30 @@
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <set>
 
+#include "base/text.hpp"
 #include "portal/api_face.hpp"
+#include "portal/judges.hpp"
 #include "portal/metrics.hpp"
 #include "portal/mpower.hpp"
 #include "portal/page_face.hpp"
 #include "portal/program/command.hpp"
 #include "portal/program/sandbox.hpp"
-#include "portal/verification.hpp"
+#include "portal/program/stamper.hpp"
 #include "service/files.hpp"
 #include "service/text.hpp"
 #include "service/worker.hpp"
@@ -34,9 +40,9 @@ using asio::awaitable;
 using base::ErrorCode;
 using service::tr;
 
-constexpr std::size_t fetches_at_once = 4;
+constexpr std::size_t fetches_at_once = 16;
+constexpr std::size_t delegations_at_once = 64;    // with those that wait for a fetch: more hear at once that MPower is slow
 constexpr std::size_t large_messages_at_once = 1;  // a tree of one takes some hundred megabytes
-constexpr std::size_t judges = 2;                  // verifying takes about a millisecond of one core
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
 constexpr std::chrono::seconds trust_looked_at_every{1};
@@ -44,6 +50,10 @@ constexpr std::chrono::seconds log_flushed_every{1};
 constexpr int memory_kept = 4 << 20, memory_fetched = 1 << 20;
 constexpr std::size_t api_body_bytes = 64u << 20;
 constexpr std::size_t page_body_bytes = 4u << 20;
+
+void rethrow(std::exception_ptr thrown) {
+  if (thrown) std::rethrow_exception(thrown);
+}
 
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
@@ -83,40 +93,61 @@ std::filesystem::path pages_folder() {
 class Portal {
  public:
   Portal(Configuration configuration, std::unique_ptr<Store> store)
-      : configuration_(std::move(configuration)), store_(std::move(store)) {}
+      : configuration_(std::move(configuration)),
+        store_(std::move(store)),
+        lists_(io_.get_executor(), configuration_.revocation,
+               [this](std::string_view name, const service::EventFields& fields) { event(name, fields); }) {}
 
   base::Result<void> prepare();
   int run();
 
  private:
-  void event(std::string_view event, const service::EventFields& fields);
+  void event(std::string_view event, const service::EventFields& fields, spdlog::level::level_enum level = spdlog::level::info);
+  awaitable<std::optional<Fault>> delegation(ExpectedSigner signer);
+  std::function<void(std::string_view event, std::string_view detail)> watch(const char* listener);
   awaitable<net::HttpResponse> operations(net::HttpRequest request);
   awaitable<VerificationResponse> verify(VerificationRequest request, Language language);
   awaitable<void> keep_register();
   awaitable<void> keep_trust();
   awaitable<void> keep_clean();
+  awaitable<void> stop_when_told();
   awaitable<void> stop();
   base::Result<void> listen(net::HttpServer& server, const Configuration::Listener& listener, const char* what);
+  base::Result<pki::TrustMaterial> consumer_cas() const;
   base::Result<pki::TrustMaterial> signer_trust() const;
 
   Configuration configuration_;
+  asio::io_context io_{1};  // outlives all that answers to it
   std::unique_ptr<Store> store_;
-  asio::io_context io_{1};
-  asio::thread_pool workers_{judges};
+  asio::thread_pool workers_{1};  // folders, the sandbox's signatures
   asio::thread_pool readers_{large_messages_at_once};
   asio::thread_pool fetchers_{fetches_at_once};  // waits for other services block nobody who judges
   Identity identity_{Identity::Options{}};
   std::vector<Consumer> consumers_;
   std::uint64_t register_version_ = 0;
-  std::shared_ptr<const pki::TrustMaterial> trust_;
+  service::RevocationLists lists_;
+  Judges judges_{io_.get_executor(), lists_};
   std::unique_ptr<Sandbox> sandbox_;
+  std::unique_ptr<Stamper> stamper_;
   std::unique_ptr<ApiFace> api_face_;
   std::unique_ptr<PageFace> page_face_;
   std::unique_ptr<net::HttpServer> api_, pages_, operations_;
   Metrics metrics_;
+  service::EventLog warnings_{[](service::EventLog::Severity, const std::string& line) { spdlog::warn(line); }, {}};
+  std::size_t delegations_ = 0;        // under way
+  std::atomic<bool> given_up_{false};  // fetches end: nobody waits for them any more
   asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
   bool stopping_ = false;
 };
+
+// Who issues system certificates, as the folder is now.
+base::Result<pki::TrustMaterial> Portal::consumer_cas() const {
+  auto cas = service::read_trust(configuration_.consumer_cas);
+  if (cas && !sandbox_ && std::ranges::any_of(cas->anchors, is_sandbox_anchor))
+    return base::failure(ErrorCode::configuration_invalid,
+                         "consumers.ca: holds the CA of a sandbox, which makes certificates for anybody");
+  return cas;
+}
 
 // Whose signatures are accepted, as the folder is now, with the sandbox's own.
 base::Result<pki::TrustMaterial> Portal::signer_trust() const {
@@ -139,23 +170,23 @@ base::Result<pki::TrustMaterial> Portal::signer_trust() const {
 }
 
 base::Result<void> Portal::prepare() {
-  auto cas = service::read_trust(configuration_.consumer_cas);
-  if (!cas) return base::failure_of(cas);
-  identity_.trust(std::move(*cas));
-
   if (!configuration_.sandbox.empty()) {
     auto sandbox = Sandbox::open(configuration_.sandbox, now());
     if (!sandbox) return base::failure_of(sandbox);
     sandbox_ = std::move(*sandbox);
   }
+  auto cas = consumer_cas();
+  if (!cas) return base::failure_of(cas);
+  identity_.trust(std::move(*cas));
   auto trust = signer_trust();
   if (!trust) return base::failure_of(trust);
-  trust_ = std::make_shared<const pki::TrustMaterial>(std::move(*trust));
+  judges_.trust(std::move(*trust));
 
   PageFace::Options pages{.public_url = configuration_.public_url,
                           .install_url = configuration_.install_url,
                           .instruments = {},
                           .sandbox = sandbox_ != nullptr,
+                          .level = configuration_.time_stamping.urls.empty() ? xades::Level::b_t : xades::Level::b_b,
                           .files = {}};
   for (const auto& instrument : configuration_.instruments) {
     PageFace::Instrument made{instrument.id, instrument.kind, {}};
@@ -174,6 +205,7 @@ base::Result<void> Portal::prepare() {
   auto secret = done(store_->shared_secret("page-token"));
   if (!secret) return base::failure_of(secret);
   const auto on_event = [this](std::string_view name, const service::EventFields& fields) { event(name, fields); };
+  store_->on_failure([on_event](const base::Error& error) { on_event("store_failed", {{"detail", error.detail}}); });
   PagePorts page_ports;
   page_ports.store = store_.get();
   page_ports.token_secret = std::move(*secret);
@@ -184,18 +216,15 @@ base::Result<void> Portal::prepare() {
     if (found == consumers_.end()) return {};
     return *found;
   };
-  page_ports.judge = [this](std::vector<std::pair<std::string, Wanted>> questions) {
-    return service::on_worker(workers_, [questions = std::move(questions), trust = trust_] {
-      std::vector<std::expected<Accepted, Refusal>> verdicts;
-      verdicts.reserve(questions.size());
-      for (const auto& [signature, wanted] : questions) verdicts.push_back(accept(signature, wanted, *trust, now()));
-      return verdicts;
-    });
+  const auto on_stamped = [this](std::size_t stamped, std::size_t failed, const std::string& last_error) {
+    event("time_stamped", {{"saved", std::to_string(stamped)}, {"refused", std::to_string(failed)}});
+    if (failed > 0) event("time_stamp_failed", {{"detail", last_error}});
   };
+  stamper_ = std::make_unique<Stamper>(judges_, configuration_.time_stamping, on_stamped);
+  page_ports.judge = [this](std::vector<Stamper::Question> questions) { return stamper_->accept(std::move(questions)); };
+  page_ports.stamp_anew = [this] { stamper_->stamp_anew(); };
   page_ports.verify = [this](VerificationContent content, Language language) {
-    return service::on_worker(workers_, [content = std::move(content), trust = trust_, language] {
-      return verify_content(content, *trust, now(), language);
-    });
+    return judges_.verify(std::move(content), language);
   };
   if (sandbox_)
     page_ports.sandbox_sign = [this](std::vector<SandboxWish> wishes) {
@@ -209,10 +238,7 @@ base::Result<void> Portal::prepare() {
   api_ports.now = now;
   api_ports.message = message_of;
   api_ports.on_event = on_event;
-  api_ports.check_delegation = [this](ExpectedSigner signer) {
-    return service::on_worker(
-        fetchers_, [signer = std::move(signer), mpower = configuration_.mpower] { return check_delegation(signer, mpower); });
-  };
+  api_ports.check_delegation = [this](ExpectedSigner signer) { return delegation(std::move(signer)); };
   api_ports.read_large = [this](std::string body, std::string soap_action) {
     return service::on_worker(
         readers_, [body = std::move(body), soap_action = std::move(soap_action)] { return read_call(body, soap_action, {}); });
@@ -235,20 +261,32 @@ base::Result<void> Portal::prepare() {
 
   net::HttpLimits api_limits;
   api_limits.connections = 1'024;
+  api_limits.connections_of_one = 512;
+  api_limits.body_bytes_at_once = 4 * api_body_bytes;
   api_limits.body_bytes = api_body_bytes;
+  const auto is_proxy = [this](const asio::ip::address& address) {
+    return std::ranges::any_of(configuration_.proxies.trusted,
+                               [&](const AddressRange& range) { return range.contains(address); });
+  };
   net::HttpHandlers api_handlers;
+  api_handlers.speaks_for_many = is_proxy;
   api_handlers.request = [this](net::HttpRequest request) { return api_face_->answer(std::move(request)); };
   api_handlers.body_bytes = [this](const net::HttpRequest& head) { return api_face_->body_bytes(head); };
+  api_handlers.on_event = watch("api");
   api_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(api_handlers), api_limits);
   if (auto listening = listen(*api_, configuration_.api, "api"); !listening) return listening;
 
   net::HttpLimits page_limits;
   page_limits.connections = 4'096;
+  page_limits.connections_of_one = 1'024;  // a whole office comes from one address
+  page_limits.body_bytes_at_once = 32 * page_body_bytes;
   page_limits.header_bytes = 32 * 1024;  // a RelayState may come in the address
   page_limits.body_bytes = page_body_bytes;
   net::HttpHandlers page_handlers;
+  page_handlers.speaks_for_many = is_proxy;
   page_handlers.request = [this](net::HttpRequest request) { return page_face_->answer(std::move(request)); };
   page_handlers.body_bytes = [this](const net::HttpRequest& head) { return page_face_->body_bytes(head); };
+  page_handlers.on_event = watch("pages");
   pages_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(page_handlers), page_limits);
   if (auto listening = listen(*pages_, configuration_.pages, "pages"); !listening) return listening;
 
@@ -259,17 +297,55 @@ base::Result<void> Portal::prepare() {
 }
 
 // One line and one count for what happened. Nothing personal comes here: faces give fixed words, counts and consumers' ids.
-void Portal::event(std::string_view event, const service::EventFields& fields) {
+void Portal::event(std::string_view event, const service::EventFields& fields, spdlog::level::level_enum level) {
+  if (event.ends_with("_failed")) {
+    warnings_.event(event, fields, service::EventLog::Clock::now());
+    return metrics_.count(event, {});
+  }
+  // Whose values are from small sets that no stranger adds to: each makes a series of its own.
+  static constexpr std::array<std::string_view, 4> labelled{"operation", "instrument", "outcome", "reason"};
   std::string line(event);
   Metrics::Labels labels;
   std::uint64_t by = 1;
   for (const auto& [key, value] : fields) {
     line += " " + std::string(key) + "=" + value;
     if (key == "saved") by = std::stoull(value);
-    if (key != "saved" && key != "refused" && key != "consumer") labels.emplace_back(key, value);
+    if (std::ranges::find(labelled, key) != labelled.end()) labels.emplace_back(key, value);
   }
-  spdlog::info(line);
-  metrics_.count(event == "api_call" ? "api_calls" : event, labels, by);
+  spdlog::log(level, line);
+  metrics_.count(event, labels, by);
+}
+
+// A text of others as a value in the log: one line, and its end is seen.
+std::string in_quotes(std::string_view text) {
+  std::string made = base::shown(text, 300);
+  std::ranges::replace(made, '"', '\'');
+  return '"' + made + '"';
+}
+
+// Connections that came to nothing. Strangers can have any number dropped or refused: these are counted alone.
+std::function<void(std::string_view, std::string_view)> Portal::watch(const char* listener) {
+  return [this, listener](std::string_view name, std::string_view detail) {
+    metrics_.count("connections", {{"listener", listener}, {"outcome", std::string(name)}});
+    if (name.ends_with("_failed"))
+      warnings_.event(name, {{"listener", listener}, {"detail", std::string(detail)}}, service::EventLog::Clock::now());
+  };
+}
+
+awaitable<std::optional<Fault>> Portal::delegation(ExpectedSigner signer) {
+  Delegation found = busy_delegation();
+  if (delegations_ < delegations_at_once) {
+    ++delegations_;
+    found = co_await service::on_worker(
+        fetchers_, [this, signer = std::move(signer)] { return check_delegation(signer, configuration_.mpower, &given_up_); });
+    --delegations_;
+  }
+  service::EventFields fields{{"outcome", std::string(found.outcome)}};
+  if (found.status != 0) fields.emplace_back("status", std::to_string(found.status));
+  if (!found.detail.empty()) fields.emplace_back("detail", in_quotes(found.detail));
+  const bool ours = found.fault && found.fault->code == FaultCode::server;
+  event("mpower", fields, ours ? spdlog::level::warn : spdlog::level::info);
+  co_return std::move(found.fault);
 }
 
 // For those who watch the service: /health says that this process answers, /ready that its database does too.
@@ -311,9 +387,7 @@ base::Result<void> Portal::listen(net::HttpServer& server, const Configuration::
 awaitable<VerificationResponse> Portal::verify(VerificationRequest request, Language language) {
   VerificationResponse response;
   for (VerificationContent& content : request.contents)
-    response.results.push_back(co_await service::on_worker(workers_, [content = std::move(content), trust = trust_, language] {
-      return verify_content(content, *trust, now(), language);
-    }));
+    response.results.push_back(co_await judges_.verify(std::move(content), language));
   co_return response;
 }
 
@@ -324,6 +398,7 @@ awaitable<void> Portal::keep_register() {
     boost::system::error_code error;
     co_await register_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (stopping_) break;
+    sd_notify(0, "WATCHDOG=1");
     const auto version = co_await store_->consumers_version();
     if (!version || *version == register_version_) continue;
     auto consumers = co_await store_->consumers();
@@ -345,20 +420,22 @@ awaitable<void> Portal::keep_trust() {
     boost::system::error_code error;
     co_await trust_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (stopping_) break;
+    const auto renewed = co_await service::on_worker(workers_, [this] { return sandbox_ ? sandbox_->renew(now()) : false; });
+    if (!renewed) spdlog::warn("sandbox_not_renewed detail=\"{}\"", renewed.error().detail);
     const auto before = std::exchange(seen, co_await service::on_worker(workers_, both));
-    if (seen != before || seen == known) continue;
+    if ((seen != before || seen == known) && !renewed.value_or(false)) continue;
     known = seen;
-    auto cas = co_await service::on_worker(workers_, [this] { return service::read_trust(configuration_.consumer_cas); });
+    auto cas = co_await service::on_worker(workers_, [this] { return consumer_cas(); });
     auto signers = co_await service::on_worker(workers_, [this] { return signer_trust(); });
     if (!cas || !signers) {
-      spdlog::warn("trust_not_read detail=\"{}\"", (cas ? signers : cas).error().detail);
+      spdlog::warn("trust_not_read detail={}", in_quotes((cas ? signers : cas).error().detail));
       continue;
     }
     spdlog::info("trust_changed consumer_cas={} consumer_lists={} signer_anchors={} signer_lists={}",
                  cas->anchors.size() + cas->intermediates.size(), cas->crls.size(), signers->anchors.size(),
                  signers->crls.size());
     identity_.trust(std::move(*cas));
-    trust_ = std::make_shared<const pki::TrustMaterial>(std::move(*signers));
+    judges_.trust(std::move(*signers));
   }
 }
 
@@ -368,45 +445,54 @@ awaitable<void> Portal::keep_clean() {
     boost::system::error_code error;
     co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (stopping_) break;
+    warnings_.tell_left_out(service::EventLog::Clock::now());
     const auto swept = co_await store_->sweep(now(), now() - configuration_.requests.delete_after);
-    if (!swept) {
-      spdlog::warn("sweep_failed detail=\"{}\"", swept.error().detail);
-    } else if (swept->expired > 0 || swept->contents_deleted > 0) {
+    if (swept && (swept->expired > 0 || swept->contents_deleted > 0)) {
       spdlog::info("swept expired={} contents_deleted={}", swept->expired, swept->contents_deleted);
     }
   }
 }
 
+// The first signal lets what is under way finish, within a limit; the second ends it.
+awaitable<void> Portal::stop_when_told() {
+  asio::signal_set signals(io_, SIGINT, SIGTERM);
+  co_await signals.async_wait(asio::use_awaitable);
+  asio::co_spawn(io_, stop(), rethrow);
+  co_await signals.async_wait(asio::use_awaitable);
+  spdlog::warn("stopped_at_once");
+  io_.stop();
+}
+
 awaitable<void> Portal::stop() {
   stopping_ = true;
   sd_notify(0, "STOPPING=1");
+  spdlog::info("stopping api_connections={} page_connections={}", api_->connections(), pages_->connections());
   register_timer_.cancel();
   trust_timer_.cancel();
   sweep_timer_.cancel();
-  co_await api_->stop();
-  co_await pages_->stop();
-  co_await operations_->stop();
+  using namespace asio::experimental::awaitable_operators;
+  co_await (api_->stop(configuration_.stop_timeout) && pages_->stop(configuration_.stop_timeout));
+  co_await operations_->stop();  // until now it told that this stops
   io_.stop();
 }
 
 int Portal::run() {
-  const auto rethrow = [](std::exception_ptr thrown) {
-    if (thrown) std::rethrow_exception(thrown);
-  };
   asio::co_spawn(io_, keep_register(), rethrow);
   asio::co_spawn(io_, keep_trust(), rethrow);
   asio::co_spawn(io_, keep_clean(), rethrow);
-  asio::signal_set signals(io_, SIGINT, SIGTERM);
-  signals.async_wait([this, rethrow](boost::system::error_code error, int) {
-    if (!error) asio::co_spawn(io_, stop(), rethrow);
-  });
+  asio::co_spawn(io_, stop_when_told(), rethrow);
   sd_notify(0, "READY=1");
-  spdlog::info("ready public_url={}{}", configuration_.public_url, sandbox_ ? " SANDBOX" : "");
+  spdlog::info("ready public_url={} sandbox={}", configuration_.public_url, sandbox_ != nullptr);
   spdlog::default_logger()->flush();
   io_.run();
-  workers_.join();
-  readers_.join();
-  fetchers_.join();
+  std::signal(SIGINT, SIG_DFL);  // should a database hang now, one more signal ends this
+  std::signal(SIGTERM, SIG_DFL);
+  given_up_ = true;
+  judges_.join();
+  for (asio::thread_pool* const pool : {&workers_, &readers_, &fetchers_}) {
+    pool->stop();  // nobody waits any more for what was not begun
+    pool->join();
+  }
   spdlog::info("stopped");
   return 0;
 }

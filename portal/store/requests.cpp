@@ -99,6 +99,18 @@ ClaimOutcome refusal(Connection& connection, const Claim& claim) {
   return ClaimOutcome::ended;
 }
 
+ClaimOutcome end(Connection& connection, const Claim& claim, SignStatus status, const std::string& reason) {
+  const auto changed = connection.execute(
+      "UPDATE requests SET status = :status, reason = :reason, ended_at = :now, claim_key = '', claim_until = 0 "
+      "WHERE id = :id AND " SIGNET_MAY_SIGN,
+      {{"status", static_cast<Number>(status)},
+       {"reason", reason},
+       {"now", number_of(claim.now)},
+       {"id", claim.request_id},
+       {"key", claim.key}});
+  return changed > 0 ? ClaimOutcome::claimed : refusal(connection, claim);
+}
+
 }  // namespace
 
 void insert_request(Connection& connection, const std::string& id, const NewRequest& request) {
@@ -250,12 +262,10 @@ SavedResults save(Connection& connection, const Claim& claim, const std::vector<
 }
 
 ClaimOutcome give_up(Connection& connection, const Claim& claim, const std::string& reason) {
-  const auto changed = connection.execute(
-      "UPDATE requests SET status = 2, reason = :reason, ended_at = :now, claim_key = '', claim_until = 0 "
-      "WHERE id = :id AND " SIGNET_MAY_SIGN,
-      {{"reason", reason}, {"now", number_of(claim.now)}, {"id", claim.request_id}, {"key", claim.key}});
-  return changed > 0 ? ClaimOutcome::claimed : refusal(connection, claim);
+  return end(connection, claim, SignStatus::failure, reason);
 }
+
+ClaimOutcome expire_early(Connection& connection, const Claim& claim) { return end(connection, claim, SignStatus::expired, {}); }
 
 std::uint64_t expire_some(Connection& connection, base::Time now, std::uint32_t most) {
   // Of PostgreSQL's, what another transaction has locked is left for the next sweep: a sweep waits for nobody.

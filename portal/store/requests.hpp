@@ -31,6 +31,7 @@ void release(Connection& connection, const std::string& id, const std::string& k
 // Refused with parameter_invalid for a result of a content that was not posted.
 SavedResults save(Connection& connection, const Claim& claim, const std::vector<StoredResult>& results);
 ClaimOutcome give_up(Connection& connection, const Claim& claim, const std::string& reason);
+ClaimOutcome expire_early(Connection& connection, const Claim& claim);
 
 // The steps of a sweep. How many have expired, at most `most`.
 std::uint64_t expire_some(Connection& connection, base::Time now, std::uint32_t most);

@@ -108,6 +108,8 @@ test("progress is a progress bar with words, told politely and not at every step
   await page.locator("#done").waitFor({ timeout: 20_000 });
   const told = await page.evaluate(() => globalThis.told);
   assert.ok(told.some((text) => /of 60 signed/.test(text)), told.join("\n"));
-  assert.ok(told.length <= 12, `${told.length}: ${told.join("\n")}`);
+  // Each quarter of what is counted once, whichever of them a slow machine comes to show; and a few words in between.
+  assert.ok(told.filter((text) => / of 60 signed/.test(text)).length <= 4, told.join("\n"));
+  assert.ok(told.length <= 20, `${told.length}: ${told.join("\n")}`);
   assert.equal(told.at(-1), "All 60 files are signed");
 });

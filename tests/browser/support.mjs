@@ -55,9 +55,10 @@ export async function freePort() {
 }
 
 /** The page in a fresh browser profile; whatever it complains of in the console fails the test. */
-export async function openPage(t, bench, { size = "desktop", language = "en", complaints = [], origin = bench.server.origin, path = "/", hosts: known_hosts = [], ...context_options } = {}) {
+export async function openPage(t, bench, { size = "desktop", language = "en", complaints = [], origin = bench.server.origin, path = "/", hosts: known_hosts = [], before_load, ...context_options } = {}) {
   const context = await bench.browser.newContext({ ignoreHTTPSErrors: true, locale: { ro: "ro-RO", ru: "ru-RU", en: "en-GB" }[language] ?? language,
     viewport: SIZES[size], acceptDownloads: true, ...context_options });
+  if (before_load !== undefined) await context.addInitScript(before_load);
   const page = await context.newPage();
   const heard = [];
   page.on("console", (message) => {

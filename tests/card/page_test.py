@@ -16,10 +16,9 @@ import os
 import re
 import socket
 import subprocess
-import time
 
 import agent_case
-from agent_bench import HANGING_WITHIN_S, PIN, WITHIN_S, Page, Refused, until
+from agent_bench import HANGING_WITHIN_S, PIN, Page, Refused, until
 from agent_case import EXIT_DONE, EXIT_MACHINE, AgentTest
 
 
@@ -191,12 +190,10 @@ class RemovalTest(PageTest):
         self.display.dialog().type_pin(PIN)
         page.answer(committed)
         until(lambda: self.card.counted["signatures"] >= 8, "some are signed")
-        pulled = time.monotonic()
         self.card.pull()
+        # A host that OpenSC lets hang is given up in its time; what is told is the removal all the same.
         paused = page.reaches(batch, "paused", within_s=HANGING_WITHIN_S)
-        # A host that OpenSC lets hang is given up in its time; in any other case the agent knows what happened.
-        hung = time.monotonic() - pulled > HANGING_WITHIN_S - WITHIN_S - 1
-        self.assertEqual(paused["error"]["code"], "token_host_timeout" if hung else "token_removed")
+        self.assertEqual(paused["error"]["code"], "token_removed")
         self.assertLess(paused["signed"], 40)
         until(lambda: agent.status()["pins_kept"] == 0, "the PIN is wiped")
         self.assert_refused("token_removed", page, page.ask("batch.resume", batch=batch))

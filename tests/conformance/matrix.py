@@ -4,7 +4,7 @@
 usage: matrix.py BIN_FOLDER
 
 A demo PKI with a key of each kind on a SoftHSM2 token, signetd with it, a TSA; `signet sign` makes level x packaging x key x
-one or several hashes; and each packaging over SHA-384 and SHA-512. No cell may be empty: where a judge cannot judge (xmlsec1
+one or several hashes; and each packaging over SHA-384 and SHA-512; and B-B signatures that get their time stamp later. No cell may be empty: where a judge cannot judge (xmlsec1
 knows no RSA-PSS) another must. Then one flipped bit in each of digest, SignedProperties, SignatureValue and time stamp, and a
 revoked signer: everybody says no, and for that reason.
 Exit: 0 all as expected, 1 not, 77 a tool is missing (1 with CI=true).
@@ -52,7 +52,7 @@ class Bench:
         self.signet("demo", "pki", self.pki, "--keys", ",".join(KEYS))
         self.environment = dict(os.environ, SOFTHSM2_CONF=self.signet("demo", "token", self.pki, input=PIN).decode().strip(), XDG_STATE_HOME=str(folder / "state"))
         tsa = self.start("tsa", binaries / "signet", "demo", "tsa", self.pki)
-        address = tsa.stdout.readline().decode().strip()
+        self.tsa = address = tsa.stdout.readline().decode().strip()
         self.config = folder / "signet.toml"
         (folder / "run").mkdir(mode=0o700)
         self.config.write_text(
@@ -128,6 +128,11 @@ def make(bench, folder):
                         signature = out / (documents[0].name + ".xades.xml")
                         cases.append({"id": name, "signature": str(signature), "level": level, "pss": pss, "packaging": packaging, "algorithm": "sha256",
                                       "documents": [{"name": d.name, "file": str(d)} for d in documents[:count]]})
+    for case in [case for case in cases if case["level"] == "b"]:
+        stamped = pathlib.Path(case["signature"]).with_suffix(".stamped.xml")
+        with stamped.open("wb") as out:
+            subprocess.run([bench.bin / "conformance_stamp", case["signature"], bench.tsa], stdout=out, check=True)
+        cases.append(case | {"id": case["id"] + " stamped", "signature": str(stamped), "level": "t"})
     for key in ("rsa2048", "p256"):
         for algorithm in ("sha384", "sha512"):
             for packaging in ("detached", "enveloping"):
@@ -230,12 +235,12 @@ def main():
                 shutil.copy(bench.pki / file, trust_folder)
             ca, crl = trust_folder / "demo-ca.pem", trust_folder / "demo-ca.crl.pem"
             verdicts = judged(cases, ca, crl)
-            print(f"{'':44}{'dss':16}{'jdk':8}{'xmlsec1':9}signet")
+            print(f"{'':52}{'dss':16}{'jdk':8}{'xmlsec1':9}signet")
             for case in cases:
                 row = verdicts[case["id"]]
                 own = ours(bench, case, trust_folder)
                 told = {name: row[name]["indication"] if name in row else "(no PSS)" for name in ("dss", "jdk", "xmlsec")}
-                print(f"{case['id']:44}{told['dss']:16}{told['jdk']:8}{told['xmlsec']:9}{own}")
+                print(f"{case['id']:52}{told['dss']:16}{told['jdk']:8}{told['xmlsec']:9}{own}")
                 for name in ("dss", "jdk") + (() if case["pss"] else ("xmlsec",)):
                     if name not in row or not accepts(row[name]):
                         problems.append(f"{case['id']}: {name} does not accept: {row.get(name)}")

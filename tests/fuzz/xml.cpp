@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "property.hpp"
 #include "world.hpp"
+#include "xades/stamp.hpp"
 #include "xades/verify.hpp"
 
 // A signed document from anybody. The keys of the world sign the seeds and nothing else: what passes must say no more than a
@@ -107,6 +108,21 @@ void check_passed(const SignatureReport& report, base::BytesView document) {
   }));
 }
 
+// A time stamp goes into any one signature, and what was found of it before is found again.
+void check_stamped(const SignatureReport& report, base::BytesView document, const xades::VerifyOptions& given) {
+  const std::string_view text = base::as_text(document);
+  const auto plan = xades::plan_time_stamp(text, base::DigestAlgorithm::sha256, given.limits);
+  if (!plan) return;
+  hold(plan->begin <= plan->end && plan->end <= text.size());
+  const std::string made = xades::stamped(text, *plan, base::as_bytes("no token"));
+  const auto again = xades::verify(base::as_bytes(made), given);
+  if (!again) return hold(again.error().code == base::ErrorCode::message_too_large);
+  hold(again->size() == 1 && again->front().id == report.id);
+  if (again->front().indication == Indication::total_passed) hold(report.indication == Indication::total_passed);
+  if (report.level && again->front().integrity == Integrity::valid)
+    hold(again->front().time_stamps.size() == std::min<std::size_t>(report.time_stamps.size() + 1, 16));
+}
+
 void check(base::BytesView document) {
   static const auto given = options();
   static const auto other = options_with_other_contents();
@@ -116,6 +132,7 @@ void check(base::BytesView document) {
     return;
   }
   hold(!reports->empty() && reports->size() <= given.limits.max_signatures);
+  if (reports->size() == 1) check_stamped(reports->front(), document, given);
   bool valid = false;
   for (const SignatureReport& report : *reports) {
     check_form(report, given);

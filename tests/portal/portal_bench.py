@@ -1,5 +1,6 @@
 """A signet-portal of a test's own: sandbox, TLS files, consumers, and the two clients' sides of it."""
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -39,6 +40,17 @@ def free_port():
         return found.getsockname()[1]
 
 
+def server_certificate(folder, name="server"):
+    """A server's own for localhost: (certificate, key)."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, stderr=subprocess.DEVNULL,
+    )
+    return certificate, key
+
+
 class Portal:
     """signet-portal with a sandbox below `folder`. `more` is added to its configuration. `beside`: another instance, at the same address for people and
     with the same sandbox; the database is to be the same too."""
@@ -49,13 +61,8 @@ class Portal:
         self.sandbox = beside.sandbox if beside else self.folder / "sandbox"
         for made in (self.folder, self.sandbox):
             made.mkdir(parents=True, exist_ok=True)
-        self.api_port, self.page_port = free_port(), free_port()
-        self.certificate, self.key = self.folder / "server.pem", self.folder / "server.key"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-            + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.key, "-out", self.certificate],
-            check=True, stderr=subprocess.DEVNULL,
-        )
+        self.api_port, self.page_port, self.operations_port = free_port(), free_port(), free_port()
+        self.certificate, self.key = server_certificate(self.folder)
         self.pages = f"http://127.0.0.1:{self.page_port}"
         self.public_url = beside.public_url if beside else self.pages
         self.api = f"https://localhost:{self.api_port}/MSign.svc"
@@ -64,6 +71,7 @@ class Portal:
             f'public_url = "{self.public_url}"\n'
             f'[api]\nlisten = ["127.0.0.1:{self.api_port}"]\ncertificate = "{self.certificate}"\nkey = "{self.key}"\n'
             f'[pages]\nlisten = ["127.0.0.1:{self.page_port}"]\n'
+            f'[operations]\nlisten = ["127.0.0.1:{self.operations_port}"]\n'
             f'[store]\ndatabase = "{database or f"sqlite:{self.folder}/portal.db"}"\n'
             f'[consumers]\nca = "{self.sandbox}"\n'
             f'[sandbox]\nfolder = "{self.sandbox}"\n'
@@ -99,6 +107,14 @@ class Portal:
             return False
         return True
 
+    def operations(self, path):
+        """(HTTP status, text) of /health, /ready or /metrics."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_port}{path}", timeout=WITHIN_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
     def stop(self):
         """Its exit code after SIGTERM."""
         self.process.terminate()
@@ -113,6 +129,13 @@ class Portal:
         if certificate:
             context.load_cert_chain(certificate, key)
         return context
+
+    def at_pages(self, method, path, body=None, headers=None):
+        """(status, headers, text) of a request to the pages, as it is."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.page_port, timeout=WITHIN_S)) as connection:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
 
     def soap(self, body, context, action="", headers=None):
         """(HTTP status, text) of bytes posted as they are."""

@@ -7,7 +7,6 @@ Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import base64
 import hmac
-import http.client
 import json
 import os
 import pathlib
@@ -56,12 +55,7 @@ class SignPageCase(WireCase):
         self.assertIn("form-action 'self';", page.headers["Content-Security-Policy"])
 
     def http(self, method, path, body=None, headers=None):
-        """(status, headers, text) of a request as it is."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.portal.page_port, timeout=WITHIN_S)
-        self.addCleanup(connection.close)
-        connection.request(method, path, body, headers or {})
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read().decode()
+        return self.portal.at_pages(method, path, body, headers)
 
     def posted_page(self, request_id, fields, query=""):
         status, headers, html = self.http("POST", f"/{request_id}{query}", urllib.parse.urlencode(fields), {"Content-Type": FORM})

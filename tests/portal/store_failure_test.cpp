@@ -32,6 +32,8 @@ TEST_CASE("of what is committed together only what the database refuses fails") 
     at_work.database.run(
         "CREATE TRIGGER no_bad BEFORE INSERT ON requests WHEN NEW.description = 'bad' BEGIN SELECT RAISE(ABORT, 'no_bad'); END");
   }
+  int told = 0;
+  at_work.store->on_failure([&told](const base::Error&) { ++told; });
   const auto answers = posts_with_bad_ones(at_work);
   for (std::size_t i = 0; i < answers.size(); ++i) {
     INFO(i);
@@ -42,6 +44,7 @@ TEST_CASE("of what is committed together only what the database refuses fails") 
     // The reason is the database's, not what was in the row.
     CHECK(answers[i].error().detail.find("Contract") == std::string::npos);
   }
+  CHECK(told == 5);
   CHECK(at_work.database.number("SELECT count(*) FROM requests") == 45);
   CHECK(at_work.database.number("SELECT count(*) FROM contents") == 45);
 }

@@ -241,6 +241,21 @@ TEST_CASE("what has ended stays as it ended") {
   CHECK(at_work.answer(at_work.store->results(failed)).size() == 1);  // what was made before stays
 }
 
+TEST_CASE("a request expires before its time where somebody has it do so, and not while another page signs it") {
+  test::OpenStore at_work;
+  const std::string id = at_work.answer(at_work.store->post(new_request()));
+  CHECK(at_work.answer(at_work.store->claim(claim_of(id, "a", 1100, 1200), "t")) == ClaimOutcome::claimed);
+  CHECK(at_work.answer(at_work.store->expire(claim_of(id, "b", 1150, 1150))) == ClaimOutcome::held);
+  CHECK(at_work.answer(at_work.store->expire(claim_of(id, "a", 1150, 1150))) == ClaimOutcome::claimed);
+  const auto stored = at_work.answer(at_work.store->request(id, at(1160)));
+  REQUIRE(stored);
+  CHECK(stored->status == SignStatus::expired);
+  CHECK(stored->ended_at == at(1150));
+  CHECK(at_work.answer(at_work.store->expire(claim_of(id, "a", 1160, 1160))) == ClaimOutcome::ended);
+  CHECK(at_work.answer(at_work.store->save(claim_of(id, "a", 1170, 1170), {result_of(0)})).claim == ClaimOutcome::ended);
+  CHECK(at_work.answer(at_work.store->expire(claim_of(std::string(32, '0'), "a", 1160, 1160))) == ClaimOutcome::unknown);
+}
+
 TEST_CASE("a page that signs is not taken its request by another's giving up") {
   test::OpenStore at_work;
   const std::string id = at_work.answer(at_work.store->post(new_request()));

@@ -8,12 +8,15 @@ Exit code 77 (1 where CI=true) when this machine cannot run it.
 import base64
 import datetime
 import json
+import os
 import pathlib
+import socket
 import ssl
 import subprocess
 import sys
 import time
 import unittest
+import unittest.mock
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -263,10 +266,26 @@ class MessageTest(WireCase):
             self.assertIn("<Status>Pending</Status>", self.call(get_body(request_id), portal=portal, consumer=shop)[1])
         self.assertEqual(SignPage(portal, posted[-1]).status, 200)
 
+    def test_systemd_hears_of_it(self):
+        """it says that it is ready, again and again that it lives (WatchdogSec of its unit), and that it stops"""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(str(self.folder / "notify"))
+            systemd.settimeout(WITHIN_S)
+            portal = Portal(self.bin, self.folder / "notifies")
+            portal.add_consumer("shop")
+            with unittest.mock.patch.dict(os.environ, NOTIFY_SOCKET=str(self.folder / "notify")):
+                portal.start()
+            self.addCleanup(portal.kill)
+            self.assertEqual([systemd.recv(99) for _ in range(3)], [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"])
+            portal.stop()
+            said = []
+            while said[-1:] != [b"STOPPING=1"]:
+                said.append(systemd.recv(99))
 
     def test_it_ends_when_it_is_told_to(self):
-        """SIGTERM ends the portal in time and with exit code 0, whoever is connected"""
+        """SIGTERM ends the portal within its limit and with exit code 0, whoever is connected"""
         portal = Portal(self.bin, self.folder / "ended")
+        portal.configuration.write_text("stop_timeout_s = 2\n" + portal.configuration.read_text())
         shop = portal.add_consumer("shop")
         portal.start()
         stalled = [self.connect(shop, portal) for _ in range(3)]

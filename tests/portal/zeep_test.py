@@ -7,49 +7,19 @@ Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import hashlib
 import pathlib
+import re
 import sys
-import tempfile
 import unittest
 
-from portal_bench import RETURN_URL, Portal, SignPage, cannot_run
+from agent_signatures import Agent
+from middleware_signature import Middleware
+from portal_bench import RETURN_URL, SignPage, until
+from zeep_case import IDNP, ZeepCase
 
-try:
-    import requests
-    import zeep
-except ImportError as error:
-    cannot_run(f"missing: {error.name} (python3-zeep)")
-
-IDNP = "2001234567892"
+from cryptography.hazmat.primitives.serialization import Encoding
 
 
-class ZeepTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory(prefix="portal-")
-        cls.addClassCleanup(folder.cleanup)
-        cls.portal = Portal(cls.bin, folder.name)
-        cls.shop = cls.portal.add_consumer("shop")
-        cls.other = cls.portal.add_consumer("other")
-        cls.portal.start()
-        cls.addClassCleanup(lambda: cls.portal.stop())
-
-    def client(self, consumer=None):
-        session = requests.Session()
-        session.trust_env = False  # a proxy or CA file of the machine is not meant
-        session.verify = str(self.portal.certificate)
-        session.cert = tuple(map(str, consumer)) if consumer else None
-        self.addCleanup(session.close)
-        return zeep.Client(f"{self.portal.api}?singleWsdl", transport=zeep.Transport(session=session)).service
-
-    def request(self, *texts, **more):
-        contents = [{"Content": hashlib.sha256(text.encode()).digest(), "CorrelationID": f"c{i}", "Name": text} for i, text in enumerate(texts)]
-        return {"ContentType": "Hash", "Contents": {"SignContent": contents}, "ShortContentDescription": "Two invoices <&>", **more}
-
-    def fault(self, call, *arguments, **named):
-        with self.assertRaises(zeep.exceptions.Fault) as fault:
-            call(*arguments, **named)
-        return fault.exception.code.rpartition(":")[2], fault.exception.message
-
+class ZeepTest(ZeepCase):
     def test_a_request_is_posted_signed_and_fetched(self):
         service = self.client(self.shop)
         request_id = service.PostSignRequest(self.request("a.pdf", "ț.pdf", ExpectedSigner={"ID": IDNP, "DelegatorType": "None", "DelegatedRoleID": 0}))
@@ -71,20 +41,6 @@ class ZeepTest(unittest.TestCase):
         for result in response.Results.SignResult:
             self.assertIn(b"xades:SignatureTimeStamp", result.Signature)
             self.assertIn(IDNP.encode(), result.Certificate)
-
-    def signed(self, service, *texts):
-        """The signatures over the hashes of some texts."""
-        request_id = service.PostSignRequest(self.request(*texts))
-        page = SignPage(self.portal, request_id)
-        page.call("claim", instrument="sandbox")
-        self.assertEqual(page.call("sandbox", action="sign", idnp=IDNP)[1]["status"], "success")
-        return [result.Signature for result in service.GetSignResponse(requestID=request_id).Results.SignResult]
-
-    def verified(self, service, *pairs, language=None):
-        """The results for pairs of text and signature."""
-        contents = [{"Content": hashlib.sha256(text.encode()).digest(), "CorrelationID": f"v{i}", "Signature": signature} for i, (text, signature) in enumerate(pairs)]
-        request = {"Contents": {"VerificationContent": contents}, "SignedContentType": "Hash", "Language": language}
-        return service.VerifySignatures(request).VerificationResult  # zeep takes off the only element within
 
     def test_what_was_signed_verifies_and_what_was_changed_does_not(self):
         service = self.client(self.shop)
@@ -136,8 +92,134 @@ class ZeepTest(unittest.TestCase):
         self.assertIn("ExpectedSigner.ID", reason)
 
 
+class VerifyCase(ZeepCase):
+    def setUp(self):
+        self.service = self.client(self.shop)
+
+    def verified(self, *triples, language="en", kind="Hash"):
+        """The results for (hash, signature) pairs."""
+        contents = [{"Content": value, "CorrelationID": f"v{i}", "Signature": signature} for i, (value, signature) in enumerate(triples)]
+        return self.service.VerifySignatures({"Contents": {"VerificationContent": contents}, "SignedContentType": kind, "Language": language}).VerificationResult
+
+    def assert_refused(self, pair, words):
+        result, = self.verified(pair)
+        self.assertEqual((result.SignaturesValid, result.Message), (False, words))
+
+
+class AgentTest(VerifyCase):
+    """VerifySignatures of what people's agents make."""
+
+    @classmethod
+    def configuration(cls):
+        cls.agent = Agent(cls.bin, cls.folder / "agent")
+        cls.addClassCleanup(cls.agent.stop)
+        return f'[signers]\ntrust = "{cls.agent.trust}"\n'
+
+    def test_detached_and_enveloping(self):
+        """each packaging, level and length is valid over its hash, with a time where there is a stamp, and over no other"""
+        kinds = [(packaging, level, name) for packaging in ("detached", "enveloping") for level in ("b", "t") for name in ("sha256", "sha384", "sha512")]
+        values = [hashlib.new(name, b"a.pdf").digest() for _, _, name in kinds]
+        signatures = [self.agent.sign(name, value, "--packaging", packaging, "--level", level) for (packaging, level, name), value in zip(kinds, values, strict=True)]
+        for (packaging, level, name), result in zip(kinds, self.verified(*zip(values, signatures, strict=True)), strict=True):
+            with self.subTest(f"{packaging} {level} {name}"):
+                self.assertEqual((result.SignaturesValid, result.Message), (True, "The signature is valid"))
+                certificate, = result.Certificates.VerificationCertificate
+                self.assertEqual(certificate.SignedAt is not None, level == "t")
+                self.assertIn("SERIALNUMBER=", certificate.Subject)
+        others = [hashlib.new(name, b"b.pdf").digest() for _, _, name in kinds]
+        for result in self.verified(*zip(others, signatures, strict=True)):
+            self.assertEqual((result.SignaturesValid, result.Message), (False, "The signature is not valid: it is not over this content"))
+
+
+class MiddlewareTest(VerifyCase):
+    """VerifySignatures of what the national middleware makes over a hash."""
+
+    @classmethod
+    def configuration(cls):
+        cls.middleware = Middleware(cls.folder / "people", IDNP)
+        return f'[signers]\ntrust = "{cls.middleware.trust}"\n'
+
+    def test_enveloping_hashes_of_each_length(self):
+        """SHA-1 below, over hashes of each length: valid, with signer, certificate and time, in three languages"""
+        pairs = [(value, self.middleware.enveloping(value)) for value in (hashlib.new(name, b"a.pdf").digest() for name in ("sha1", "sha224", "sha256", "sha384", "sha512"))]
+        for language, words in (("en", "The signature is valid"), ("ro", "Semnătura este validă"), ("ru", "Подпись действительна"), ("de", "Semnătura este validă")):
+            for number, result in enumerate(self.verified(*pairs, language=language)):
+                self.assertEqual((result.CorrelationID, result.SignaturesValid, result.Message), (f"v{number}", True, words))
+                certificate, = result.Certificates.VerificationCertificate
+                self.assertTrue(certificate.SignatureValid)
+                self.assertEqual(certificate.Certificate, self.middleware.certificate.public_bytes(Encoding.DER))
+                self.assertEqual(certificate.Subject, f"C=MD, SERIALNUMBER={IDNP}, CN=Ion Țurcanu")
+                self.assertIsNotNone(certificate.SignedAt)
+
+    def test_another_hash_and_another_algorithm(self):
+        """the hash of another file, or another hash of the same one, is not what was signed"""
+        signature = self.middleware.enveloping(hashlib.sha1(b"a.pdf").digest())
+        for value in (hashlib.sha1(b"b.pdf").digest(), hashlib.sha256(b"a.pdf").digest()):
+            self.assert_refused((value, signature), "The signature is not valid: it is not over this content")
+
+    def test_what_was_changed(self):
+        """the object, the properties, the value or the time stamp changed: each is found"""
+        value = hashlib.sha1(b"a.pdf").digest()
+        signature = self.middleware.enveloping(value)
+        other = self.middleware.enveloping(hashlib.sha1(b"b.pdf").digest())
+
+        def part(document, name):
+            begin, end = document.index(b"<" + name), document.index(b"</" + name + b">")
+            return document[begin:end].split(b">", 1)[1]
+
+        def with_other(name):
+            changed = signature.replace(part(signature, name), part(other, name))
+            self.assertNotEqual(changed, signature)
+            return changed
+
+        changed, damaged = "The signature is not valid: it is not over this content", "The signature is not valid: it was changed or is damaged"
+        object_ = re.sub(rb"(<ds:Object Encoding[^>]*>)\w{4}", rb"\1AAAA", signature)
+        self.assert_refused((value, object_), changed)
+        self.assert_refused((value, signature.replace(b"<xades:Description>hash", b"<xades:Description>hasx")), changed)
+        self.assert_refused((value, with_other(b"ds:SignatureValue")), damaged)
+        result, = self.verified((value, with_other(b"xades:EncapsulatedTimeStamp")))
+        self.assertIsNone(result.Certificates.VerificationCertificate[0].SignedAt, "no time that nothing proves")
+        self.assertFalse(result.SignaturesValid)
+
+    def test_without_a_time_stamp(self):
+        """a B-B is judged by now, and says no time"""
+        value = hashlib.sha256(b"a.pdf").digest()
+        result, = self.verified((value, self.middleware.enveloping(value, stamped=False)))
+        self.assertTrue(result.SignaturesValid)
+        self.assertIsNone(result.Certificates.VerificationCertificate[0].SignedAt)
+
+    def test_one_bad_among_good(self):
+        """each content has its own verdict, in the order in which they came"""
+        value = hashlib.sha256(b"a.pdf").digest()
+        good = self.middleware.enveloping(value)
+        results = self.verified((value, good), (value, b"<x/>"), (value, good), (b"x" * 32, good))
+        self.assertEqual([(result.CorrelationID, result.SignaturesValid) for result in results], [("v0", True), ("v1", False), ("v2", True), ("v3", False)])
+
+    def test_a_revoked_signer(self):
+        """once the signer is on the list, without a restart, the signature is not valid; then again as it was"""
+        value = hashlib.sha256(b"a.pdf").digest()
+        signature = self.middleware.enveloping(value)
+        self.middleware.revoke(self.middleware.certificate)
+        try:
+            until(lambda: not self.verified((value, signature))[0].SignaturesValid, "the list counts")
+            self.assert_refused((value, signature), "The signature is not valid: the certificate was revoked")
+        finally:
+            self.middleware.revoke()
+        until(lambda: self.verified((value, signature))[0].SignaturesValid, "the list counts")
+
+    def test_what_is_not_taken(self):
+        """Pdf, no hash, a hash of no known length, no signature: InvalidParameter names the field"""
+        value = hashlib.sha256(b"a.pdf").digest()
+        for field, pairs, kind in (
+            ("SignedContentType", [(value, b"%PDF-1.7")], "Pdf"), ("Contents[0].Content", [(None, b"<x/>")], "Hash"), ("Contents[1].Content", [(value, b"<x/>"), (b"x" * 33, b"<x/>")], "Hash"),
+            ("Contents[0].Signature", [(value, b"")], "Hash"),
+        ):
+            code, reason = self.fault(self.verified, *pairs, kind=kind)
+            self.assertEqual((code, reason.split(":")[0]), ("InvalidParameter", field))
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    ZeepTest.bin = pathlib.Path(sys.argv[1]).resolve()
+    ZeepCase.bin = pathlib.Path(sys.argv[1]).resolve()
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)

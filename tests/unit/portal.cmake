@@ -3,9 +3,15 @@ signet_test(unit portal
     portal/portal_acceptance_test.cpp
     portal/portal_configuration_test.cpp
     portal/portal_identity_test.cpp
+    portal/portal_judges_test.cpp
+    portal/portal_metrics_test.cpp
     portal/portal_page_token_test.cpp
     portal/portal_rules_test.cpp
     portal/portal_soap_hostile_test.cpp
     portal/portal_soap_read_test.cpp
     portal/portal_soap_write_test.cpp
   LIBRARIES signet::portal signet::demo LibXml2::LibXml2)
+signet_test(unit portal_sandbox
+  SOURCES portal/portal_sandbox_test.cpp ${PROJECT_SOURCE_DIR}/portal/program/sandbox.cpp
+  LIBRARIES signet::portal signet::demo)
+target_include_directories(unit_portal_sandbox PRIVATE ${PROJECT_SOURCE_DIR})

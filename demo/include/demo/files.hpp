@@ -12,7 +12,8 @@ std::vector<std::string> key_kinds();
 // The demonstration's PKI as files in one folder: `demo-ca.pem`, `demo-ca.crl.pem` (covers all that it issued), and for the TSA
 // (`tsa`) and a signer of each kind asked for (`signer-<kind>`) a `.pem` and an unencrypted `.key` (0600). Existing files are
 // replaced. Throws std::runtime_error when a file cannot be written or a kind is unknown.
-void write_pki(const std::filesystem::path& folder, const std::vector<std::string>& kinds, base::Time now);
+void write_pki(const std::filesystem::path& folder, const std::vector<std::string>& kinds, base::Time now,
+               const std::string& crl_url = {});
 
 // The signers in such a folder, by name, in the order of their names.
 std::vector<std::string> signers_in(const std::filesystem::path& folder);

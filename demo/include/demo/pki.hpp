@@ -23,13 +23,13 @@ struct Identity {
 // What a certificate of the demonstration or of a test is to be. Defaults make one that is fit for signing today.
 struct Subject {
   std::string common_name = {};
-  std::string serial_number = {}; // subject serialNumber: an IDNP
+  std::string serial_number = {};  // subject serialNumber: an IDNP
   pki::KeyType key_type = pki::KeyType::rsa;
   int rsa_bits = 2048;
   enum class Usage : std::uint8_t { signing, time_stamping, encryption_only, ca } usage = Usage::signing;
   std::chrono::seconds starts_before_now{86'400};
   std::chrono::seconds ends_after_now{365L * 86'400};
-  PrivateKey key = nullptr;       // an existing key (a token's), of which only the public part is used; made if absent
+  PrivateKey key = nullptr;  // an existing key (a token's), of which only the public part is used; made if absent
 };
 
 // A certification authority for demonstrations and tests, never for real people: root, issued certificates, CRLs.
@@ -42,8 +42,11 @@ class Authority {
   const Identity& root() const;  // its own certificate: a subordinate's is not self-signed
   Identity issue(const Subject& subject);
   Authority subordinate(const Subject& subject);
+  // What it issues from now on says that its list is there (CRLDistributionPoints).
+  void publish_crl_at(std::string url);
   void revoke(const pki::Certificate& certificate, base::Time at);
-  pki::Crl crl(std::chrono::seconds starts_before_now = std::chrono::hours{1}, std::chrono::seconds ends_after_now = std::chrono::hours{24 * 30});
+  pki::Crl crl(std::chrono::seconds starts_before_now = std::chrono::hours{1},
+               std::chrono::seconds ends_after_now = std::chrono::hours{24 * 30});
 
  private:
   struct State;

@@ -9,15 +9,15 @@ namespace signet::demo {
 // How a time stamp responder misbehaves.
 enum class TsaFault : std::uint8_t {
   none,
-  wrong_imprint,      // a token over another imprint
+  wrong_imprint,  // a token over another imprint
   wrong_nonce,
-  bad_signature,      // one bit of the CMS signature flipped
-  rejected,           // status rejection, failInfo badAlg
-  garbage,            // bytes that are no TimeStampResp
+  bad_signature,  // one bit of the CMS signature flipped
+  rejected,       // status rejection, failInfo badAlg
+  garbage,        // bytes that are no TimeStampResp
   http_500,
-  http_429,           // with Retry-After: 1
-  silent,             // never answers
-  wrong_usage,        // signed with a certificate that is not for time stamping (the responder's third argument)
+  http_429,     // with Retry-After: 1
+  silent,       // never answers
+  wrong_usage,  // signed with a certificate that is not for time stamping (the responder's third argument)
 };
 
 // Answers RFC 3161 requests in process: a test TSA by `openssl ts -reply` would do 114 a second. Any thread.

@@ -24,6 +24,9 @@ struct FetchRequest {
   std::chrono::milliseconds timeout{10'000};
   std::size_t max_response_bytes = 1u << 20;
   FetchTls tls = {};
+  // Connects to no loopback, private, link-local or multicast address, whatever the name resolves to: for addresses that a
+  // stranger wrote. A proxy's counts like any.
+  bool public_addresses_only = false;
 };
 
 struct FetchResponse {

@@ -24,7 +24,7 @@ class Certificate {
   base::BytesView der() const;
   X509* native() const;  // owned by this object and its copies; not to be changed
 
-  std::string subject() const;      // RFC 2253, UTF-8
+  std::string subject() const;  // RFC 2253, UTF-8
   std::string issuer() const;
   std::string common_name() const;  // the subject's last CN, or the whole subject if it has none; untrusted text
   std::string serial_hex() const;
@@ -32,12 +32,15 @@ class Certificate {
   base::Time not_after() const;
   KeyType key_type() const;
   int key_bits() const;
-  bool is_ca() const;               // basicConstraints, RFC 5280 4.2.1.9
+  bool is_ca() const;  // basicConstraints, RFC 5280 4.2.1.9
   // keyUsage (4.2.1.3) has digitalSignature or nonRepudiation, or the extension is absent, and it is no CA's.
   bool fit_for_signing() const;
   bool has_non_repudiation() const;
   base::Digest fingerprint() const;  // SHA-256 of the DER form
   std::string short_name() const;    // the fingerprint's first 8 hexadecimal digits: what logs call it
+  // Where its issuer's revocation lists are: CRLDistributionPoints (RFC 5280 4.2.1.13), http and https alone, at most 4.
+  // Untrusted text.
+  std::vector<std::string> crl_urls() const;
   // IssuerSerialV2 of SigningCertificateV2: DER of IssuerSerial (RFC 5035), as EN 319 132-1 5.2.2 wants it.
   base::Bytes issuer_serial_der() const;
 
@@ -49,7 +52,8 @@ class Certificate {
   std::shared_ptr<const Content> content_;
 };
 
-// All certificates in a PEM text or the one in a DER file; parameter_invalid if there is none or one of them is no good. Any thread.
+// All certificates in a PEM text or the one in a DER file; parameter_invalid if there is none or one of them is no good. Any
+// thread.
 base::Result<std::vector<Certificate>> certificates_in(base::BytesView file);
 
 // What stands between a certificate and its (self-signed) root, found among `candidates` by issuer name and signature,

@@ -3,6 +3,7 @@
 #include <openssl/x509.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -10,11 +11,14 @@
 
 namespace signet::pki {
 
-// A certificate revocation list (RFC 5280 clause 5), decoded once; copies share it. Nothing is verified until a path is. Any thread.
+// A certificate revocation list (RFC 5280 clause 5), decoded once; copies share it. Nothing is verified until a path is. Any
+// thread.
 class Crl {
  public:
   static base::Result<Crl> from_der(base::BytesView der);  // parameter_invalid; at most 64 MiB
   base::BytesView der() const;
+  // nextUpdate (5.1.2.5); a list without one, or with one that is no time, has no end that it could be trusted until.
+  std::optional<base::Time> next_update() const;
   X509_CRL* native() const;  // owned by this object and its copies; not to be changed
 
  private:

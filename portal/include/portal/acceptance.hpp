@@ -8,7 +8,7 @@
 
 #include "pki/path.hpp"
 #include "portal/store.hpp"
-#include "xades/types.hpp"
+#include "xades/stamp.hpp"
 
 namespace signet::portal {
 
@@ -19,9 +19,10 @@ enum class Refusal : std::uint8_t {
   signer_differs,
   certificate_refused,
   revocation_unknown,
-  time_stamp_missing,
+  time_stamp_missing,  // and nothing else is wrong with it
   certificate_not_of_instrument,
   signed_before,
+  time_stamp_failed,  // no TSA gave the one that was to be added
 };
 std::string_view name(Refusal refusal);
 
@@ -35,13 +36,18 @@ struct Wanted {
 
 struct Accepted {
   pki::Certificate signer;
+  std::optional<std::string> stamped;  // the signature with the time stamp that was added to it; absent: as it came
 };
 
 // Nothing that a page brings is taken on trust: one signature over exactly the hash that was posted, whole and in force by the
-// given anchors and lists at `now`, by the person who is expected, with a time stamp that holds. Any thread; takes about a
-// millisecond.
+// given anchors and lists at `now`, by the person who is expected, with a time stamp that holds. `without_lists` (may be null)
+// gets the certificates whose revocation lists were missing. Any thread; takes about a millisecond.
 std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted& wanted, const pki::TrustMaterial& trust,
-                                        base::Time now);
+                                        base::Time now, std::vector<pki::Certificate>* without_lists = nullptr);
+
+// What lacks nothing but its time stamp may get one: what a TSA is asked for. Errors as of xades::plan_time_stamp(), with the
+// limits of accept().
+base::Result<xades::StampPlan> plan_time_stamp(std::string_view signature);
 
 // The IDNP in a signer's certificate (subject serialNumber): 13 digits, also behind a prefix of EN 319 412-1 ("PNOMD-",
 // "IDCMD-").

@@ -11,6 +11,8 @@
 #include "net/http_server.hpp"
 #include "portal/consumers.hpp"
 #include "portal/store.hpp"
+#include "service/revocation.hpp"
+#include "service/time_stamps.hpp"
 
 namespace signet::portal {
 
@@ -18,6 +20,7 @@ namespace signet::portal {
 struct Configuration {
   std::string public_url;  // where people find the pages, without a slash at its end: "https://sign.example"
   std::string log_level = "info";
+  std::chrono::milliseconds stop_timeout{30'000};  // what is under way when the service is told to stop may take so long
 
   struct Listener {
     std::vector<net::Endpoint> endpoints;
@@ -54,11 +57,15 @@ struct Configuration {
 
   // Powers of representation, asked of MPower over mutual TLS. Without an address delegations are refused.
   struct Mpower {
-    std::string url;  // up to /api: "https://mpower.example:8443"
+    std::string url;  // up to /api: "https://mpower.example:8443/clients-api"
     net::FetchTls tls;
     std::map<int, std::string> roles;  // DelegatedRoleID to AuthorizationTypeCode: 12 = "AT-0000123"
     std::chrono::milliseconds timeout{10'000};
   } mpower;
+
+  service::RevocationLists::Options revocation;  // of lists that the folder of trust does not have
+  // Who stamps signatures that come without a time stamp; nobody: they are refused. A page waits for all tries.
+  service::TimeStamping time_stamping{.urls = {}, .timeout = std::chrono::seconds{5}, .tries = 2};
 
   std::string install_url;  // where people get the agent
 

@@ -9,17 +9,11 @@
 #include "portal/acceptance.hpp"
 #include "portal/configuration.hpp"
 #include "portal/page_token.hpp"
+#include "portal/simulation.hpp"
 #include "portal/store.hpp"
 #include "service/event_log.hpp"
 
 namespace signet::portal {
-
-// A signature made by the portal itself: instrument "sandbox" (configuration: sandbox).
-struct SandboxWish {
-  std::string idnp;
-  base::Digest digest;
-  std::string name;  // of what is signed
-};
 
 struct PagePorts {
   Store* store = nullptr;
@@ -27,10 +21,12 @@ struct PagePorts {
   std::function<base::Time()> now;
   // By id, as the register is now.
   std::function<std::optional<Consumer>(const std::string& id)> consumer;
-  // accept() on a worker: answers in the order of what was asked.
+  // accept() on a worker, with a time stamp added where that is configured: answers in the order of what was asked.
   std::function<boost::asio::awaitable<std::vector<std::expected<Accepted, Refusal>>>(
       std::vector<std::pair<std::string, Wanted>>)>
       judge;
+  // Somebody asks for time stamps again: whoever stamps them shall not still rest after a failure.
+  std::function<void()> stamp_anew;
   // One signature of somebody's, for the verification page: verify_content() on a worker.
   std::function<boost::asio::awaitable<VerificationResult>(VerificationContent content, Language language)> verify;
   // Absent: no sandbox.
@@ -57,9 +53,10 @@ class PageFace {
     std::string install_url;
     std::vector<Instrument> instruments;
     bool sandbox = false;
+    xades::Level level = xades::Level::b_t;  // that a page must bring; what lacks a time stamp gets it here
     std::map<std::string, PageFile> files;
   };
-  PageFace(Options options, PagePorts ports) : options_(std::move(options)), ports_(std::move(ports)) {}
+  PageFace(Options options, PagePorts ports);
 
   boost::asio::awaitable<net::HttpResponse> answer(net::HttpRequest request);
   // How long a body may be (net::HttpHandlers::body_bytes): only a page of ours brings signatures.
@@ -67,34 +64,33 @@ class PageFace {
 
  private:
   using Object = boost::json::object;
-  // An answer to the page's script: JSON with its status.
-  struct Reply {
-    unsigned status = 200;
-    Object body;
-  };
-
   boost::asio::awaitable<net::HttpResponse> open(net::HttpRequest request, std::string id);
-  boost::asio::awaitable<Reply> call(net::HttpRequest request, std::string id, std::string name);
-  boost::asio::awaitable<Reply> verify(net::HttpRequest request);
-  boost::asio::awaitable<Reply> claim(PageToken token, Object parameters);
-  boost::asio::awaitable<Reply> contents(PageToken token, Object parameters);
-  boost::asio::awaitable<Reply> save(PageToken token, Object parameters);
-  boost::asio::awaitable<Reply> release(PageToken token, Object parameters);
-  boost::asio::awaitable<Reply> give_up(PageToken token, Object parameters);
-  boost::asio::awaitable<Reply> state(PageToken token);
-  boost::asio::awaitable<Reply> sandbox(PageToken token, Object parameters);
-  boost::asio::awaitable<Reply> save_judged(PageToken token, Claim claim,
-                                            std::vector<std::pair<std::uint32_t, std::string>> signatures);
+  boost::asio::awaitable<PageReply> call(net::HttpRequest request, std::string id, std::string name);
+  boost::asio::awaitable<PageReply> verify(net::HttpRequest request);
+  boost::asio::awaitable<PageReply> claim(PageToken token, Object parameters);
+  boost::asio::awaitable<PageReply> contents(PageToken token, Object parameters);
+  boost::asio::awaitable<PageReply> save(PageToken token, Object parameters);
+  boost::asio::awaitable<PageReply> release(PageToken token, Object parameters);
+  boost::asio::awaitable<PageReply> give_up(PageToken token, Object parameters);
+  boost::asio::awaitable<PageReply> state(PageToken token);
+  boost::asio::awaitable<PageReply> save_judged(Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures);
+  // In a sandbox, page_face_sandbox.cpp: calls of a page, and those of integrators' own tests.
+  boost::asio::awaitable<PageReply> simulated(PageToken token, std::string name, Object parameters);
+  boost::asio::awaitable<PageReply> integrator(net::HttpRequest request, std::string id);
+  boost::asio::awaitable<std::optional<PageReply>> played_by_integrator(std::string id, Object parameters);
 
   net::HttpResponse page(unsigned status, std::string_view language, Object data, std::string_view return_url) const;
-  static net::HttpResponse json_response(Reply reply);
+  static net::HttpResponse json_response(PageReply reply);
   net::HttpResponse file(const net::HttpRequest& request, const PageFile& file) const;
   Object way_back(const PageToken& token) const;
-  Object state_of(const StoredRequest& request, const PageToken& token) const;
+  Object state_of(const StoredRequest& request, const PageToken& token);
   const Instrument* instrument(std::string_view id) const;
+
+  const Instrument* instrument_of_kind(std::string_view kind, std::string_view named) const;
 
   Options options_;
   PagePorts ports_;
+  std::unique_ptr<Simulation> simulation_;  // in a sandbox
 };
 
 }  // namespace signet::portal

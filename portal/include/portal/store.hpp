@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -87,6 +88,10 @@ struct StoreOptions {
 // nothing of it in the database, for text that is not UTF-8 or has a NUL. too_many where 10 000 calls wait already.
 class Store {
  public:
+  // Told of each call that the database failed, on the caller's executor; the reason holds nothing of what was stored. Set before
+  // the first call.
+  void on_failure(std::function<void(const base::Error&)> told);
+
   // Creates or migrates the schema under a lock: several instances may start at once. configuration_invalid for a name that is
   // no database's, and for a schema that is newer than this program.
   static base::Result<std::unique_ptr<Store>> open(const StoreOptions& options);
@@ -109,13 +114,15 @@ class Store {
   boost::asio::awaitable<base::Result<std::vector<StoredResult>>> results(std::string id);
 
   // One update with a condition decides which of several pages, on any instance, signs. The holder goes on past `expires_at` for
-  // as long as its claim lives; a new claim needs time that is left. save() and give_up() claim as claim() does, so they also
-  // succeed where the claim has lapsed and nobody else has come. A key is not empty.
+  // as long as its claim lives; a new claim needs time that is left. save(), give_up() and expire() claim as claim() does, so
+  // they also succeed where the claim has lapsed and nobody else has come. A key is not empty.
   boost::asio::awaitable<base::Result<ClaimOutcome>> claim(Claim claim, std::string instrument);
   boost::asio::awaitable<base::Result<void>> release(std::string request_id, std::string key);
   boost::asio::awaitable<base::Result<SavedResults>> save(Claim claim, std::vector<StoredResult> results);
   // Pending becomes failure. `held` while another page signs. Results made so far stay.
   boost::asio::awaitable<base::Result<ClaimOutcome>> give_up(Claim claim, std::string reason);
+  // Pending becomes expired before its time, otherwise as give_up(): sandboxes play it.
+  boost::asio::awaitable<base::Result<ClaimOutcome>> expire(Claim claim);
 
   struct Swept {
     std::uint64_t expired = 0, contents_deleted = 0;

@@ -88,11 +88,18 @@ export interface SaveAnswer {
   missing: number;
   status: Status;
 }
+export interface MobileAnswer {
+  code: string;
+  /** The phone is simulated: its answer is given on the page. */
+  test?: boolean;
+}
 export interface StateAnswer {
   status: Status;
   reason?: string;
   signed: number;
   held?: boolean;
+  /** Of a sandbox that signed at once, as of `save`. */
+  refused?: SaveAnswer["refused"];
   return?: Return;
 }
 export interface VerifyAnswer {

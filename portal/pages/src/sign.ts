@@ -7,7 +7,7 @@ import { orAbort } from "signet-pages/or_abort";
 import { number } from "signet-pages/words";
 import { misfit } from "./certificate.js";
 import { Claim } from "./claim.js";
-import type { ClaimAnswer, ContentItem, SaveAnswer, SignData, SignedItem, StateAnswer, Status } from "./data.js";
+import type { ClaimAnswer, ContentItem, MobileAnswer, SaveAnswer, SignData, SignedItem, StateAnswer, Status } from "./data.js";
 import { idnp, msisdn } from "./numbers.js";
 import { Portal, PortalError } from "./portal.js";
 import { Saver } from "./saver.js";
@@ -37,6 +37,8 @@ export class SignPage {
   private batch: Batch | undefined;
   private abort = new AbortController();
   private level: Level = "t";
+  /** Signatures that the portal could not have stamped: brought again, they need no token. */
+  private unstamped = new Map<number, string>();
   private status: Status = "pending";
   private ended = false;
   private drawing = false;
@@ -114,9 +116,10 @@ export class SignPage {
 
   private begin(phase: State["phase"]): void {
     this.forgetBatch();
+    this.unstamped.clear();
     this.abort = new AbortController();
     this.go("work", { phase, notice: undefined, invalid: undefined, problem: undefined, progress: undefined, waiting: null, prepared: 0, expires_in_days: undefined,
-      signer: undefined, phone_code: undefined, signed_before: this.state.signed, refused: new Map(), failed: new Map() });
+      signer: undefined, phone_code: undefined, phone_test: undefined, signed_before: this.state.signed, refused: new Map(), failed: new Map() });
   }
 
   private async reach(): Promise<Agent> {
@@ -185,9 +188,16 @@ export class SignPage {
 
   private async save(results: SignedItem[]): Promise<void> {
     const { state } = this;
-    const answer = await this.claim.guarded(() => this.portal.call<SaveAnswer>("save", { key: this.claim.key, results }));
-    for (const { number: index } of results) state.refused.delete(index);
-    for (const { number: index, code } of answer.refused) state.refused.set(index, code);
+    const again = results.some(({ number: index }) => this.unstamped.has(index));
+    const answer = await this.claim.guarded(() => this.portal.call<SaveAnswer>("save", { key: this.claim.key, results, ...(again ? { again } : {}) }));
+    const refused = new Map(answer.refused.map(({ number: index, code }) => [index, code]));
+    for (const { number: index, signature } of results) {
+      const code = refused.get(index);
+      if (code === undefined) state.refused.delete(index);
+      else state.refused.set(index, code);
+      if (code === "time_stamp_failed") this.unstamped.set(index, signature);
+      else this.unstamped.delete(index);
+    }
     state.signed = this.data.documents.count - answer.missing;
     this.status = answer.status;
     this.drawSoon();
@@ -201,6 +211,7 @@ export class SignPage {
     if ((this.batch?.summary.withoutTimeStamp ?? 0) > 0 && this.level !== "b") {
       return this.stopped({ kind: "agent", error: new SignetError("time_stamp_failed", `${this.batch?.summary.withoutTimeStamp} without a time stamp`) });
     }
+    if (this.unstamped.size > 0) return this.stopped({ kind: "agent", error: new SignetError("time_stamp_failed", `${this.unstamped.size} without a time stamp`) });
     // Signed to the last by this page and by others before it: the portal says what that means.
     if (unsigned(this.data, this.state.signed) === 0) return this.end();
     this.stopped({ kind: "unsigned" });
@@ -289,6 +300,7 @@ export class SignPage {
     const other = problem?.kind === "certificate" || (problem?.kind === "agent" && problem.error.code.startsWith("certificate_"));
     if (instrument === undefined) return this.go("form", { problem: undefined }); // Give up failed before one was chosen
     if (other) return void this.sign(true);
+    if (this.unstamped.size > 0) return void this.goOn(instrument, "stamping", () => this.stampAgain());
     const { batch } = this;
     const unstamped = problem?.kind === "agent" && problem.error.code === "time_stamp_failed" && (batch?.summary.withoutTimeStamp ?? 0) > 0 && batch?.canTryAgain === false;
     if (batch !== undefined && unstamped) return void this.goOn(instrument, "stamping", () => batch.retryTimeStamps());
@@ -296,6 +308,10 @@ export class SignPage {
     const stored = this.stored();
     if (batch === undefined && stored !== undefined) return void this.resume(stored.instrument, stored.batch); // whose agent was not found
     void this.sign();
+  }
+
+  private async stampAgain(): Promise<void> {
+    await Promise.all([...this.unstamped].map(([index, signature]) => this.saver.add(index, signature)));
   }
 
   private async goOn(instrument: string, phase: State["phase"], work: () => Promise<unknown>): Promise<void> {
@@ -314,11 +330,23 @@ export class SignPage {
   private async onPhone(instrument: string): Promise<void> {
     const number_ = msisdn(element<HTMLInputElement>("msisdn").value) as string;
     await this.takeClaim(instrument);
-    const { code } = await this.claim.guarded(() => this.portal.call<{ code: string }>("mobile", { key: this.claim.key, msisdn: number_ }, this.abort.signal));
+    const { code, test } = await this.claim.guarded(() => this.portal.call<MobileAnswer>("mobile", { key: this.claim.key, msisdn: number_ }, this.abort.signal));
     this.state.phone_code = code;
+    this.state.phone_test = test === true ? "waits" : undefined;
     this.view.phoneNumber(number_);
     this.phase("phone");
     await this.confirmed();
+  }
+
+  /** The simulated phone's; what comes of it `state` says. */
+  private async phoneAnswers(action: "confirm" | "refuse"): Promise<void> {
+    this.state.phone_test = "told";
+    this.view.render();
+    try {
+      await this.portal.call("phone", { key: this.claim.key, action }, this.abort.signal);
+    } catch (error) {
+      if (this.state.view === "work") await this.failed(error);
+    }
   }
 
   private async inSandbox(instrument: string): Promise<void> {
@@ -328,6 +356,8 @@ export class SignPage {
     await this.takeClaim(instrument);
     this.phase("sandbox");
     const answer = await this.claim.guarded(() => this.portal.call<StateAnswer>("sandbox", { key: this.claim.key, action, ...(signer === undefined ? {} : { idnp: signer }), delay_ms }, this.abort.signal));
+    for (const { number: index, code } of answer.refused ?? []) this.state.refused.set(index, code);
+    if (this.state.refused.size > 0) return this.stopped({ kind: "unsigned" });
     await this.confirmed(answer);
   }
 
@@ -440,6 +470,8 @@ export class SignPage {
       this.forgetBatch();
       this.go("form", { problem: undefined });
     });
+    on("phone-confirm", () => void this.phoneAnswers("confirm"));
+    on("phone-refuse", () => void this.phoneAnswers("refuse"));
     on("cancel", () => {
       this.phase("stopping");
       this.abort.abort();

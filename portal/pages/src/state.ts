@@ -43,6 +43,8 @@ export interface State {
   signer: string | undefined;
   expires_in_days: number | undefined;
   phone_code: string | undefined;
+  /** What the simulated phone was told to answer; absent: it is a person's. */
+  phone_test: "waits" | "told" | undefined;
   problem: Problem | undefined;
   /** By number: why the portal refused a result, or the agent could not make it. */
   refused: Map<number, string>;
@@ -55,7 +57,7 @@ export function initial(data: PageData, language: Language): State {
   return {
     language, data, view: data.page === "sign" ? "form" : data.page, phase: "looking", instrument: data.page === "sign" ? firstInstrument(data) : undefined,
     notice: undefined, invalid: undefined, waiting: null, signed: "documents" in data ? data.documents.signed : 0, signed_before: 0, prepared: 0, progress: undefined,
-    trouble_until: undefined, signer: undefined, expires_in_days: undefined, phone_code: undefined, problem: undefined, refused: new Map(), failed: new Map(),
+    trouble_until: undefined, signer: undefined, expires_in_days: undefined, phone_code: undefined, phone_test: undefined, problem: undefined, refused: new Map(), failed: new Map(),
     names: new Map(), ended: undefined,
   };
 }

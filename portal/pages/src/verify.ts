@@ -19,17 +19,32 @@ const ALGORITHMS: Record<string, string> = {
 
 type Field = "signature" | "document" | "digest";
 
-/** By what the document is to be hashed; only a hint, as the portal compares with what was signed. Undefined: no XML. */
-export function algorithmOf(xml: string, parser = new DOMParser()): string | undefined {
+/** A hash that the signature carries in an object of its own has the algorithm of its length, whatever its reference is made by. */
+function enclosed(document_: Document, reference: Element): string | undefined {
+  const id = /^#(.+)$/.exec(reference.getAttribute("URI") ?? "")?.[1];
+  for (const object of document_.getElementsByTagNameNS(DSIG, "Object"))
+    if (id !== undefined && object.getAttribute("Id") === id && object.childElementCount === 0) return digestFrom(object.textContent ?? "")?.algorithm;
+  return undefined;
+}
+
+interface Told {
+  algorithm: string; // by what the document is to be hashed
+  needed: boolean; // the signature does not carry it
+}
+
+/** What a signature tells of its document; only a hint, as the portal compares with what was signed. Undefined: no XML. */
+function told(xml: string): Told | undefined {
   if (!/^[\ufeff\s]*</.test(xml)) return undefined;
-  const document_ = parser.parseFromString(xml, "application/xml");
+  const document_ = new DOMParser().parseFromString(xml, "application/xml");
   if (document_.getElementsByTagName("parsererror").length > 0) return undefined;
   for (const reference of document_.getElementsByTagNameNS(DSIG, "Reference")) {
     if (reference.getAttribute("Type") === SIGNED_PROPERTIES) continue;
+    const needed = !/^(#|$)/.test(reference.getAttribute("URI") ?? "");
     const method = reference.getElementsByTagNameNS(DSIG, "DigestMethod")[0]?.getAttribute("Algorithm");
-    return ALGORITHMS[method ?? ""] ?? "sha256";
+    const named = enclosed(document_, reference) ?? ALGORITHMS[method ?? ""];
+    return { algorithm: named !== undefined && named in WEB_NAMES ? named : "sha256", needed };
   }
-  return "sha256";
+  return { algorithm: "sha256", needed: false };
 }
 
 export class VerifyPage {
@@ -86,17 +101,18 @@ export class VerifyPage {
     if (file === undefined) return no("signature", "verify_signature_missing");
     if (file.size > MOST_BYTES) return no("signature", "verify_too_large");
     const signature = await file.text().catch(() => "");
-    const named = algorithmOf(signature);
-    if (named === undefined) return no("signature", "verify_unreadable");
+    const said = told(signature);
+    if (said === undefined) return no("signature", "verify_unreadable");
+    const { algorithm, needed } = said;
     const pasted = element<HTMLTextAreaElement>("digest").value.trim();
     if (pasted !== "" && element<HTMLDetailsElement>("paste").open) {
       const digest = digestFrom(pasted);
       return digest === undefined ? no("digest", "verify_digest_invalid") : { signature, ...digest };
     }
     const content = element<HTMLInputElement>("document-file").files?.[0];
-    if (content === undefined) return { signature, algorithm: named };
+    if (content === undefined) return needed ? no("document", "verify_document_needed") : { signature, algorithm };
     try {
-      return { signature, algorithm: named, digest: toBase64(new Uint8Array(await crypto.subtle.digest(WEB_NAMES[named] as string, await content.arrayBuffer()))) };
+      return { signature, algorithm, digest: toBase64(new Uint8Array(await crypto.subtle.digest(WEB_NAMES[algorithm] as string, await content.arrayBuffer()))) };
     } catch {
       return no("document", "verify_unreadable");
     }

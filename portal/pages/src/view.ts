@@ -199,7 +199,7 @@ export class SignView {
   }
 
   private work(): void {
-    const { texts, state: { phase, waiting, language, signer, expires_in_days, phone_code, progress, signed, signed_before, prepared, trouble_until } } = this;
+    const { texts, state: { phase, waiting, language, signer, expires_in_days, phone_code, phone_test, progress, signed, signed_before, prepared, trouble_until } } = this;
     const asked = waiting !== null && waiting.what !== "agent" && phase !== "stopping";
     const [heading, text] = this.words();
     say("work-heading", heading);
@@ -207,6 +207,8 @@ export class SignView {
     show("phone", phase === "phone" && phone_code !== undefined);
     say("phone-code", phone_code ?? "");
     element("phone-code").hidden = false;
+    show("phone-test", phase === "phone" && phone_test !== undefined);
+    for (const id of ["phone-confirm", "phone-refuse"]) element<HTMLButtonElement>(id).disabled = phone_test !== "waits";
     element("work-picture").classList.toggle("asking", asked || phase === "phone");
     this.tick();
 

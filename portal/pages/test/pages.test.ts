@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { webcrypto } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -261,6 +262,8 @@ test("how long a claim lasts is told by the portal's clock, not by this computer
 // The claim
 
 test("a key is 32 hexadecimal digits, and another one each time", () => {
+  // Browsers have it everywhere, Node.js from 20 on.
+  if (globalThis.crypto === undefined) Object.defineProperty(globalThis, "crypto", { value: webcrypto });
   assert.match(drawKey(), /^[0-9a-f]{32}$/);
   assert.notEqual(drawKey(), drawKey());
 });

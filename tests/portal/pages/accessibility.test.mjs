@@ -22,6 +22,11 @@ before(async () => {
 });
 after(() => bench.close());
 
+// A page that leads back by itself stays for as long as it is looked at, however slow the machine is.
+const stay = () => {
+  HTMLFormElement.prototype.submit = () => {};
+};
+
 async function pageIn(t, name, { size, ...options }) {
   const { request: script, agent = {}, complaints, claimed, ended, path, verdict, refusing } = STATES[name];
   if (agent === null) await noAgent(bench);
@@ -31,7 +36,7 @@ async function pageIn(t, name, { size, ...options }) {
   const request = script === undefined ? undefined : bench.server.add({ ...script, ...(refusing === undefined ? {} : { refusing: refusing() }) });
   if (claimed) request.claim = { key: "f".repeat(32), until: Date.now() + 60_000 };
   Object.assign(request ?? {}, ended);
-  const page = await open(t, bench, path ?? `/${request.id}`, { ...SIZES[size], ...options, complaints });
+  const page = await open(t, bench, path ?? `/${request.id}`, { ...SIZES[size], ...options, complaints, before_load: stay });
   await reach(page, STATES[name], request);
   return page;
 }

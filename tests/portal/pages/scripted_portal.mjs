@@ -44,7 +44,8 @@ export class ScriptedPortal {
    *   signed: n              of them signed before
    *   claim_ms: 30000        how long a claim lasts;  filter: {..};  level: "b"
    *   refusing: Map number → code, used up by the first refusal;  save_fails: n    calls that break off
-   *   claim_fails: {code}    once;  phone: [answers of `state`, in order]
+   *   claim_fails: {code}    once;  phone: [answers of `state`, in order];  simulated: true    the phone is
+   *   slow: true             the sandbox's outcome comes with the second `state`;  wrong_signer: true    what it signs is refused
    */
   add({ count = 3, signed = 0, relay_state = "relay", no_return = false, data = {}, ...script } = {}) {
     const id = randomBytes(16).toString("hex");
@@ -172,11 +173,19 @@ export class ScriptedPortal {
         this.#end(request, "failure", params.reason);
         return this.#json(response, { status: "failure" });
       case "sandbox":
+        if (request.slow) {
+          request.phone.push({}, { status: ENDS[params.action] });
+          return this.#json(response, this.#state(request));
+        }
+        if (request.wrong_signer) return this.#json(response, { saved: 0, refused: request.items.map(({ number }) => ({ number, code: "signer_differs" })), missing: request.items.length, status: "pending" });
         if (params.action === "sign") for (const { number } of request.items) request.signatures.set(number, "sandbox");
         this.#end(request, ENDS[params.action], { fail: "token_failed", cancel: "user_cancelled" }[params.action]);
         return this.#json(response, this.#state(request));
       case "mobile":
-        return this.#json(response, { code: "4711" });
+        return this.#json(response, { code: "4711", ...(request.simulated ? { test: true } : {}) });
+      case "phone":
+        request.phone.push(params.action === "confirm" ? { status: "success" } : { reason: "user_cancelled" });
+        return this.#json(response, this.#state(request));
       default:
         return this.#refuse(response, 404, "parameter_invalid");
     }

@@ -100,6 +100,13 @@ export const STATES = {
       await shown(page, "phone-code");
     },
   },
+  phone_simulated: {
+    request: { simulated: true, data: { test: true, instruments: [{ id: "mobile", kind: "mobile", available: true }], msisdn: "37369123456" } },
+    go: async (page) => {
+      await sign(page);
+      await shown(page, "phone-test");
+    },
+  },
   success: {
     request: { count: 300 },
     go: async (page) => {

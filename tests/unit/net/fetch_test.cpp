@@ -153,3 +153,23 @@ TEST_CASE("a proxy of the environment is asked instead") {
   ::unsetenv("http_proxy");
   CHECK(service.seen.at(0).target == "http://tsa.example/tsa");
 }
+
+TEST_CASE("where only public addresses are wanted this machine and its network are not called, by whatever name") {
+  Service service;
+  const std::string port = service.url.substr(service.url.rfind(':'));
+  for (const std::string host : {"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "[::]", "2130706433"}) {
+    FetchRequest request;
+    request.url = "http://" + host + port + "/";
+    request.public_addresses_only = true;
+    const auto response = fetch(request);
+    CAPTURE(host);
+    REQUIRE_FALSE(response);
+    CHECK(response.error().code == ErrorCode::network_failed);
+  }
+  // One that is kept from a call without that wish is not used either.
+  CHECK(fetch(service.to("/"))->status == 200);
+  FetchRequest request = service.to("/");
+  request.public_addresses_only = true;
+  CHECK_FALSE(fetch(request));
+  CHECK(service.seen.size() == 1);
+}

@@ -3,6 +3,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include <atomic>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <catch2/catch.hpp>
@@ -28,6 +29,7 @@ struct Echo {
   HttpLimits limits;
   std::unique_ptr<HttpServer> server;
   std::uint16_t port = 0;
+  std::atomic<bool> proxy = false;  // whether all who call are one
 
   explicit Echo(HttpLimits the_limits = {}, const std::optional<TlsFiles>& tls = {}) : limits(the_limits) {
     HttpHandlers handlers;
@@ -45,6 +47,7 @@ struct Echo {
     handlers.body_bytes = [](const HttpRequest& head) -> std::size_t {
       return head.all("x-stranger").empty() ? std::numeric_limits<std::size_t>::max() : 10;
     };
+    handlers.speaks_for_many = [this](const boost::asio::ip::address&) { return proxy.load(); };
     handlers.upgrade = [](HttpRequest request) -> awaitable<std::variant<HttpResponse, Upgrade>> {
       if (request.target == "/no") {
         HttpResponse refused;
@@ -210,6 +213,61 @@ TEST_CASE("connections over the limit are dropped, and there is room again after
   CHECK(fourth.response().status == 200);
 }
 
+TEST_CASE("one address has a share of the connections, but for a proxy that brings many") {
+  HttpLimits limits;
+  limits.connections_of_one = 2;
+  Echo echo(limits);
+  const auto port_of_v6 =
+      echo.context.on_thread([&] { return echo.server->listen({boost::asio::ip::address_v6::loopback(), 0}).value(); });
+  RawClient first(echo.port), second(echo.port);
+  REQUIRE(echo.comes_to(2));
+  RawClient third(echo.port);
+  CHECK(third.ended());
+  RawClient another(port_of_v6, RawClient::Family::v6);
+  REQUIRE(another.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  CHECK(another.response().status == 200);
+  first.close();
+  REQUIRE(echo.comes_to(2));
+  RawClient fourth(echo.port);
+  REQUIRE(fourth.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  CHECK(fourth.response().status == 200);
+  echo.proxy = true;
+  RawClient fifth(echo.port);
+  REQUIRE(fifth.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  CHECK(fifth.response().status == 200);
+}
+
+TEST_CASE("bodies have a common limit: for more there is 503, small ones pass, and there is room again afterwards") {
+  HttpLimits limits;
+  limits.body_bytes = 100'000;
+  limits.body_bytes_at_once = 150'000;
+  Echo echo(limits);
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\n", large = head + "Content-Length: 100000\r\n\r\n";
+  {
+    RawClient holder(echo.port), refused(echo.port), small(echo.port);
+    REQUIRE(holder.send(large + "x"));
+    REQUIRE(echo.comes_to(3));
+    const std::string late = GENERATE("Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n");
+    REQUIRE(refused.send(head + late));
+    const auto answer = refused.response();
+    CHECK(answer.status == 503);
+    CHECK(answer.has("Retry-After: 2\r\n"));
+    CHECK(refused.ended());
+    REQUIRE(small.send(head + "Content-Length: 5\r\n\r\nhello"));
+    CHECK(small.response().body == "hello");
+    REQUIRE(holder.send(std::string(99'999, 'x')));
+    CHECK(holder.response().status == 200);
+    RawClient again(echo.port);
+    REQUIRE(again.send(large + std::string(100'000, 'x')));
+    CHECK(again.response().status == 200);
+    REQUIRE(holder.send(large + "x"));  // and leaves in the middle
+  }
+  REQUIRE(echo.comes_to(0));
+  RawClient last(echo.port);
+  REQUIRE(last.send(large + std::string(100'000, 'x')));
+  CHECK(last.response().status == 200);
+}
+
 TEST_CASE("an exception of a handler ends its connection and nothing else") {
   Echo echo;
   RawClient client(echo.port), other(echo.port);
@@ -332,6 +390,27 @@ TEST_CASE("stopping closes WebSockets with 1001 and takes no new connections") {
   CHECK(idle.ended());
   CHECK(echo.connections() == 0);
   CHECK_THROWS(RawClient(echo.port));
+}
+
+TEST_CASE("a request that is half there when the server stops has the time that is given, and no more") {
+  HttpLimits limits;
+  limits.close_timeout = std::chrono::milliseconds(100);
+  Echo echo(limits);
+  RawClient client(echo.port);
+  REQUIRE(client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"));
+  REQUIRE(client.response().status == 100);  // its body is being read
+  REQUIRE(client.send("ha"));
+  const bool in_time = GENERATE(true, false);
+  auto stopped = boost::asio::co_spawn(echo.context.io(), echo.server->stop(std::chrono::milliseconds(in_time ? 30'000 : 200)),
+                                       boost::asio::use_future);
+  if (in_time) {
+    REQUIRE(stopped.wait_for(std::chrono::milliseconds(300)) == std::future_status::timeout);
+    REQUIRE(client.send("lf"));
+    CHECK(client.response().body == "half");
+  }
+  CHECK(client.ended());
+  stopped.get();
+  CHECK(echo.connections() == 0);
 }
 
 TEST_CASE("a peer that does not answer the closing handshake cannot hold the server up") {
@@ -458,6 +537,16 @@ TEST_CASE("over TLS a request is answered as without") {
   RawClient plain(echo.port);  // no TLS on a TLS port
   REQUIRE(plain.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
   CHECK(plain.ended());
+}
+
+TEST_CASE("over TLS a refusal arrives although the rest of what is refused was sent") {
+  const TlsFolder folder;
+  folder.make("server");
+  HttpLimits limits;
+  limits.body_bytes = 100;
+  Echo echo(limits, folder.files("server"));
+  const std::string request = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + std::string(200'000, 'x');
+  for (int i = 0; i < 20; ++i) CHECK(over_tls(client_context(folder).get(), echo.port, request).starts_with("HTTP/1.1 413"));
 }
 
 TEST_CASE("a client certificate that is asked for reaches the handler whatever it is worth, also in a resumed session") {

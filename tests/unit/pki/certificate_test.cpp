@@ -290,3 +290,17 @@ TEST_CASE("authorities that certify each other do not hang the search for interm
   const Certificate ana = a.issue(person("Ana")).certificate;
   CHECK(intermediates_of(ana, {a_by_b, b_by_a}) == std::vector{a_by_b, b_by_a});
 }
+
+TEST_CASE("where the lists of revocations are: http addresses, few, none of a directory") {
+  demo::Authority root("Root", now);
+  const auto urls_of = [&](const std::string& points) {
+    root.publish_crl_at(points);
+    return root.issue(person("Ana")).certificate.crl_urls();
+  };
+  CHECK(urls_of("").empty());
+  CHECK(urls_of("http://a.example/1.crl") == std::vector<std::string>{"http://a.example/1.crl"});
+  CHECK(urls_of("ldap://a.example/x,URI:https://a.example/2.crl,DNS:a.example") ==
+        std::vector<std::string>{"https://a.example/2.crl"});
+  CHECK(urls_of("http://a/" + std::string(2'000, 'x')).empty());
+  CHECK(urls_of("http://a/1,URI:http://a/2,URI:http://a/3,URI:http://a/4,URI:http://a/5").size() == 4);
+}

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <catch2/catch.hpp>
-
 #include <string>
 #include <string_view>
 
@@ -49,7 +48,8 @@ inline std::string asked(std::string_view parameters) {
 }
 
 inline std::string verified(std::string_view request) {
-  return std::string(R"(<VerifySignatures xmlns="https://msign.gov.md" xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><request>)")
+  return std::string(
+             R"(<VerifySignatures xmlns="https://msign.gov.md" xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><request>)")
       .append(request)
       .append("</request></VerifySignatures>");
 }

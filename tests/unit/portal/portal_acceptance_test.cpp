@@ -1,72 +1,12 @@
 #include <catch2/catch.hpp>
 
-#include "demo/tsa.hpp"
-#include "pki/time_stamp.hpp"
-#include "portal/acceptance.hpp"
 #include "portal/verification.hpp"
-#include "xades/build.hpp"
+#include "signing_bench.hpp"
 
 using namespace signet;
 using namespace signet::portal;
 using namespace std::chrono_literals;
-
-namespace {
-
-const base::Time now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-constexpr const char* ana = "2001234567892";
-constexpr const char* ion = "2009876543210";
-
-base::Digest digest_of(std::string_view text) { return base::digest(base::DigestAlgorithm::sha256, base::as_bytes(text)); }
-
-// What a page may bring: signers of one authority, a TSA, and a signature that can be made wrong in one way.
-struct Bench {
-  demo::Authority authority{"Portal Test CA", now};
-  demo::Identity signer = authority.issue({.common_name = "Ana Test", .serial_number = ana, .key_type = pki::KeyType::ec_p256});
-  demo::TimeStampResponder tsa{authority.issue({.common_name = "TSA", .usage = demo::Subject::Usage::time_stamping}), {}};
-
-  pki::TrustMaterial trust() {
-    pki::TrustMaterial trust;
-    trust.anchors.push_back(authority.root().certificate);
-    trust.crls.push_back(authority.crl());
-    return trust;
-  }
-
-  struct How {
-    std::vector<std::string> texts{"a"};
-    bool time_stamp = true;
-    xades::Packaging packaging = xades::Packaging::detached;
-  };
-  std::string sign(const demo::Identity& with, const How& how) {
-    const xades::SignatureWriter writer({.signing_certificate = with.certificate,
-                                         .chain = {},
-                                         .algorithm = {xades::KeyScheme::ecdsa, base::DigestAlgorithm::sha256},
-                                         .packaging = how.packaging,
-                                         .shared_id = "signet-1",
-                                         .signing_time = now,
-                                         .objects = how.texts.size()});
-    std::vector<xades::DataObject> objects;
-    for (const std::string& text : how.texts) objects.push_back({text, digest_of(text)});
-    const xades::SignatureContent content{"signet-1-0", objects};
-    const auto value = demo::sign_digest(with.key, demo::SoftScheme::ecdsa, writer.to_be_signed(content));
-    if (!how.time_stamp) return writer.document(content, value);
-    const auto request = pki::make_time_stamp_request(writer.time_stamp_imprint(content, value, base::DigestAlgorithm::sha256));
-    const auto token = pki::read_time_stamp_response(tsa.answer(request.der, demo::TsaFault::none, now), request);
-    REQUIRE(token);
-    return writer.document(content, value, token->der);
-  }
-  std::string sign() { return sign(signer, How{}); }
-
-  std::optional<Refusal> judged(std::string_view signature, const Wanted& wanted) {
-    const auto verdict = accept(signature, wanted, trust(), now);
-    if (verdict) return {};
-    return verdict.error();
-  }
-  Wanted wanted(std::optional<std::string> idnp = {}) {
-    return {.digest = digest_of("a"), .signer_idnp = std::move(idnp), .issuers = {}};
-  }
-};
-
-}  // namespace
+using namespace signet::portal::test;
 
 TEST_CASE("a signature over the posted hash, by who is expected, with a time stamp, is accepted") {
   Bench bench;
@@ -128,6 +68,57 @@ TEST_CASE("a signature from before the request was posted is another consent's")
   CHECK_FALSE(bench.judged(signature, wanted));
   wanted.posted_at = now + 10min;
   CHECK(bench.judged(signature, wanted) == Refusal::signed_before);
+}
+
+TEST_CASE("a signature from before the request is not made a new one by a time stamp of today") {
+  Bench bench;
+  auto wanted = bench.wanted(ana);
+  wanted.posted_at = now - 10min;
+  CHECK(bench.judged(bench.sign(bench.signer, {.signing_time = now - 2h}), wanted) == Refusal::signed_before);
+  CHECK_FALSE(bench.judged(bench.sign(bench.signer, {.signing_time = now - 30min}), wanted));  // a slow clock
+}
+
+TEST_CASE("a signature without a time stamp from before the request was posted gets none") {
+  Bench bench;
+  const auto bare = bench.sign(bench.signer, {.time_stamp = false});
+  auto wanted = bench.wanted(ana);
+  wanted.posted_at = now + 1min;
+  CHECK(bench.judged(bare, wanted) == Refusal::time_stamp_missing);
+  wanted.posted_at = now + 10min;
+  CHECK(bench.judged(bare, wanted) == Refusal::signed_before);
+}
+
+TEST_CASE("what lacks nothing but its time stamp is accepted with one, and not with another's") {
+  Bench bench;
+  const auto bare = bench.sign(bench.signer, {.time_stamp = false});
+  const auto plan = plan_time_stamp(bare);
+  REQUIRE(plan);
+  const auto token_over = [&](const base::Digest& imprint, const demo::TimeStampResponder& tsa) {
+    const auto request = pki::make_time_stamp_request(imprint);
+    return pki::read_time_stamp_response(tsa.answer(request.der, demo::TsaFault::none, now), request)->der;
+  };
+  CHECK_FALSE(bench.judged(xades::stamped(bare, *plan, token_over(plan->imprint, bench.tsa)), bench.wanted(ana)));
+
+  demo::Authority stranger("Another CA", now);
+  const demo::TimeStampResponder theirs(stranger.issue({.common_name = "TSA", .usage = demo::Subject::Usage::time_stamping}), {});
+  for (const auto& token : {token_over(plan->imprint, theirs), token_over(digest_of("b"), bench.tsa), base::Bytes{1, 2, 3}}) {
+    CHECK(bench.judged(xades::stamped(bare, *plan, token), bench.wanted(ana)));
+  }
+}
+
+TEST_CASE("a hash of SHA-1 that was posted is accepted under a signature that uses better ones, and nothing weaker is") {
+  Bench bench;
+  const auto sha1 = base::DigestAlgorithm::sha1;
+  auto wanted = bench.wanted(ana);
+  wanted.digest = base::digest(sha1, base::as_bytes("a"));
+  for (const auto packaging : {xades::Packaging::detached, xades::Packaging::enveloping})
+    CHECK_FALSE(bench.judged(bench.sign(bench.signer, {.packaging = packaging, .of_texts = sha1}), wanted));
+  CHECK(bench.judged(bench.sign(bench.signer, {.texts = {"b"}, .of_texts = sha1}), wanted) == Refusal::other_hash);
+  CHECK(bench.judged(bench.sign(), wanted) == Refusal::other_hash);
+  // Where SHA-256 was posted, its signature is over that.
+  CHECK(bench.judged(bench.sign(bench.signer, {.of_texts = sha1}), bench.wanted(ana)) == Refusal::other_hash);
+  // A signature that uses SHA-1 for itself.
+  CHECK(bench.judged(bench.sign(bench.signer, {.of_texts = sha1, .signed_by = sha1}), wanted) == Refusal::signature_invalid);
 }
 
 TEST_CASE("a time stamp from when the certificate still held does not make it hold now") {

@@ -74,6 +74,28 @@ TEST_CASE("what is missing or wrong is named with its line") {
   CHECK(problem(wrong).find("api.listen") != std::string::npos);
 }
 
+TEST_CASE("MPower is asked by https, known by a certificate, with roles that have codes") {
+  const std::string mpower =
+      "[mpower]\nurl = \"https://mpower.example:8443/clients-api/\"\ncertificate = \"/c.pem\"\nkey = \"/c.key\"\n";
+  const auto read =
+      parse_configuration(least + mpower + "timeout_ms = 500\n[mpower.roles]\n12 = \"AT-0000123\"\n", "portal.toml");
+  REQUIRE(read);
+  CHECK(read->mpower.url == "https://mpower.example:8443/clients-api");
+  CHECK(read->mpower.roles == std::map<int, std::string>{{12, "AT-0000123"}});
+  CHECK(read->mpower.timeout == std::chrono::milliseconds(500));
+  CHECK(problem(least + "[mpower]\nurl = \"http://mpower.example\"\n").find("https") != std::string::npos);
+  CHECK(problem(least + "[mpower]\nurl = \"https://mpower.example\"\n").find("mpower.certificate") != std::string::npos);
+  CHECK(problem(least + mpower + "ca = \"ca.pem\"\n").find("mpower.ca") != std::string::npos);
+  for (const char* const role : {"x = \"AT-0000123\"", "0 = \"AT-0000123\"", "12 = \"AT-123\"", "12 = \"AT-0000&1=\"", "12 = 7"})
+    CHECK(problem(least + mpower + "[mpower.roles]\n" + role + "\n").find("roles") != std::string::npos);
+}
+
+TEST_CASE("how long a stop may take") {
+  CHECK(parse_configuration(least, "portal.toml")->stop_timeout == std::chrono::seconds(30));
+  CHECK(parse_configuration("stop_timeout_s = 5\n" + least, "portal.toml")->stop_timeout == std::chrono::seconds(5));
+  CHECK(problem("stop_timeout_s = 0\n" + least).find("stop_timeout_s") != std::string::npos);
+}
+
 TEST_CASE("behind a proxy that asks for certificates the API may listen without TLS") {
   const auto toml = without(least, "certificate = \"/etc/a.pem\"\nkey = \"/etc/a.key\"\n") +
                     "[proxies]\ntrusted = [\"127.0.0.1\"]\ncertificate_header = \"X-Client-Cert\"\n";

@@ -55,9 +55,10 @@ struct VerifyLimits {
   std::size_t max_transforms = 8;  // per reference
 };
 
-// strict: the algorithms of ETSI TS 119 312. msign_compatible: SHA-1 under what is signed too, as the national middleware makes it for
-// hashes; each use is a warning. Certificates and time stamps are judged alike under both.
-enum class Policy : std::uint8_t { strict, msign_compatible };
+// strict: the algorithms of ETSI TS 119 312. sha1_content: beside them a detached reference over a given hash of SHA-1, where somebody
+// else chose it; all that the signature itself uses is as in strict. msign_compatible: SHA-1 under what is signed too, as the national middleware makes it for
+// hashes. Each use is a warning. Certificates and time stamps are judged alike under all.
+enum class Policy : std::uint8_t { strict, sha1_content, msign_compatible };
 
 struct VerifyOptions {
   pki::TrustMaterial trust;
@@ -100,5 +101,9 @@ struct SignatureReport {
 // Errors only for input that is no document at all: message_invalid (not XML, a DTD, no signature), message_too_large.
 // Touches no file and no network. Any thread.
 base::Result<std::vector<SignatureReport>> verify(base::BytesView document, const VerifyOptions& options);
+
+// Whose revocation lists were missing for a verdict: every certificate of a path to an anchor, the signer's or a TSA's, that was
+// found but for them. With their lists it may be another one. Empty where nothing of the kind was missing.
+std::vector<pki::Certificate> without_revocation_data(const SignatureReport& report);
 
 }  // namespace signet::xades

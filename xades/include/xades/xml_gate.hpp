@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "xades/verify.hpp"
@@ -19,8 +20,19 @@ struct XmlMeasure {
 // have ASCII as their lower half. message_invalid, message_too_large.
 base::Result<std::string> utf8_text(base::BytesView document, const VerifyLimits& limits);
 
+// Where an element stands in the text: its start tag from `begin` to `inside`, its end tag from `after` to `end`. All but `begin`
+// are alike for an empty-element tag.
+struct XmlExtent {
+  std::size_t begin = 0, inside = 0, after = 0, end = 0;
+
+  bool is_empty_tag() const { return inside == end; }
+};
+
 // Splits the text at its markup, stricter than XML where that keeps libxml2 from seeing other markup than is counted here.
 // message_invalid for a document type declaration and for what is not split as XML is, message_too_large.
 base::Result<XmlMeasure> measure(std::string_view text, const VerifyLimits& limits);
+
+// The elements of a text in the order of their start tags; errors as of measure(), which splits it.
+base::Result<std::vector<XmlExtent>> element_extents(std::string_view text, const VerifyLimits& limits);
 
 }  // namespace signet::xades

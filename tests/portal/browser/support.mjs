@@ -1,0 +1,48 @@
+// The browser of a test, and where site.py has put everything.
+import { execFileSync } from "node:child_process";
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium, firefox } from "../../browser/node_modules/playwright-core/index.mjs";
+
+export const ESERVICE = process.env.SIGNET_SITE_ESERVICE;
+export const PORTAL = process.env.SIGNET_SITE_PORTAL;
+export const PERSON = process.env.SIGNET_SITE_PERSON;
+export const BROWSER = process.env.SIGNET_TEST_BROWSER ?? "chromium";
+
+const KINDS = {
+  chromium: { type: chromium, executablePath: process.env.SIGNET_TEST_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] },
+  // Debian's own, which playwright-core drives by WebDriver BiDi under this name. Its questions in windows of its own, whether to leave the
+  // page and whether to send the form again, do not reach a test: yes.
+  firefox: { type: firefox, executablePath: process.env.SIGNET_TEST_FIREFOX ?? "/usr/bin/firefox-esr", channel: "moz-firefox",
+    firefoxUserPrefs: { "dom.disable_beforeunload": true, "dom.confirm_repost.testing.always_accept": true } },
+};
+
+function kind() {
+  const { type, ...options } = KINDS[BROWSER];
+  accessSync(options.executablePath, constants.X_OK);
+  return { type, options };
+}
+
+export async function openBrowser() {
+  const { type, options } = kind();
+  const browser = await type.launch({ headless: true, ...options });
+  console.log(`# ${BROWSER} ${browser.version()}`);
+  return browser;
+}
+
+/** A person's browser with a profile of its own, which trusts the CA of the site's servers; `close` ends and removes it. */
+export async function openTrustingBrowser(more = {}) {
+  const { type, options } = kind();
+  const home = mkdtempSync(join(tmpdir(), "browser-"));
+  const profile = join(home, "profile");
+  const trusted = BROWSER === "firefox" ? profile : join(home, ".pki/nssdb");
+  for (const folder of [profile, trusted]) mkdirSync(folder, { recursive: true });
+  execFileSync("certutil", ["-d", `sql:${trusted}`, "-N", "--empty-password"]);
+  execFileSync("certutil", ["-d", `sql:${trusted}`, "-A", "-n", "Signet Demo TLS CA", "-t", "C,,", "-i", process.env.SIGNET_SITE_CA]);
+  const context = await type.launchPersistentContext(profile, { headless: true, ...options, locale: "en-GB", env: { ...process.env, HOME: home }, ...more });
+  return { context, close: async () => {
+    await context.close();
+    rmSync(home, { recursive: true, force: true });
+  } };
+}
