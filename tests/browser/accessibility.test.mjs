@@ -1,4 +1,4 @@
-// Every state in every language and size: axe-core finds nothing serious, nothing scrolls sideways, everything to press is large enough.
+// Every state, in each language and at each size: axe-core finds nothing serious, nothing scrolls sideways, everything to press is large enough.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,6 +10,7 @@ import { choose, documents, LANGUAGES, openBench, openPage, SIZES } from "./supp
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const SMALLEST_TARGET = 24; // WCAG 2.2, 2.5.8; what is pressed to sign is 44 and more
+const PICTURES = process.env.SIGNET_SCREENSHOTS;
 
 let bench;
 before(async () => {
@@ -38,13 +39,14 @@ async function violations(page) {
 }
 
 for (const name of Object.keys(STATES)) {
-  for (const language of LANGUAGES) {
-    test(`${name} in ${language}: nothing for axe to say, at any size`, async (t) => {
-      for (const size of Object.keys(SIZES)) {
-        // Every combination for the pictures; for axe the sizes that lay out differently.
-        if (process.env.SIGNET_SCREENSHOTS === undefined && size === "kiosk" && language !== "ro") continue;
+  test(`${name}: nothing for axe to say, in any language, at any size`, async (t) => {
+    for (const [index, language] of LANGUAGES.entries()) {
+      for (const [place, size] of Object.keys(SIZES).entries()) {
+        // Every combination for the pictures; else each language and each size once, the longest words on the phone.
+        if (PICTURES === undefined && place !== (index + 2) % 3) continue;
         const page = await pageIn(t, name, { language, size });
-        assert.deepEqual(await violations(page), [], `${name} ${language} ${size}`);
+        const where = `${name} ${language} ${size}`;
+        assert.deepEqual(await violations(page), [], where);
         const { wide, small } = await page.evaluate((least) => ({
           wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
           small: [...document.querySelectorAll("button, summary, label.button, label.choice")].filter((target) => {
@@ -52,15 +54,13 @@ for (const name of Object.keys(STATES)) {
             return width > 0 && (width < least || height < least);
           }).map((target) => target.textContent),
         }), SMALLEST_TARGET);
-        assert.equal(wide, 0, `${name} ${language} ${size} scrolls sideways`);
-        assert.deepEqual(small, []);
-        if (process.env.SIGNET_SCREENSHOTS !== undefined) {
-          await page.screenshot({ path: join(process.env.SIGNET_SCREENSHOTS, `${name}-${language}-${size}.png`), fullPage: size !== "kiosk", animations: "disabled" });
-        }
+        assert.equal(wide, 0, `${where} scrolls sideways`);
+        assert.deepEqual(small, [], where);
+        if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${name}-${language}-${size}.png`), fullPage: size !== "kiosk", animations: "disabled" });
         await page.context().close();
       }
-    });
-  }
+    }
+  });
 }
 
 test("axe itself works here: a picture without a text and pale letters are found", async (t) => {
