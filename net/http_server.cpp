@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -33,7 +35,8 @@ using base::ErrorCode;
 using boost::system::error_code;
 using ParsedRequest = http::request_parser<http::string_body>;
 using Stream = websocket::stream<beast::tcp_stream, false>;  // no deflate: slower on a loopback than what it saves
-using TlsStream = asio::ssl::stream<beast::tcp_stream>;
+using TlsStream = asio::ssl::stream<tcp::socket>;
+using Clock = std::chrono::steady_clock;
 
 // Expected ends are values: every operation gives its error_code.
 constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
@@ -42,6 +45,10 @@ constexpr std::chrono::milliseconds accept_pause{100};  // when no descriptor is
 constexpr std::size_t linger_bytes = 256 * 1024;        // read and thrown away so that an early refusal arrives
 constexpr std::chrono::milliseconds linger_time{1'000};
 constexpr std::size_t small_body_bytes = 64 * 1024;
+constexpr std::chrono::milliseconds late_at_most{20};  // a connection that is over its time ends so much later
+constexpr std::size_t head_at_once = 4 * 1024;         // read at once: most requests whole, and little for a silent connection
+constexpr std::size_t body_at_once = 64 * 1024;
+constexpr std::size_t written_at_once = 256 * 1024;  // head and body of an answer are one buffer up to here
 constexpr const char* retry_after_s = "2";
 
 std::unexpected<base::Error> failed(std::string what, const error_code& error) {
@@ -66,6 +73,7 @@ HttpRequest plain_request(const http::request<http::string_body>& parsed, const 
   request.target = parsed.target();
   request.local = local;
   request.remote = remote;
+  request.headers.reserve(static_cast<std::size_t>(std::distance(parsed.begin(), parsed.end())));
   for (const auto& field : parsed) {
     std::string name(field.name_string());
     for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -107,6 +115,52 @@ http::response<http::string_body> beast_response(HttpResponse&& given, const For
   response.content_length(size);
   response.keep_alive(form.keep_alive);
   return response;
+}
+
+// In one piece: written as the serializer gives them, head and body would each be a TLS record and a packet.
+template <class AnyStream>
+awaitable<error_code> write(AnyStream& stream, http::response<http::string_body> response) {
+  if (response.body().size() > written_at_once) {
+    const auto [error, size] = co_await http::async_write(stream, response, as_values);
+    co_return error;
+  }
+  std::string bytes;
+  bytes.reserve(response.body().size() + 1024);
+  http::response_serializer<http::string_body> serializer(response);
+  for (error_code error; !serializer.is_done();) {
+    std::size_t taken = 0;
+    serializer.next(error, [&](error_code&, const auto& buffers) {
+      for (const asio::const_buffer buffer : beast::buffers_range_ref(buffers))
+        bytes.append(static_cast<const char*>(buffer.data()), buffer.size());
+      taken = beast::buffer_bytes(buffers);
+    });
+    if (error) co_return error;
+    serializer.consume(taken);
+  }
+  const auto [error, size] = co_await asio::async_write(stream, asio::buffer(bytes), as_values);
+  co_return error;
+}
+
+// Until the parser has the head, or all. What was read and belongs to the next request stays in the buffer.
+enum class Until : std::uint8_t { head, end };
+template <class AnyStream>
+awaitable<error_code> read(AnyStream& stream, beast::flat_buffer& buffer, ParsedRequest& parser, Until until) {
+  parser.eager(until == Until::end);
+  for (;;) {
+    error_code error;
+    if (buffer.size() > 0) {
+      buffer.consume(parser.put(buffer.data(), error));
+      if (error && error != http::error::need_more) co_return error;
+    }
+    if (parser.is_done() || (until == Until::head && parser.is_header_done())) co_return error_code{};
+    // A whole head is taken before the body that follows it in the same buffer.
+    if (!error && buffer.size() > 0) continue;
+    const std::size_t room = std::min(until == Until::head ? head_at_once : body_at_once, buffer.max_size() - buffer.size());
+    if (room == 0) co_return http::error::buffer_overflow;
+    const auto [failed, size] = co_await stream.async_read_some(buffer.prepare(room), as_values);
+    if (failed) co_return http::error::end_of_stream;  // it ended, or was cut: nobody is there to be answered
+    buffer.commit(size);
+  }
 }
 
 // What counts as one caller: an address, of IPv6 the network that one household or office has.
@@ -187,36 +241,41 @@ std::vector<std::string_view> HttpRequest::all(std::string_view name) const {
   return values;
 }
 
-class HttpServer::Implementation : public std::enable_shared_from_this<Implementation> {
+// A place to listen at. Its context is shared by the lanes: OpenSSL's is made for that.
+struct HttpServer::Listener {
+  tcp::acceptor acceptor;
+  std::optional<asio::ssl::context> tls;
+};
+
+// The connections of one executor, with what they share. One thread; connections() and is_full() any.
+class HttpServer::Lane : public std::enable_shared_from_this<Lane> {
  public:
-  Implementation(asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits)
-      : handlers_(std::move(handlers)), limits_(limits), ended_(executor), executor_(std::move(executor)) {
+  Lane(asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits)
+      : handlers_(std::move(handlers)), limits_(limits), ended_(executor), watch_(executor), executor_(std::move(executor)) {
     ended_.expires_at(asio::steady_timer::time_point::max());
   }
 
-  base::Result<std::uint16_t> listen(tcp::acceptor acceptor, const std::optional<TlsFiles>& tls);
-  asio::any_io_executor executor() const { return executor_; }
-  std::size_t connections() const { return connections_.size(); }
-  std::chrono::milliseconds close_timeout() const { return limits_.close_timeout; }
-  void stop_accepting();
-  awaitable<void> stop(std::shared_ptr<Implementation> self, std::chrono::milliseconds patience);
+  using Self = std::shared_ptr<Lane>;
+  static awaitable<void> serve(Self self, std::shared_ptr<Listener> listener, tcp::socket socket);
+  static awaitable<void> stop(Self self, std::chrono::milliseconds patience);
   void cut_all();
+  const asio::any_io_executor& executor() const { return executor_; }
+  std::size_t connections() const { return count_; }
+  bool is_full() const { return count_ >= limits_.connections; }
+  std::chrono::milliseconds close_timeout() const { return limits_.close_timeout; }
+  void event(std::string_view name, std::string_view detail) const {
+    if (handlers_.on_event) handlers_.on_event(name, detail);
+  }
 
  private:
-  using Self = std::shared_ptr<Implementation>;
-
-  struct Listener {
-    tcp::acceptor acceptor;
-    std::optional<asio::ssl::context> tls;
-  };
-
   // What the server may do to a connection from outside its coroutine. It stands in the list for as long as that runs.
   struct Connection {
     std::function<void()> finish;  // ends it as soon as nothing is under way
     std::function<void()> cut;
     Endpoint local, remote;
     std::shared_ptr<const base::Bytes> client_certificate;
-    bool waiting = true;  // for a request to begin
+    bool waiting = true;                                    // for a request to begin
+    Clock::time_point deadline = Clock::time_point::max();  // it is cut then
   };
 
   // A share of body_bytes_at_once.
@@ -257,11 +316,13 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
           caller_(caller_of(remote)),
           place_(server_->connections_.emplace(server_->connections_.end())) {
       ++server_->of_one_[caller_];
+      ++server_->count_;
     }
     Registered(const Registered&) = delete;
     Registered& operator=(const Registered&) = delete;
     ~Registered() {
       server_->connections_.erase(place_);
+      --server_->count_;
       if (const auto mine = server_->of_one_.find(caller_); --mine->second == 0) server_->of_one_.erase(mine);
       server_->ended_.cancel();
     }
@@ -273,26 +334,46 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
     std::list<Connection>::iterator place_;
   };
 
-  static awaitable<void> accept(Self self, std::shared_ptr<Listener> listener);
-  static awaitable<void> serve(Self self, std::shared_ptr<Listener> listener, tcp::socket socket);
   template <class AnyStream>
   awaitable<void> exchange(AnyStream& stream, Connection& connection);
   template <class AnyStream>
-  awaitable<void> answer_last(AnyStream& stream, HttpResponse answer, Form form);
-  awaitable<void> upgrade(beast::tcp_stream& stream, ParsedRequest& parser, bool bytes_follow, Connection& connection);
-
-  void event(std::string_view name, std::string_view detail) const {
-    if (handlers_.on_event) handlers_.on_event(name, detail);
-  }
+  awaitable<void> answer_last(AnyStream& stream, HttpResponse answer, Form form, Connection& connection);
+  awaitable<void> upgrade(tcp::socket& socket, ParsedRequest& parser, bool bytes_follow, Connection& connection);
+  void cut_after(Connection& connection, std::chrono::milliseconds time);
+  void cut_late();
 
   HttpHandlers handlers_;
   HttpLimits limits_;
-  std::vector<std::weak_ptr<Listener>> listeners_;
   std::list<Connection> connections_;
+  std::atomic<std::size_t> count_ = 0;               // of connections_
   std::map<asio::ip::address, std::size_t> of_one_;  // connections by caller
   std::size_t body_bytes_ = 0;                       // that Rooms hold
   asio::steady_timer ended_;                         // cancelled at each connection's end
+  // One timer for the deadlines of all connections: one for each operation would cost more than the operation.
+  asio::steady_timer watch_;
+  Clock::time_point watch_at_ = Clock::time_point::max();
   bool stopping_ = false;
+  asio::any_io_executor executor_;
+};
+
+// Accepts, and hands each connection to a lane.
+class HttpServer::Implementation : public std::enable_shared_from_this<Implementation> {
+ public:
+  Implementation(asio::any_io_executor executor, std::vector<std::shared_ptr<Lane>> lanes)
+      : lanes_(std::move(lanes)), executor_(std::move(executor)) {}
+
+  base::Result<std::uint16_t> listen(tcp::acceptor acceptor, const std::optional<TlsFiles>& tls);
+  const asio::any_io_executor& executor() const { return executor_; }
+  std::size_t connections() const;
+  void stop_accepting();
+  static awaitable<void> stop(std::shared_ptr<Implementation> self, std::optional<std::chrono::milliseconds> patience);
+  void cut_all();
+
+ private:
+  static awaitable<void> accept(std::shared_ptr<Implementation> self, std::shared_ptr<Listener> listener);
+
+  std::vector<std::shared_ptr<Lane>> lanes_;
+  std::vector<std::weak_ptr<Listener>> listeners_;
   asio::any_io_executor executor_;
 };
 
@@ -324,30 +405,32 @@ base::Result<std::uint16_t> HttpServer::Implementation::listen(tcp::acceptor acc
   return endpoint.port();
 }
 
-awaitable<void> HttpServer::Implementation::accept(Self self, std::shared_ptr<Listener> listener) {
+awaitable<void> HttpServer::Implementation::accept(std::shared_ptr<Implementation> self, std::shared_ptr<Listener> listener) {
   while (listener->acceptor.is_open()) {
-    auto [error, socket] = co_await listener->acceptor.async_accept(as_values);
+    const std::shared_ptr<Lane> lane =
+        *std::ranges::min_element(self->lanes_, {}, [](const auto& one) { return one->connections(); });
+    auto [error, socket] = co_await listener->acceptor.async_accept(lane->executor(), as_values);
     if (!listener->acceptor.is_open()) break;
     if (error) {
-      self->event("accept_failed", error.message());
+      lane->event("accept_failed", error.message());
       asio::steady_timer pause(self->executor_, accept_pause);
       co_await pause.async_wait(as_values);
-    } else if (self->connections_.size() >= self->limits_.connections) {
-      self->event("connection_dropped", "too many connections");
+    } else if (lane->is_full()) {
+      lane->event("connection_dropped", "too many connections");
     } else {
-      asio::co_spawn(self->executor_, serve(self, listener, std::move(socket)), [self](std::exception_ptr thrown) {
+      asio::co_spawn(lane->executor(), Lane::serve(lane, listener, std::move(socket)), [lane](std::exception_ptr thrown) {
         if (!thrown) return;
         try {
           std::rethrow_exception(thrown);
         } catch (const std::exception& exception) {  // a defect or no memory: this connection's end, not the server's
-          self->event("connection_failed", exception.what());
+          lane->event("connection_failed", exception.what());
         }
       });
     }
   }
 }
 
-awaitable<void> HttpServer::Implementation::serve(Self self, std::shared_ptr<Listener> listener, tcp::socket socket) {
+awaitable<void> HttpServer::Lane::serve(Self self, std::shared_ptr<Listener> listener, tcp::socket socket) {
   error_code error;
   const auto local = socket.local_endpoint(error);
   const auto remote = error ? tcp::endpoint{} : socket.remote_endpoint(error);
@@ -362,136 +445,161 @@ awaitable<void> HttpServer::Implementation::serve(Self self, std::shared_ptr<Lis
   Connection& connection = *registered;
   connection.local = {local.address(), local.port()};
   connection.remote = {remote.address(), remote.port()};
-  const auto watch = [&connection](beast::tcp_stream& stream) {
-    connection.cut = [&stream] { stream.close(); };
-    connection.finish = [&connection, &stream] {
-      if (connection.waiting) stream.close();
+  const auto watch = [&connection](tcp::socket& watched) {
+    connection.cut = [&watched] {
+      error_code ignored;
+      watched.close(ignored);
+    };
+    connection.finish = [&connection] {
+      if (connection.waiting) connection.cut();
     };
   };
   if (!listener->tls) {
-    beast::tcp_stream stream(std::move(socket));
-    watch(stream);
-    co_await self->exchange(stream, connection);
+    watch(socket);
+    co_await self->exchange(socket, connection);
   } else {
-    TlsStream stream(beast::tcp_stream(std::move(socket)), *listener->tls);
+    TlsStream stream(std::move(socket), *listener->tls);
     watch(stream.next_layer());
-    stream.next_layer().expires_after(self->limits_.header_timeout);
+    self->cut_after(connection, self->limits_.header_timeout);
     const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, as_values);
     if (refused) co_return;
     connection.client_certificate = presented_certificate(stream.native_handle());
     co_await self->exchange(stream, connection);
-    stream.next_layer().expires_after(self->limits_.close_timeout);
+    self->cut_after(connection, self->limits_.close_timeout);
     co_await stream.async_shutdown(as_values);
   }
 }
 
+void HttpServer::Lane::cut_after(Connection& connection, std::chrono::milliseconds time) {
+  connection.deadline = Clock::now() + time;
+  if (connection.deadline >= watch_at_) return;
+  watch_at_ = connection.deadline;
+  watch_.expires_at(watch_at_);
+  watch_.async_wait([weak = weak_from_this()](error_code error) {
+    if (error) return;
+    if (const Self self = weak.lock()) self->cut_late();
+  });
+}
+
+void HttpServer::Lane::cut_late() {
+  const auto now = Clock::now();
+  watch_at_ = Clock::time_point::max();
+  Connection* first = nullptr;
+  for (Connection& connection : connections_) {
+    if (connection.deadline <= now) {
+      connection.deadline = Clock::time_point::max();
+      if (connection.cut) connection.cut();
+    } else if (connection.deadline != Clock::time_point::max() && (first == nullptr || connection.deadline < first->deadline)) {
+      first = &connection;
+    }
+  }
+  if (first == nullptr) return;
+  const auto deadline = first->deadline;
+  cut_after(*first, std::max(late_at_most, std::chrono::ceil<std::chrono::milliseconds>(deadline - now)));
+  first->deadline = deadline;
+}
+
 template <class AnyStream>
-awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connection& connection) {
-  auto& tcp = beast::get_lowest_layer(stream);
-  beast::flat_buffer buffer(limits_.header_bytes + 64 * 1024);
+awaitable<void> HttpServer::Lane::exchange(AnyStream& stream, Connection& connection) {
+  beast::flat_buffer buffer(limits_.header_bytes + body_at_once);
   while (!stopping_) {
     ParsedRequest parser;
     parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
     parser.body_limit(limits_.body_bytes);
     connection.waiting = true;
-    tcp.expires_after(limits_.header_timeout);
-    auto [error, size] = co_await http::async_read_header(stream, buffer, parser, as_values);
+    cut_after(connection, limits_.header_timeout);
+    error_code error = co_await read(stream, buffer, parser, Until::head);
     connection.waiting = false;
     if (!error && handlers_.upgrade && websocket::is_upgrade(parser.get())) {
-      if constexpr (std::is_same_v<AnyStream, beast::tcp_stream>) {
+      if constexpr (std::is_same_v<AnyStream, tcp::socket>) {
         co_await upgrade(stream, parser, buffer.size() != 0, connection);
         co_return;
       }
     }
+    HttpRequest request;
+    if (!error) {
+      request = plain_request(parser.get(), connection.local, connection.remote);
+      request.client_certificate = connection.client_certificate;
+    }
     Room room;
     if (!error && !parser.is_done()) {
       std::size_t most = limits_.body_bytes;
-      if (handlers_.body_bytes) {
-        HttpRequest head = plain_request(parser.get(), connection.local, connection.remote);
-        head.client_certificate = connection.client_certificate;
-        most = std::min(most, handlers_.body_bytes(head));
-      }
+      if (handlers_.body_bytes) most = std::min(most, handlers_.body_bytes(request));
       parser.body_limit(most);  // of chunks; a length that was announced has been compared already
       if (parser.content_length() && *parser.content_length() > most) error = http::error::body_limit;
       if (!error) {
         auto found = room_for(static_cast<std::size_t>(parser.content_length().value_or(most)));
         if (!found) {
           event("body_refused", "too many bytes at once");
-          co_await answer_last(stream, refusal(503), {.unread = true});
+          co_await answer_last(stream, refusal(503), {.unread = true}, connection);
           co_return;
         }
         room = std::move(*found);
       }
     }
     if (!error && !parser.is_done()) {
-      tcp.expires_after(limits_.body_timeout);
+      cut_after(connection, limits_.body_timeout);
       if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
         static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        std::tie(error, size) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
+        std::tie(error, std::ignore) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
       }
-      if (!error) std::tie(error, size) = co_await http::async_read(stream, buffer, parser, as_values);
+      if (!error) error = co_await read(stream, buffer, parser, Until::end);
     }
     if (error) {
-      if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {.unread = true});
+      if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {.unread = true}, connection);
       co_return;
     }
 
-    tcp.expires_never();  // an answer may wait for a person
+    connection.deadline = Clock::time_point::max();  // an answer may wait for a person
     Form form{parser.get().version(), parser.keep_alive(), parser.get().method() == http::verb::head};
-    HttpRequest request = plain_request(parser.get(), connection.local, connection.remote);
     request.body = std::move(parser.get().body());
-    request.client_certificate = connection.client_certificate;
     HttpResponse answer = co_await handlers_.request(std::move(request));
     form.keep_alive = form.keep_alive && !answer.close && !stopping_;
     if (!form.keep_alive) {
-      co_await answer_last(stream, std::move(answer), form);
+      co_await answer_last(stream, std::move(answer), form, connection);
       co_return;
     }
-    const auto response = beast_response(std::move(answer), form);
-    tcp.expires_after(limits_.write_timeout);
-    std::tie(error, size) = co_await http::async_write(stream, response, as_values);
-    if (error) co_return;
+    cut_after(connection, limits_.write_timeout);
+    if (co_await write(stream, beast_response(std::move(answer), form))) co_return;
   }
 }
 
 // The last answer on a connection. What the peer is still sending is read for a while: closing with unread bytes resets the
 // connection, and the answer with it.
 template <class AnyStream>
-awaitable<void> HttpServer::Implementation::answer_last(AnyStream& stream, HttpResponse answer, Form form) {
-  auto& tcp = beast::get_lowest_layer(stream);
+awaitable<void> HttpServer::Lane::answer_last(AnyStream& stream, HttpResponse answer, Form form, Connection& connection) {
   form.keep_alive = false;
-  const auto response = beast_response(std::move(answer), form);
-  tcp.expires_after(limits_.write_timeout);
-  auto [error, size] = co_await http::async_write(stream, response, as_values);
-  if constexpr (std::is_same_v<AnyStream, beast::tcp_stream>) {
-    if (!error) tcp.socket().shutdown(tcp::socket::shutdown_send, error);
+  cut_after(connection, limits_.write_timeout);
+  error_code error = co_await write(stream, beast_response(std::move(answer), form));
+  if constexpr (std::is_same_v<AnyStream, tcp::socket>) {
+    if (!error) stream.shutdown(tcp::socket::shutdown_send, error);
   } else {
     if (!form.unread) co_return;  // the closing handshake follows
   }
-  tcp.expires_after(linger_time);
+  cut_after(connection, linger_time);
   std::array<char, 4096> thrown_away;
+  std::size_t size = 0;
   for (std::size_t total = 0; !error && total < linger_bytes; total += size)
     std::tie(error, size) = co_await stream.async_read_some(asio::buffer(thrown_away), as_values);
 }
 
-awaitable<void> HttpServer::Implementation::upgrade(beast::tcp_stream& stream, ParsedRequest& parser, bool bytes_follow,
-                                                    Connection& connection) {
+awaitable<void> HttpServer::Lane::upgrade(tcp::socket& socket, ParsedRequest& parser, bool bytes_follow, Connection& connection) {
   const Form form{parser.get().version(), false, false};
   if (bytes_follow) {  // a client waits for the answer before it sends frames (RFC 6455 4.1)
-    co_await answer_last(stream, refusal(400), form);
+    co_await answer_last(socket, refusal(400), form, connection);
     co_return;
   }
-  stream.expires_never();
+  connection.deadline = Clock::time_point::max();
   auto decision = co_await handlers_.upgrade(plain_request(parser.get(), connection.local, connection.remote));
   if (auto* refused = std::get_if<HttpResponse>(&decision)) {
-    co_await answer_last(stream, std::move(*refused), form);
+    co_await answer_last(socket, std::move(*refused), form, connection);
     co_return;
   }
   auto& allowed = std::get<Upgrade>(decision);
 
-  auto owned = std::make_unique<WebSocket::Implementation>(std::move(stream));
+  auto owned = std::make_unique<WebSocket::Implementation>(beast::tcp_stream(std::move(socket)));
   Stream& frames = owned->stream;
-  auto socket = std::make_shared<WebSocket>(std::move(owned));
+  auto session = std::make_shared<WebSocket>(std::move(owned));
   connection.cut = connection.finish = [&frames] { frames.next_layer().close(); };
   // No idle limit: a page may wait for hours, and on a loopback an end is always seen.
   frames.set_option(websocket::stream_base::timeout{limits_.close_timeout, websocket::stream_base::none(), false});
@@ -504,12 +612,41 @@ awaitable<void> HttpServer::Implementation::upgrade(beast::tcp_stream& stream, P
   frames.text(true);
   const auto [error] = co_await frames.async_accept(parser.get(), as_values);
   if (error || stopping_) co_return;
-  connection.finish = [weak = std::weak_ptr(socket), executor = executor_] {
+  connection.finish = [weak = std::weak_ptr(session), executor = executor_] {
     asio::co_spawn(executor, say_goodbye(weak.lock()), [](std::exception_ptr) {});
   };
-  co_await allowed.session(socket);
-  socket->cut();
+  co_await allowed.session(session);
+  session->cut();
   connection.cut = connection.finish = {};
+}
+
+void HttpServer::Lane::cut_all() {
+  for (auto& connection : connections_) {
+    if (connection.cut) connection.cut();
+  }
+}
+
+awaitable<void> HttpServer::Lane::stop(Self self, std::chrono::milliseconds patience) {
+  self->stopping_ = true;
+  auto& connections = self->connections_;
+  for (auto& connection : connections) {
+    if (connection.finish) connection.finish();
+  }
+  // Twice: first what finishes by itself, then what ends when it is cut. A handler that waits for a person may do neither.
+  for (int round = 0; round < 2 && !connections.empty(); ++round) {
+    if (round == 1) self->cut_all();
+    const auto deadline = Clock::now() + (round == 0 ? patience : self->limits_.close_timeout);
+    while (!connections.empty() && Clock::now() < deadline) {
+      self->ended_.expires_at(deadline);
+      co_await self->ended_.async_wait(as_values);
+    }
+  }
+}
+
+std::size_t HttpServer::Implementation::connections() const {
+  std::size_t all = 0;
+  for (const auto& lane : lanes_) all += lane->connections();
+  return all;
 }
 
 void HttpServer::Implementation::stop_accepting() {
@@ -521,30 +658,35 @@ void HttpServer::Implementation::stop_accepting() {
 }
 
 void HttpServer::Implementation::cut_all() {
-  for (auto& connection : connections_) {
-    if (connection.cut) connection.cut();
-  }
+  for (const auto& lane : lanes_) lane->cut_all();
 }
 
-awaitable<void> HttpServer::Implementation::stop(Self self, std::chrono::milliseconds patience) {
-  stop_accepting();
-  stopping_ = true;
-  for (auto& connection : connections_) {
-    if (connection.finish) connection.finish();
-  }
-  // Twice: first what finishes by itself, then what ends when it is cut. A handler that waits for a person may do neither.
-  for (int round = 0; round < 2 && !connections_.empty(); ++round) {
-    if (round == 1) cut_all();
-    const auto deadline = std::chrono::steady_clock::now() + (round == 0 ? patience : limits_.close_timeout);
-    while (!connections_.empty() && std::chrono::steady_clock::now() < deadline) {
-      ended_.expires_at(deadline);
-      co_await ended_.async_wait(as_values);
-    }
-  }
+// All lanes at once: their patience does not add up.
+awaitable<void> HttpServer::Implementation::stop(std::shared_ptr<Implementation> self,
+                                                 std::optional<std::chrono::milliseconds> patience) {
+  self->stop_accepting();
+  std::size_t left = self->lanes_.size();
+  asio::steady_timer all(self->executor_, Clock::time_point::max());
+  for (const auto& lane : self->lanes_)
+    asio::co_spawn(lane->executor(), Lane::stop(lane, patience.value_or(lane->close_timeout())),
+                   asio::bind_executor(self->executor_, [&left, &all](std::exception_ptr) {
+                     if (--left == 0) all.cancel();
+                   }));
+  while (left > 0) co_await all.async_wait(as_values);
 }
 
-HttpServer::HttpServer(asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits)
-    : implementation_(std::make_shared<Implementation>(std::move(executor), std::move(handlers), limits)) {}
+HttpServer::HttpServer(asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits,
+                       const std::vector<asio::any_io_executor>& lanes) {
+  const std::size_t count = std::max<std::size_t>(lanes.size(), 1);
+  const auto share = [count](std::size_t limit) { return (limit + count - 1) / count; };
+  limits.connections = share(limits.connections);
+  limits.connections_of_one = share(limits.connections_of_one);
+  limits.body_bytes_at_once = share(limits.body_bytes_at_once);
+  std::vector<std::shared_ptr<Lane>> made;
+  for (const auto& lane : lanes) made.push_back(std::make_shared<Lane>(lane, handlers, limits));
+  if (made.empty()) made.push_back(std::make_shared<Lane>(executor, std::move(handlers), limits));
+  implementation_ = std::make_shared<Implementation>(std::move(executor), std::move(made));
+}
 
 HttpServer::~HttpServer() {
   implementation_->stop_accepting();
@@ -582,7 +724,7 @@ base::Result<std::uint16_t> HttpServer::adopt(Descriptor listening, const std::o
 std::size_t HttpServer::connections() const { return implementation_->connections(); }
 void HttpServer::stop_accepting() { implementation_->stop_accepting(); }
 awaitable<void> HttpServer::stop(std::optional<std::chrono::milliseconds> patience) {
-  return implementation_->stop(implementation_, patience.value_or(implementation_->close_timeout()));
+  return Implementation::stop(implementation_, patience);
 }
 
 }  // namespace signet::net

@@ -138,7 +138,7 @@ awaitable<Answered> ApiFace::call(const HttpRequest& request) {
   const Caller who = caller(request);
   const auto consumer = ports_.identity->of(who.certificate.empty() ? nullptr : &who.certificate, who.address, ports_.now());
   if (!consumer) co_return told(std::unexpected(consumer.error()));
-  const std::string id = (*consumer)->id;  // the register may change while the store is asked
+  const std::string& id = (*consumer)->id;
   fields.emplace_back("consumer", id);
   if (options_.sandbox && (*consumer)->environment == Environment::production)
     co_return told(

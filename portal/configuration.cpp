@@ -206,7 +206,11 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
                  : "must be \"debug\", \"info\", \"warning\" or \"error\"";
     });
     root.number("stop_timeout_s", 1, 600, [&](std::int64_t value) { configuration.stop_timeout = std::chrono::seconds{value}; });
-    read_listener(root.table("api"), configuration.api);
+    {
+      SettingsTable api = root.table("api");
+      api.number("threads", 1, 64, [&](std::int64_t value) { configuration.api_threads = static_cast<std::size_t>(value); });
+      read_listener(std::move(api), configuration.api);
+    }
     read_listener(root.table("pages"), configuration.pages);
     read_listener(root.table("operations"), configuration.operations);
     if (configuration.api.tls) configuration.api.tls->client_certificate = net::TlsFiles::ClientCertificate::asked;

@@ -40,9 +40,15 @@ std::string serial_of(const pki::Certificate& certificate) {
 
 }  // namespace
 
-void Identity::know(std::vector<Consumer> consumers) { consumers_ = std::move(consumers); }
+void Identity::know(std::vector<Consumer> consumers) {
+  std::vector<std::shared_ptr<const Consumer>> known;
+  for (Consumer& consumer : consumers) known.push_back(std::make_shared<const Consumer>(std::move(consumer)));
+  const std::scoped_lock lock(mutex_);
+  consumers_ = std::move(known);
+}
 
 void Identity::trust(pki::TrustMaterial trust) {
+  const std::scoped_lock lock(mutex_);
   options_.trust = std::move(trust);
   judged_.clear();
 }
@@ -67,22 +73,24 @@ const Identity::Judged& Identity::judge(const base::Bytes& certificate, base::Ti
   return judged_.insert_or_assign(certificate, std::move(judged)).first->second;
 }
 
-std::expected<const Consumer*, Fault> Identity::of(const base::Bytes* certificate, const boost::asio::ip::address& from,
-                                                   base::Time now) {
+std::expected<std::shared_ptr<const Consumer>, Fault> Identity::of(const base::Bytes* certificate,
+                                                                   const boost::asio::ip::address& from, base::Time now) {
   if (certificate == nullptr) return refused("Invalid authentication certificate provided: none was presented");
+  const std::scoped_lock lock(mutex_);
   const Judged& judged = judge(*certificate, now);
   if (!judged.refused.empty()) return refused("Invalid authentication certificate provided: " + judged.refused);
-  const auto has_number = [&](const Consumer& consumer) {
-    return std::ranges::any_of(consumer.certificates, [&](const ConsumerCertificate& known) {
+  const auto has_number = [&](const std::shared_ptr<const Consumer>& consumer) {
+    return std::ranges::any_of(consumer->certificates, [&](const ConsumerCertificate& known) {
       return known.serial_hex == judged.serial_hex && known.issuer_sha256 == judged.issuer_sha256;
     });
   };
-  const auto consumer = std::ranges::find_if(consumers_, has_number);
-  if (consumer == consumers_.end()) return refused("Unknown service consumer: " + judged.serial_hex);
+  const auto found = std::ranges::find_if(consumers_, has_number);
+  if (found == consumers_.end()) return refused("Unknown service consumer: " + judged.serial_hex);
+  const std::shared_ptr<const Consumer>& consumer = *found;
   if (!consumer->active) return refused("Service consumer is not active: " + judged.serial_hex);
   if (std::ranges::none_of(consumer->addresses, [&](const AddressRange& range) { return range.contains(from); }))
     return refused("Service consumer may not call from this address: " + judged.serial_hex);
-  return &*consumer;
+  return consumer;
 }
 
 }  // namespace signet::portal

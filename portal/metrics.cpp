@@ -25,11 +25,14 @@ std::string printed(const Metrics::Labels& labels) {
 }  // namespace
 
 void Metrics::count(std::string_view name, const Labels& labels, std::uint64_t by) {
-  counters_[std::string(name)][printed(labels)] += by;
+  const std::string of = printed(labels);
+  const std::scoped_lock lock(mutex_);
+  counters_[std::string(name)][of] += by;
 }
 
 std::string Metrics::text(const std::vector<std::pair<std::string_view, double>>& gauges) const {
   std::string text;
+  const std::scoped_lock lock(mutex_);
   for (const auto& [name, values] : counters_) {
     const std::string full = std::string(prefix) + name + "_total";
     text += "# TYPE " + full + " counter\n";

@@ -1,5 +1,4 @@
 #include <malloc.h>
-#include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
@@ -16,8 +15,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <cstdlib>
-#include <iostream>
+#include <mutex>
 #include <set>
+#include <thread>
 
 #include "base/text.hpp"
 #include "portal/api_face.hpp"
@@ -26,6 +26,7 @@
 #include "portal/mpower.hpp"
 #include "portal/page_face.hpp"
 #include "portal/program/command.hpp"
+#include "portal/program/lanes.hpp"
 #include "portal/program/sandbox.hpp"
 #include "portal/program/stamper.hpp"
 #include "service/files.hpp"
@@ -40,13 +41,13 @@ using asio::awaitable;
 using base::ErrorCode;
 using service::tr;
 
+constexpr std::size_t api_threads = 8;  // at most, unless it is configured
 constexpr std::size_t fetches_at_once = 16;
 constexpr std::size_t delegations_at_once = 64;    // with those that wait for a fetch: more hear at once that MPower is slow
 constexpr std::size_t large_messages_at_once = 1;  // a tree of one takes some hundred megabytes
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
 constexpr std::chrono::seconds trust_looked_at_every{1};
-constexpr std::chrono::seconds log_flushed_every{1};
 constexpr int memory_kept = 4 << 20, memory_fetched = 1 << 20;
 constexpr std::size_t api_body_bytes = 64u << 20;
 constexpr std::size_t page_body_bytes = 4u << 20;
@@ -94,6 +95,8 @@ class Portal {
  public:
   Portal(Configuration configuration, std::unique_ptr<Store> store)
       : configuration_(std::move(configuration)),
+        lanes_(configuration_.api_threads > 0 ? configuration_.api_threads
+                                              : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, api_threads)),
         store_(std::move(store)),
         lists_(io_.get_executor(), configuration_.revocation,
                [this](std::string_view name, const service::EventFields& fields) { event(name, fields); }) {}
@@ -102,7 +105,14 @@ class Portal {
   int run();
 
  private:
+  // Any thread.
   void event(std::string_view event, const service::EventFields& fields, spdlog::level::level_enum level = spdlog::level::info);
+  void warn(std::string_view event, const service::EventFields& fields);
+  // From a lane: what belongs to io_, there.
+  template <class T>
+  awaitable<T> at_home(awaitable<T> call) {
+    co_return co_await asio::co_spawn(io_, std::move(call), asio::use_awaitable);
+  }
   awaitable<std::optional<Fault>> delegation(ExpectedSigner signer);
   std::function<void(std::string_view event, std::string_view detail)> watch(const char* listener);
   awaitable<net::HttpResponse> operations(net::HttpRequest request);
@@ -117,7 +127,8 @@ class Portal {
   base::Result<pki::TrustMaterial> signer_trust() const;
 
   Configuration configuration_;
-  asio::io_context io_{1};  // outlives all that answers to it
+  asio::io_context io_{1};  // outlives all that answers to it, as do the lanes
+  Lanes lanes_;             // of the API; all else is on io_
   std::unique_ptr<Store> store_;
   asio::thread_pool workers_{1};  // folders, the sandbox's signatures
   asio::thread_pool readers_{large_messages_at_once};
@@ -133,6 +144,7 @@ class Portal {
   std::unique_ptr<PageFace> page_face_;
   std::unique_ptr<net::HttpServer> api_, pages_, operations_;
   Metrics metrics_;
+  std::mutex warnings_mutex_;
   service::EventLog warnings_{[](service::EventLog::Severity, const std::string& line) { spdlog::warn(line); }, {}};
   std::size_t delegations_ = 0;        // under way
   std::atomic<bool> given_up_{false};  // fetches end: nobody waits for them any more
@@ -238,12 +250,14 @@ base::Result<void> Portal::prepare() {
   api_ports.now = now;
   api_ports.message = message_of;
   api_ports.on_event = on_event;
-  api_ports.check_delegation = [this](ExpectedSigner signer) { return delegation(std::move(signer)); };
+  api_ports.check_delegation = [this](ExpectedSigner signer) { return at_home(delegation(std::move(signer))); };
   api_ports.read_large = [this](std::string body, std::string soap_action) {
     return service::on_worker(
         readers_, [body = std::move(body), soap_action = std::move(soap_action)] { return read_call(body, soap_action, {}); });
   };
-  api_ports.verify = [this](VerificationRequest request, Language language) { return verify(std::move(request), language); };
+  api_ports.verify = [this](VerificationRequest request, Language language) {
+    return at_home(verify(std::move(request), language));
+  };
   api_face_ = std::make_unique<ApiFace>(ApiFace::Options{.endpoint = {},
                                                          .proxies = configuration_.proxies,
                                                          .requests = configuration_.requests,
@@ -273,7 +287,7 @@ base::Result<void> Portal::prepare() {
   api_handlers.request = [this](net::HttpRequest request) { return api_face_->answer(std::move(request)); };
   api_handlers.body_bytes = [this](const net::HttpRequest& head) { return api_face_->body_bytes(head); };
   api_handlers.on_event = watch("api");
-  api_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(api_handlers), api_limits);
+  api_ = std::make_unique<net::HttpServer>(io_.get_executor(), std::move(api_handlers), api_limits, lanes_.executors());
   if (auto listening = listen(*api_, configuration_.api, "api"); !listening) return listening;
 
   net::HttpLimits page_limits;
@@ -299,7 +313,7 @@ base::Result<void> Portal::prepare() {
 // One line and one count for what happened. Nothing personal comes here: faces give fixed words, counts and consumers' ids.
 void Portal::event(std::string_view event, const service::EventFields& fields, spdlog::level::level_enum level) {
   if (event.ends_with("_failed")) {
-    warnings_.event(event, fields, service::EventLog::Clock::now());
+    warn(event, fields);
     return metrics_.count(event, {});
   }
   // Whose values are from small sets that no stranger adds to: each makes a series of its own.
@@ -316,6 +330,11 @@ void Portal::event(std::string_view event, const service::EventFields& fields, s
   metrics_.count(event, labels, by);
 }
 
+void Portal::warn(std::string_view event, const service::EventFields& fields) {
+  const std::scoped_lock lock(warnings_mutex_);
+  warnings_.event(event, fields, service::EventLog::Clock::now());
+}
+
 // A text of others as a value in the log: one line, and its end is seen.
 std::string in_quotes(std::string_view text) {
   std::string made = base::shown(text, 300);
@@ -327,8 +346,7 @@ std::string in_quotes(std::string_view text) {
 std::function<void(std::string_view, std::string_view)> Portal::watch(const char* listener) {
   return [this, listener](std::string_view name, std::string_view detail) {
     metrics_.count("connections", {{"listener", listener}, {"outcome", std::string(name)}});
-    if (name.ends_with("_failed"))
-      warnings_.event(name, {{"listener", listener}, {"detail", std::string(detail)}}, service::EventLog::Clock::now());
+    if (name.ends_with("_failed")) warn(name, {{"listener", listener}, {"detail", std::string(detail)}});
   };
 }
 
@@ -445,7 +463,10 @@ awaitable<void> Portal::keep_clean() {
     boost::system::error_code error;
     co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (stopping_) break;
-    warnings_.tell_left_out(service::EventLog::Clock::now());
+    {
+      const std::scoped_lock lock(warnings_mutex_);
+      warnings_.tell_left_out(service::EventLog::Clock::now());
+    }
     const auto swept = co_await store_->sweep(now(), now() - configuration_.requests.delete_after);
     if (swept && (swept->expired > 0 || swept->contents_deleted > 0)) {
       spdlog::info("swept expired={} contents_deleted={}", swept->expired, swept->contents_deleted);
@@ -483,11 +504,11 @@ int Portal::run() {
   asio::co_spawn(io_, stop_when_told(), rethrow);
   sd_notify(0, "READY=1");
   spdlog::info("ready public_url={} sandbox={}", configuration_.public_url, sandbox_ != nullptr);
-  spdlog::default_logger()->flush();
   io_.run();
   std::signal(SIGINT, SIG_DFL);  // should a database hang now, one more signal ends this
   std::signal(SIGTERM, SIG_DFL);
   given_up_ = true;
+  lanes_.stop();
   judges_.join();
   for (asio::thread_pool* const pool : {&workers_, &readers_, &fetchers_}) {
     pool->stop();  // nobody waits any more for what was not begun
@@ -495,20 +516,6 @@ int Portal::run() {
   }
   spdlog::info("stopped");
   return 0;
-}
-
-}  // namespace
-
-namespace {
-
-// A line for each call goes out with others, after a second at the latest: to write each by itself costs as much as its answer.
-void begin_log(const std::string& level) {
-  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(std::cout));
-  logger->flush_on(spdlog::level::warn);
-  spdlog::set_default_logger(std::move(logger));
-  spdlog::flush_every(log_flushed_every);
-  spdlog::set_level(spdlog::level::from_str(level));
-  spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l %v" : "%Y-%m-%dT%H:%M:%S %l %v");
 }
 
 // Answers of some hundred kilobytes come and go: what they leave free is kept instead of being given back and fetched each time.
@@ -532,7 +539,8 @@ void add_serve(CLI::App& app, Context& context) {
       return;
     }
     keep_free_memory();
-    begin_log(configuration->log_level);
+    spdlog::set_level(spdlog::level::from_str(configuration->log_level));
+    spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l %v" : "%Y-%m-%dT%H:%M:%S %l %v");
     auto store = store_of(context, *configuration);
     if (!store) return;
     Portal portal(*configuration, std::move(store));

@@ -81,10 +81,13 @@ struct TlsFiles {
   enum class ClientCertificate : std::uint8_t { not_asked, asked } client_certificate = ClientCertificate::not_asked;
 };
 
-// One thread (its executor's). Destroying it cuts all connections; handlers that are still waiting are left to end by themselves.
+// One thread (its executor's), unless it is given lanes: executors of other threads, one thread each, that the connections are
+// handed to. Then handlers are called on the lanes, at the same time, and a lane has its part of the limits. Destroying it cuts all
+// connections (the lanes' threads must have ended); handlers that are still waiting are left to end by themselves.
 class HttpServer {
  public:
-  HttpServer(boost::asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits = {});
+  HttpServer(boost::asio::any_io_executor executor, HttpHandlers handlers, HttpLimits limits = {},
+             const std::vector<boost::asio::any_io_executor>& lanes = {});
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;  // owns sockets
   HttpServer& operator=(const HttpServer&) = delete;
@@ -102,6 +105,8 @@ class HttpServer {
   boost::asio::awaitable<void> stop(std::optional<std::chrono::milliseconds> patience = {});
 
  private:
+  struct Listener;
+  class Lane;
   class Implementation;
   std::shared_ptr<Implementation> implementation_;
 };

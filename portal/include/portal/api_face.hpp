@@ -29,7 +29,7 @@ struct ApiPorts {
   std::function<void(std::string_view event, const service::EventFields& fields)> on_event;
 };
 
-// `/MSign.svc`: the SOAP side of the portal, and its contract by GET. One thread (the server's); outlives the server.
+// `/MSign.svc`: the SOAP side of the portal, and its contract by GET. Any thread, its ports too; outlives the server.
 class ApiFace {
  public:
   struct Options {

@@ -27,6 +27,7 @@ struct Configuration {
     std::optional<net::TlsFiles> tls;  // absent: plain HTTP, for a proxy in front
   };
   Listener api;         // asks for client certificates
+  std::size_t api_threads = 0;  // 0: as many as there are processors, at most eight
   Listener pages;       // must never ask
   Listener operations;  // health, readiness, metrics; none if empty
 

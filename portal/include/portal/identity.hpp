@@ -3,6 +3,7 @@
 #include <expected>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -13,7 +14,7 @@
 namespace signet::portal {
 
 // Who calls the API. A certificate's number alone lets nobody in: it must have been issued by the CA that the register names, be
-// in force, and come from an address of its consumer. One thread.
+// in force, and come from an address of its consumer. Any thread.
 class Identity {
  public:
   struct Options {
@@ -25,9 +26,9 @@ class Identity {
   void know(std::vector<Consumer> consumers);
   void trust(pki::TrustMaterial trust);
 
-  // AuthenticationFailed with the rule that refuses. `certificate` is DER, null if none was presented. The consumer is known
-  // until the next call of know().
-  std::expected<const Consumer*, Fault> of(const base::Bytes* certificate, const boost::asio::ip::address& from, base::Time now);
+  // AuthenticationFailed with the rule that refuses. `certificate` is DER, null if none was presented. The consumer is as it was
+  // when this was asked.
+  std::expected<std::shared_ptr<const Consumer>, Fault> of(const base::Bytes* certificate, const boost::asio::ip::address& from, base::Time now);
 
  private:
   // What a certificate is worth, apart from the register: judged again each minute.
@@ -39,8 +40,9 @@ class Identity {
   };
   const Judged& judge(const base::Bytes& certificate, base::Time now);
 
+  std::mutex mutex_;  // of all that follows
   Options options_;
-  std::vector<Consumer> consumers_;
+  std::vector<std::shared_ptr<const Consumer>> consumers_;
   std::map<base::Bytes, Judged> judged_;  // by DER
 };
 

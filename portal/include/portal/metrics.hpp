@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,7 +10,7 @@
 
 namespace signet::portal {
 
-// Counters in Prometheus' text form (version 0.0.4). One thread.
+// Counters in Prometheus' text form (version 0.0.4). Any thread.
 class Metrics {
  public:
   using Labels = std::vector<std::pair<std::string_view, std::string>>;
@@ -20,6 +21,7 @@ class Metrics {
   std::string text(const std::vector<std::pair<std::string_view, double>>& gauges) const;
 
  private:
+  mutable std::mutex mutex_;
   std::map<std::string, std::map<std::string, std::uint64_t>> counters_;  // by name, by labels as they are printed
 };
 
