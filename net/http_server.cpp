@@ -219,33 +219,50 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
     bool waiting = true;  // for a request to begin
   };
 
-  // A share of body_bytes_at_once.
+  // What a body that is being read or answered holds of body_bytes_at_once, and of its caller's share.
   class Room {
    public:
-    Room() = default;
-    Room(Self server, std::size_t bytes) : server_(std::move(server)), bytes_(bytes) { server_->body_bytes_ += bytes_; }
-    Room(Room&& other) noexcept : server_(std::move(other.server_)), bytes_(other.bytes_) {}
-    Room& operator=(Room&& other) noexcept {
-      std::swap(server_, other.server_);
-      std::swap(bytes_, other.bytes_);
-      return *this;
-    }
+    Room(Self server, const asio::ip::address& remote)
+        : server_(std::move(server)), caller_(caller_of(remote)), has_share_(!server_->speaks_for_many(remote)) {}
+    Room(const Room&) = delete;  // is counted
+    Room& operator=(const Room&) = delete;
     ~Room() {
-      if (server_) server_->body_bytes_ -= bytes_;
+      server_->body_bytes_ -= bytes_;
+      if (!has_share_ || bytes_ == 0) return;
+      if (const auto mine = server_->body_bytes_of_.find(caller_); (mine->second -= bytes_) == 0)
+        server_->body_bytes_of_.erase(mine);
+    }
+    // Whether a body of so many bytes could be held now.
+    bool fits(std::size_t bytes) const {
+      if (bytes <= small_body_bytes) return true;
+      const HttpLimits& limits = server_->limits_;
+      const auto room = [&](std::size_t limit, std::size_t held) { return limit == 0 || held + (bytes - bytes_) <= limit; };
+      if (!room(limits.body_bytes_at_once, server_->body_bytes_)) return false;
+      if (!has_share_) return true;
+      const auto mine = server_->body_bytes_of_.find(caller_);
+      return room(limits.body_bytes_of_one, mine == server_->body_bytes_of_.end() ? 0 : mine->second);
+    }
+    // What has come of it by now; false: it does not fit.
+    bool holds(std::size_t bytes) {
+      if (!fits(bytes)) return false;
+      if (bytes <= small_body_bytes) return true;
+      server_->body_bytes_ += bytes - bytes_;
+      if (has_share_) server_->body_bytes_of_[caller_] += bytes - bytes_;
+      bytes_ = bytes;
+      return true;
     }
 
    private:
     Self server_;
+    asio::ip::address caller_;
+    bool has_share_;
     std::size_t bytes_ = 0;
   };
-  // None: there is no room now.
-  std::optional<Room> room_for(std::size_t bytes) {
-    if (limits_.body_bytes_at_once == 0 || bytes <= small_body_bytes) return Room{};
-    if (bytes > limits_.body_bytes_at_once - std::min(body_bytes_, limits_.body_bytes_at_once)) return {};
-    return Room(shared_from_this(), bytes);
+  bool speaks_for_many(const asio::ip::address& address) const {
+    return handlers_.speaks_for_many && handlers_.speaks_for_many(address);
   }
   bool has_too_many(const asio::ip::address& address) const {
-    if (limits_.connections_of_one == 0 || (handlers_.speaks_for_many && handlers_.speaks_for_many(address))) return false;
+    if (limits_.connections_of_one == 0 || speaks_for_many(address)) return false;
     const auto found = of_one_.find(caller_of(address));
     return found != of_one_.end() && found->second >= limits_.connections_of_one;
   }
@@ -290,8 +307,9 @@ class HttpServer::Implementation : public std::enable_shared_from_this<Implement
   std::vector<std::weak_ptr<Listener>> listeners_;
   std::list<Connection> connections_;
   std::map<asio::ip::address, std::size_t> of_one_;  // connections by caller
-  std::size_t body_bytes_ = 0;                       // that Rooms hold
-  asio::steady_timer ended_;                         // cancelled at each connection's end
+  std::size_t body_bytes_ = 0;                       // that Rooms hold, and of them by caller:
+  std::map<asio::ip::address, std::size_t> body_bytes_of_;
+  asio::steady_timer ended_;  // cancelled at each connection's end
   bool stopping_ = false;
   asio::any_io_executor executor_;
 };
@@ -403,7 +421,8 @@ awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connecti
         co_return;
       }
     }
-    Room room;
+    std::optional<Room> room;  // until it is answered
+    bool fits = true;
     if (!error && !parser.is_done()) {
       std::size_t most = limits_.body_bytes;
       if (handlers_.body_bytes) {
@@ -413,23 +432,26 @@ awaitable<void> HttpServer::Implementation::exchange(AnyStream& stream, Connecti
       }
       parser.body_limit(most);  // of chunks; a length that was announced has been compared already
       if (parser.content_length() && *parser.content_length() > most) error = http::error::body_limit;
-      if (!error) {
-        auto found = room_for(static_cast<std::size_t>(parser.content_length().value_or(most)));
-        if (!found) {
-          event("body_refused", "too many bytes at once");
-          co_await answer_last(stream, refusal(503), {.unread = true});
-          co_return;
-        }
-        room = std::move(*found);
-      }
+      room.emplace(shared_from_this(), connection.remote.address);
+      if (!error) fits = room->fits(static_cast<std::size_t>(parser.content_length().value_or(0)));
     }
-    if (!error && !parser.is_done()) {
+    if (!error && fits && !parser.is_done()) {
       tcp.expires_after(limits_.body_timeout);
       if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
         static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
         std::tie(error, size) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
       }
-      if (!error) std::tie(error, size) = co_await http::async_read(stream, buffer, parser, as_values);
+      // In steps: a length that was only announced holds nothing.
+      parser.eager(true);
+      while (!error && fits && !parser.is_done()) {
+        std::tie(error, size) = co_await http::async_read_some(stream, buffer, parser, as_values);
+        fits = room->holds(parser.get().body().size());
+      }
+    }
+    if (!error && !fits) {
+      event("body_refused", "too many bytes at once");
+      co_await answer_last(stream, refusal(503), {.unread = true});
+      co_return;
     }
     if (error) {
       if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {.unread = true});
