@@ -274,7 +274,9 @@ TEST_CASE("what goes wrong while a list is loaded leaves nobody waiting") {
   test::ListService service;
   Authority authority("A CA", service.url + "/a.crl");
   test::RunningContext context;
-  RevocationLists lists(context.io().get_executor(), Lists::with_private(),
+  auto options = Lists::with_private();
+  options.timeout = 60s;
+  RevocationLists lists(context.io().get_executor(), options,
                         [](auto, const auto&) { throw std::runtime_error("no memory for the log"); });
   context.start();
   std::vector<std::future<bool>> all;
