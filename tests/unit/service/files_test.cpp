@@ -12,7 +12,8 @@ using namespace signet;
 
 namespace {
 
-std::atomic<bool> disk_fails = false;
+constexpr int never = 1'000'000;
+std::atomic<int> entries_left = never;  // until the disk fails
 
 struct Folder {
   std::filesystem::path path = [] {
@@ -29,7 +30,7 @@ struct Folder {
 // What the standard library lists folders with.
 extern "C" dirent* readdir(DIR* folder) {
   static const auto real = reinterpret_cast<dirent* (*)(DIR*)>(::dlsym(RTLD_NEXT, "readdir"));
-  if (!disk_fails) return real(folder);
+  if (entries_left-- > 0) return real(folder);
   errno = EIO;
   return nullptr;
 }
@@ -52,10 +53,15 @@ TEST_CASE("a folder's stamp is another one where a file came, changed or went") 
 
 TEST_CASE("a folder that cannot be read on while it is listed is no exception") {
   const Folder folder;
-  folder.write("a.pem", "a");
-  disk_fails = true;
-  CHECK_NOTHROW(service::stamp_of(folder.path));
-  CHECK_FALSE(service::read_trust(folder.path));
-  disk_fails = false;
-  CHECK(service::stamp_of(folder.path).size() == 1);
+  for (const char* const name : {"a", "b", "c", "d", "e", "f"}) folder.write(name, name);
+  for (const int fails_after : {0, 4}) {
+    entries_left = fails_after;
+    CHECK_NOTHROW(service::stamp_of(folder.path));
+    CHECK(entries_left < 0);
+    entries_left = fails_after;
+    CHECK_NOTHROW(service::read_trust(folder.path));
+    CHECK(entries_left < 0);
+  }
+  entries_left = never;
+  CHECK(service::stamp_of(folder.path).size() == 6);
 }
