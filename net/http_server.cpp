@@ -141,26 +141,22 @@ awaitable<error_code> write(AnyStream& stream, http::response<http::string_body>
   co_return error;
 }
 
-// Until the parser has the head, or all. What was read and belongs to the next request stays in the buffer.
-enum class Until : std::uint8_t { head, end };
+// One step: what the parser takes of the buffer, or more from the stream. What belongs to the next request stays in the buffer.
 template <class AnyStream>
-awaitable<error_code> read(AnyStream& stream, beast::flat_buffer& buffer, ParsedRequest& parser, Until until) {
-  parser.eager(until == Until::end);
-  for (;;) {
+awaitable<error_code> read_some(AnyStream& stream, beast::flat_buffer& buffer, ParsedRequest& parser, std::size_t at_once) {
+  if (buffer.size() > 0) {
     error_code error;
-    if (buffer.size() > 0) {
-      buffer.consume(parser.put(buffer.data(), error));
-      if (error && error != http::error::need_more) co_return error;
-    }
-    if (parser.is_done() || (until == Until::head && parser.is_header_done())) co_return error_code{};
-    // A whole head is taken before the body that follows it in the same buffer.
-    if (!error && buffer.size() > 0) continue;
-    const std::size_t room = std::min(until == Until::head ? head_at_once : body_at_once, buffer.max_size() - buffer.size());
-    if (room == 0) co_return http::error::buffer_overflow;
-    const auto [failed, size] = co_await stream.async_read_some(buffer.prepare(room), as_values);
-    if (failed) co_return http::error::end_of_stream;  // it ended, or was cut: nobody is there to be answered
-    buffer.commit(size);
+    const std::size_t taken = parser.put(buffer.data(), error);
+    buffer.consume(taken);
+    if (error && error != http::error::need_more) co_return error;
+    if (!error && (taken > 0 || parser.is_done())) co_return error;
   }
+  const std::size_t room = std::min(at_once, buffer.max_size() - buffer.size());
+  if (room == 0) co_return http::error::buffer_overflow;
+  const auto [failed, size] = co_await stream.async_read_some(buffer.prepare(room), as_values);
+  if (failed) co_return http::error::end_of_stream;  // it ended, or was cut: nobody is there to be answered
+  buffer.commit(size);
+  co_return error_code{};
 }
 
 // What counts as one caller: an address, of IPv6 the network that one household or office has.
@@ -278,33 +274,50 @@ class HttpServer::Lane : public std::enable_shared_from_this<Lane> {
     Clock::time_point deadline = Clock::time_point::max();  // it is cut then
   };
 
-  // A share of body_bytes_at_once.
+  // What a body that is being read or answered holds of body_bytes_at_once, and of its caller's share.
   class Room {
    public:
-    Room() = default;
-    Room(Self server, std::size_t bytes) : server_(std::move(server)), bytes_(bytes) { server_->body_bytes_ += bytes_; }
-    Room(Room&& other) noexcept : server_(std::move(other.server_)), bytes_(other.bytes_) {}
-    Room& operator=(Room&& other) noexcept {
-      std::swap(server_, other.server_);
-      std::swap(bytes_, other.bytes_);
-      return *this;
-    }
+    Room(Self server, const asio::ip::address& remote)
+        : server_(std::move(server)), caller_(caller_of(remote)), has_share_(!server_->speaks_for_many(remote)) {}
+    Room(const Room&) = delete;  // is counted
+    Room& operator=(const Room&) = delete;
     ~Room() {
-      if (server_) server_->body_bytes_ -= bytes_;
+      server_->body_bytes_ -= bytes_;
+      if (!has_share_ || bytes_ == 0) return;
+      if (const auto mine = server_->body_bytes_of_.find(caller_); (mine->second -= bytes_) == 0)
+        server_->body_bytes_of_.erase(mine);
+    }
+    // Whether a body of so many bytes could be held now.
+    bool fits(std::size_t bytes) const {
+      if (bytes <= small_body_bytes) return true;
+      const HttpLimits& limits = server_->limits_;
+      const auto room = [&](std::size_t limit, std::size_t held) { return limit == 0 || held + (bytes - bytes_) <= limit; };
+      if (!room(limits.body_bytes_at_once, server_->body_bytes_)) return false;
+      if (!has_share_) return true;
+      const auto mine = server_->body_bytes_of_.find(caller_);
+      return room(limits.body_bytes_of_one, mine == server_->body_bytes_of_.end() ? 0 : mine->second);
+    }
+    // What has come of it by now; false: it does not fit.
+    bool holds(std::size_t bytes) {
+      if (!fits(bytes)) return false;
+      if (bytes <= small_body_bytes) return true;
+      server_->body_bytes_ += bytes - bytes_;
+      if (has_share_) server_->body_bytes_of_[caller_] += bytes - bytes_;
+      bytes_ = bytes;
+      return true;
     }
 
    private:
     Self server_;
+    asio::ip::address caller_;
+    bool has_share_;
     std::size_t bytes_ = 0;
   };
-  // None: there is no room now.
-  std::optional<Room> room_for(std::size_t bytes) {
-    if (limits_.body_bytes_at_once == 0 || bytes <= small_body_bytes) return Room{};
-    if (bytes > limits_.body_bytes_at_once - std::min(body_bytes_, limits_.body_bytes_at_once)) return {};
-    return Room(shared_from_this(), bytes);
+  bool speaks_for_many(const asio::ip::address& address) const {
+    return handlers_.speaks_for_many && handlers_.speaks_for_many(address);
   }
   bool has_too_many(const asio::ip::address& address) const {
-    if (limits_.connections_of_one == 0 || (handlers_.speaks_for_many && handlers_.speaks_for_many(address))) return false;
+    if (limits_.connections_of_one == 0 || speaks_for_many(address)) return false;
     const auto found = of_one_.find(caller_of(address));
     return found != of_one_.end() && found->second >= limits_.connections_of_one;
   }
@@ -347,8 +360,9 @@ class HttpServer::Lane : public std::enable_shared_from_this<Lane> {
   std::list<Connection> connections_;
   std::atomic<std::size_t> count_ = 0;               // of connections_
   std::map<asio::ip::address, std::size_t> of_one_;  // connections by caller
-  std::size_t body_bytes_ = 0;                       // that Rooms hold
-  asio::steady_timer ended_;                         // cancelled at each connection's end
+  std::size_t body_bytes_ = 0;                       // that Rooms hold, and of them by caller:
+  std::map<asio::ip::address, std::size_t> body_bytes_of_;
+  asio::steady_timer ended_;  // cancelled at each connection's end
   // One timer for the deadlines of all connections: one for each operation would cost more than the operation.
   asio::steady_timer watch_;
   Clock::time_point watch_at_ = Clock::time_point::max();
@@ -508,7 +522,8 @@ awaitable<void> HttpServer::Lane::exchange(AnyStream& stream, Connection& connec
     parser.body_limit(limits_.body_bytes);
     connection.waiting = true;
     cut_after(connection, limits_.header_timeout);
-    error_code error = co_await read(stream, buffer, parser, Until::head);
+    error_code error;
+    while (!error && !parser.is_header_done()) error = co_await read_some(stream, buffer, parser, head_at_once);
     connection.waiting = false;
     if (!error && handlers_.upgrade && websocket::is_upgrade(parser.get())) {
       if constexpr (std::is_same_v<AnyStream, tcp::socket>) {
@@ -521,29 +536,33 @@ awaitable<void> HttpServer::Lane::exchange(AnyStream& stream, Connection& connec
       request = plain_request(parser.get(), connection.local, connection.remote);
       request.client_certificate = connection.client_certificate;
     }
-    Room room;
+    std::optional<Room> room;  // until it is answered
+    bool fits = true;
     if (!error && !parser.is_done()) {
       std::size_t most = limits_.body_bytes;
       if (handlers_.body_bytes) most = std::min(most, handlers_.body_bytes(request));
       parser.body_limit(most);  // of chunks; a length that was announced has been compared already
       if (parser.content_length() && *parser.content_length() > most) error = http::error::body_limit;
-      if (!error) {
-        auto found = room_for(static_cast<std::size_t>(parser.content_length().value_or(most)));
-        if (!found) {
-          event("body_refused", "too many bytes at once");
-          co_await answer_last(stream, refusal(503), {.unread = true}, connection);
-          co_return;
-        }
-        room = std::move(*found);
-      }
+      room.emplace(shared_from_this(), connection.remote.address);
+      if (!error) fits = room->fits(static_cast<std::size_t>(parser.content_length().value_or(0)));
     }
-    if (!error && !parser.is_done()) {
+    if (!error && fits && !parser.is_done()) {
       cut_after(connection, limits_.body_timeout);
       if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
         static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
         std::tie(error, std::ignore) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
       }
-      if (!error) error = co_await read(stream, buffer, parser, Until::end);
+      // In steps: a length that was only announced holds nothing.
+      parser.eager(true);
+      while (!error && fits && !parser.is_done()) {
+        error = co_await read_some(stream, buffer, parser, body_at_once);
+        fits = room->holds(parser.get().body().size());
+      }
+    }
+    if (!error && !fits) {
+      event("body_refused", "too many bytes at once");
+      co_await answer_last(stream, refusal(503), {.unread = true}, connection);
+      co_return;
     }
     if (error) {
       if (is_bad_request(error)) co_await answer_last(stream, refusal(status_of(error)), {.unread = true}, connection);
@@ -681,7 +700,9 @@ HttpServer::HttpServer(asio::any_io_executor executor, HttpHandlers handlers, Ht
   const auto share = [count](std::size_t limit) { return (limit + count - 1) / count; };
   limits.connections = share(limits.connections);
   limits.connections_of_one = share(limits.connections_of_one);
-  limits.body_bytes_at_once = share(limits.body_bytes_at_once);
+  // Not less than one body: 0 stays without a limit.
+  for (std::size_t* const bytes : {&limits.body_bytes_at_once, &limits.body_bytes_of_one})
+    if (*bytes > 0) *bytes = std::max(share(*bytes), limits.body_bytes);
   std::vector<std::shared_ptr<Lane>> made;
   for (const auto& lane : lanes) made.push_back(std::make_shared<Lane>(lane, handlers, limits));
   if (made.empty()) made.push_back(std::make_shared<Lane>(executor, std::move(handlers), limits));

@@ -27,6 +27,7 @@ std::optional<base::Time> Crl::next_update() const {
   if (time == nullptr) return {};
   return time_of(time);
 }
+std::optional<base::Time> Crl::this_update() const { return time_of(X509_CRL_get0_lastUpdate(native())); }
 X509_CRL* Crl::native() const { return content_->crl.get(); }
 
 base::Result<std::vector<Crl>> crls_in(base::BytesView file) { return all_in<Crl>(file, PEM_STRING_X509_CRL); }

@@ -219,17 +219,19 @@ bool is_signed_by(X509_CRL* list, X509* issuer) {
          X509_CRL_verify(list, X509_get0_pubkey(issuer)) == 1;
 }
 
+bool has_signed(const Certificate& authority, X509_CRL* list) {
+  return X509_NAME_cmp(X509_get_subject_name(authority.native()), X509_CRL_get_issuer(list)) == 0 &&
+         is_signed_by(list, authority.native());
+}
+
 // The lists that an authority of the chain has signed. After a change of keys an authority is in the chain twice, under one name
 // (self-issued, RFC 5280 6.1), and any of its keys will do: so lists and certificates are matched by that name alone.
 std::vector<X509_CRL*> authentic_lists(const std::vector<Certificate>& chain, const std::vector<Crl>& crls) {
   std::vector<X509_CRL*> authentic;
   for (const Crl& crl : crls) {
     X509_CRL* list = crl.native();
-    const auto has_signed = [list](const Certificate& above) {
-      return X509_NAME_cmp(X509_get_subject_name(above.native()), X509_CRL_get_issuer(list)) == 0 &&
-             is_signed_by(list, above.native());
-    };
-    if (std::any_of(chain.begin() + 1, chain.end(), has_signed)) authentic.push_back(list);
+    if (std::any_of(chain.begin() + 1, chain.end(), [list](const Certificate& above) { return has_signed(above, list); }))
+      authentic.push_back(list);
   }
   return authentic;
 }
@@ -329,6 +331,20 @@ PathReport validate_path(const Certificate& certificate, const TrustMaterial& tr
   }
   if (validity.error != X509_V_OK) return ended(status_of(validity.error), said(validity));
   return ended(PathStatus::valid, {});
+}
+
+std::vector<ListWanted> lists_wanted(const PathReport& path) {
+  std::vector<ListWanted> wanted;
+  if (path.status != PathStatus::no_revocation_data) return wanted;
+  for (auto one = path.chain.begin(); one != path.chain.end() && one + 1 != path.chain.end(); ++one)
+    wanted.push_back({*one, {one + 1, path.chain.end()}});
+  return wanted;
+}
+
+bool is_wanted(const Crl& list, const ListWanted& wanted) {
+  const ErrorQueue queue;
+  return is_about(list.native(), wanted.certificate) && is_complete(list.native()) &&
+         std::ranges::any_of(wanted.issuers, [&](const Certificate& issuer) { return has_signed(issuer, list.native()); });
 }
 
 }  // namespace signet::pki

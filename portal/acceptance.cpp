@@ -88,7 +88,7 @@ std::optional<std::string> idnp_of(const pki::Certificate& certificate) {
 }
 
 std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted& wanted, const pki::TrustMaterial& trust,
-                                        base::Time now, std::vector<pki::Certificate>* without_lists) {
+                                        base::Time now, std::vector<pki::ListWanted>* without_lists) {
   // The e-service chose the hash, and posting it was allowed; what is made here and now is of today.
   const bool sha1 = wanted.digest.algorithm() == base::DigestAlgorithm::sha1;
   const xades::VerifyOptions options{.trust = trust,
@@ -124,7 +124,7 @@ std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted
   // The report judges at the time stamp; what is taken now must hold now.
   const auto path = pki::validate_path(*report.signer, with_intermediates(trust, report), now, pki::Purpose::signer);
   if (path.status == pki::PathStatus::no_revocation_data) {
-    if (without_lists != nullptr) without_lists->assign(path.chain.begin(), path.chain.end() - 1);
+    if (without_lists != nullptr) *without_lists = pki::lists_wanted(path);
     return std::unexpected(Refusal::revocation_unknown);
   }
   if (path.status != pki::PathStatus::valid) return std::unexpected(Refusal::certificate_refused);

@@ -209,7 +209,9 @@ awaitable<Answered> ApiFace::verify(VerificationRequest request) {
   if (auto wrong = check(request, Rules{.allow_sha1 = true})) co_return std::unexpected(std::move(*wrong));
   if (!ports_.verify) co_return fault(FaultCode::server, "The service cannot verify signatures now.");
   const Language language = language_or_default(request.language.value_or(""));
-  co_return verify_signatures_response(co_await ports_.verify(std::move(request), language));
+  const auto verified = co_await ports_.verify(std::move(request), language);
+  if (!verified) co_return ours();
+  co_return verify_signatures_response(*verified);
 }
 
 }  // namespace signet::portal

@@ -119,7 +119,7 @@ PageFace::PageFace(Options options, PagePorts ports) : options_(std::move(option
                         .now = ports_.now,
                         .sign = ports_.sandbox_sign,
                         .save = [this](Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures) {
-                          return save_judged(std::move(claim), std::move(signatures));
+                          return save_judged(std::move(claim), std::move(signatures), Stamping::usual);
                         }});
 }
 
@@ -162,6 +162,13 @@ HttpResponse PageFace::file(const HttpRequest& request, const PageFile& file) co
 const PageFace::Instrument* PageFace::instrument(std::string_view id) const {
   const auto found = std::ranges::find(options_.instruments, id, &Instrument::id);
   return found == options_.instruments.end() ? nullptr : &*found;
+}
+
+// Whose the request is, if its pages are here: a sandbox, which may share its database, has none of production.
+std::optional<Consumer> PageFace::served_consumer(const StoredRequest& request) const {
+  auto consumer = ports_.consumer(request.consumer_id);
+  if (!consumer || !consumer->active || (simulation_ && consumer->environment != Environment::test)) return {};
+  return consumer;
 }
 
 PageFace::Object PageFace::way_back(const PageToken& token) const {
@@ -245,8 +252,8 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   if (!found) co_return error(500, "internal");
   if (!*found || (*found)->contents_deleted) co_return error(404, "request_unknown");
   const StoredRequest& asked = **found;
-  const auto consumer = ports_.consumer(asked.consumer_id);
-  if (!consumer || !consumer->active) co_return error(404, "request_unknown");
+  const auto consumer = served_consumer(asked);
+  if (!consumer) co_return error(404, "request_unknown");
   PageToken token{.request_id = id,
                   .return_url = form.value("returnurl").value_or(""),
                   .relay_state = form.value("relaystate"),
@@ -321,7 +328,9 @@ awaitable<PageReply> PageFace::verify(HttpRequest request) {
       .content = {}, .correlation_id = {}, .signature = base::Bytes(signature->begin(), signature->end())};
   if (digest) content.content = *hash;
   const auto language = language_or_default(text_of(*parameters, "language").value_or(""));
-  const auto result = co_await ports_.verify(std::move(content), language);
+  const auto verified = co_await ports_.verify(std::move(content), language);
+  if (!verified) co_return error_reply(503, "too_many", "Others have theirs verified: try again in a while.");
+  const VerificationResult& result = *verified;
   json::array signatures;
   for (const VerificationCertificate& one : result.certificates) {
     // The message is of the worst: where one is bad, a good one beside it has none.
@@ -349,8 +358,8 @@ awaitable<PageReply> PageFace::call(HttpRequest request, std::string id, std::st
   // The register may have changed since the page was opened.
   const auto asked = co_await ports_.store->request(id, ports_.now());
   if (!asked) co_return unavailable();
-  const auto consumer = *asked ? ports_.consumer((*asked)->consumer_id) : std::nullopt;
-  if (!consumer || !consumer->active || !return_url_allowed(*consumer, token->return_url))
+  const auto consumer = *asked ? served_consumer(**asked) : std::nullopt;
+  if (!consumer || !return_url_allowed(*consumer, token->return_url))
     co_return error_reply(403, "token_invalid", "Load the page again.");
   if (name == "state") co_return co_await state(std::move(*token));
   if (!key_of(parameters)) co_return error_reply(400, "parameter_invalid", "key: 32 hexadecimal digits");
@@ -427,18 +436,19 @@ awaitable<PageReply> PageFace::save(PageToken token, Object parameters) {
     signatures.emplace_back(static_cast<std::uint32_t>(*number), std::move(*signature));
   }
   const json::value* const again = parameters.if_contains("again");
-  if (again != nullptr && again->is_bool() && again->as_bool() && ports_.stamp_anew) ports_.stamp_anew();
+  const bool is_again = again != nullptr && again->is_bool() && again->as_bool();
   const Claim held{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts};
-  PageReply reply = co_await save_judged(held, std::move(signatures));
+  PageReply reply = co_await save_judged(held, std::move(signatures), is_again ? Stamping::anew : Stamping::usual);
   if (reply.status == 200 && reply.body.at("missing") == 0 && !token.return_url.empty()) reply.body["return"] = way_back(token);
   co_return reply;
 }
 
-// Judged first, saved together; what was refused stays unsigned.
-awaitable<PageReply> PageFace::save_judged(Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures) {
+// Judged first, saved together; what was refused stays unsigned. What has its result already is neither judged nor stamped again.
+awaitable<PageReply> PageFace::save_judged(Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures,
+                                           Stamping stamping) {
   const auto found = co_await ports_.store->request(claim.request_id, ports_.now());
   if (!found) co_return unavailable();
-  if (!*found) co_return error_reply(404, "request_unknown", "There is no such request.");
+  if (!*found || !served_consumer(**found)) co_return error_reply(404, "request_unknown", "There is no such request.");
   const StoredRequest& request = **found;
   // Whoever does not hold the request makes no work for those who judge.
   const auto held = co_await ports_.store->claim(claim, request.instrument);
@@ -446,28 +456,30 @@ awaitable<PageReply> PageFace::save_judged(Claim claim, std::vector<std::pair<st
   if (auto not_held = not_claimed(*held)) co_return std::move(*not_held);
   const Instrument* const with = instrument(request.instrument);
   if (with == nullptr) co_return error_reply(400, "parameter_invalid", "claim the request with an instrument first");
+  if (stamping == Stamping::anew && ports_.stamp_anew) ports_.stamp_anew();
   std::ranges::sort(signatures, {}, &std::pair<std::uint32_t, std::string>::first);
-  std::vector<StoredContent> posted;
+  std::vector<StoredContent> missing;
   if (!signatures.empty()) {
     const std::uint32_t first = signatures.front().first, last = signatures.back().first;
-    if (last - first > 100'000) co_return error_reply(400, "parameter_invalid", "results: too far apart");
-    auto contents = co_await ports_.store->contents(claim.request_id, first, last - first + 1, false);
+    if (last >= request.contents) co_return error_reply(400, "parameter_invalid", "results: no such number");
+    auto contents = co_await ports_.store->contents(claim.request_id, first, last - first + 1, true);
     if (!contents) co_return unavailable();
-    posted = std::move(*contents);
+    missing = std::move(*contents);
   }
   std::vector<std::pair<std::string, Wanted>> questions;
   std::vector<const StoredContent*> asked;
   json::array refused;
   for (auto& [number, signature] : signatures) {
-    const auto content = std::ranges::find(posted, number, &StoredContent::number);
-    if (content == posted.end()) co_return error_reply(400, "parameter_invalid", "results: no such number");
+    const auto content = std::ranges::lower_bound(missing, number, {}, &StoredContent::number);
+    if (content == missing.end() || content->number != number) continue;
     Wanted wanted{.digest = content->digest, .signer_idnp = {}, .issuers = with->issuers, .posted_at = request.posted_at};
     if (request.expected_signer) wanted.signer_idnp = request.expected_signer->id;
     questions.emplace_back(std::move(signature), std::move(wanted));
     asked.push_back(&*content);
   }
   std::vector<StoredResult> good;
-  auto verdicts = co_await ports_.judge(questions);
+  std::vector<std::expected<Accepted, Refusal>> verdicts;
+  if (!questions.empty()) verdicts = co_await ports_.judge(questions);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     if (verdicts[i]) {
       const auto der = verdicts[i]->signer.der();

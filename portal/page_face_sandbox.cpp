@@ -88,6 +88,10 @@ awaitable<PageReply> PageFace::simulated(PageToken token, std::string name, Obje
 // Who knows a request's id may play its signer: here nothing that is signed is worth anything.
 awaitable<PageReply> PageFace::integrator(net::HttpRequest request, std::string id) {
   if (!is_request_id(id)) co_return error_reply(404, "request_unknown", "There is no such request.");
+  const auto found = co_await ports_.store->request(id, ports_.now());
+  if (!found) co_return unavailable();
+  if (!*found || !served_consumer(**found))
+    co_return error_reply(404, "request_unknown", "There is no such request of an active consumer of the test environment.");
   if (request.method == "POST") {
     // Another site's page cannot ask like that.
     if (!request.all("origin").empty() && only(request, "origin") != options_.public_url)

@@ -5,7 +5,6 @@
 #include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -43,16 +42,26 @@ Claim Simulation::claim(const std::string& request_id, const std::string& key, s
   return {request_id, key, ports_.now(), ports_.now() + lasts};
 }
 
-// Null where too much is under way.
+// Whether one more fits: what nobody has asked for in a while is forgotten first.
+bool Simulation::has_room(const std::string& request_id) {
+  if (played_.size() < played_at_most || played_.contains(request_id)) return true;
+  std::erase_if(played_, [now = ports_.now()](const auto& one) { return one.second.last + forgotten_after < now; });
+  return played_.size() < played_at_most;
+}
+
+// Of a request that the store has. Null where too much is under way.
 Simulation::Played* Simulation::played(const std::string& request_id) {
-  const base::Time now = ports_.now();
-  if (played_.size() >= played_at_most && !played_.contains(request_id)) {
-    std::erase_if(played_, [&](const auto& one) { return one.second.last + forgotten_after < now; });
-    if (played_.size() >= played_at_most) return nullptr;
-  }
+  if (!has_room(request_id)) return nullptr;
   Played& found = played_[request_id];
-  found.last = now;
+  found.last = ports_.now();
   return &found;
+}
+
+// Played by this key already, as it is wanted: asked again by who did not hear the answer, or of several at once.
+std::shared_ptr<Simulation::Late> Simulation::late_of(const Play& play) {
+  const auto found = played_.find(play.request_id);
+  if (found == played_.end() || !found->second.late || found->second.late->key != play.key) return nullptr;
+  return found->second.late;
 }
 
 Simulation::State Simulation::state(const std::string& request_id) {
@@ -64,12 +73,11 @@ Simulation::State Simulation::state(const std::string& request_id) {
 }
 
 awaitable<std::optional<PageReply>> Simulation::play(Play play) {
-  Played* known = played(play.request_id);
-  if (known == nullptr) co_return error_reply(429, "too_many", "The sandbox is busy.");
-  if (!known->late_key.empty() && known->late_key == play.key) {
-    if (known->late_action == play.action) co_return std::nullopt;
-    co_return not_claimed(ClaimOutcome::held);
-  }
+  const auto answered = [&play](const Late& late) {
+    return late.action == play.action ? std::nullopt : not_claimed(ClaimOutcome::held);
+  };
+  if (const auto late = late_of(play)) co_return answered(*late);
+  if (!has_room(play.request_id)) co_return error_reply(429, "too_many", "The sandbox is busy.");
   const auto lasts = std::chrono::ceil<std::chrono::seconds>(play.delay) + claim_lasts;
   const auto claimed = co_await ports_.store->claim(claim(play.request_id, play.key, lasts), play.instrument);
   if (!claimed) co_return unavailable();
@@ -78,26 +86,33 @@ awaitable<std::optional<PageReply>> Simulation::play(Play play) {
     if (found && *found && (*found)->status == SignStatus::success) co_return std::nullopt;
   }
   if (auto refused = not_claimed(*claimed)) co_return refused;
-  known = played(play.request_id);
+  if (const auto late = late_of(play)) co_return answered(*late);
+  Played* const known = played(play.request_id);
   if (known == nullptr) co_return error_reply(429, "too_many", "The sandbox is busy.");
   known->state = {};
+  if (known->late) known->late->timer.cancel();  // of a page that has released the request since
+  known->late = nullptr;
   if (play.delay.count() <= 0) co_return co_await done(std::move(play));
-  known->late_key = play.key;
-  known->late_action = play.action;
-  asio::co_spawn(co_await asio::this_coro::executor, later(std::move(play)), [](std::exception_ptr thrown) {
-    if (thrown) std::rethrow_exception(thrown);
+  const auto executor = co_await asio::this_coro::executor;
+  const auto late = std::make_shared<Late>(Late{play.key, play.action, asio::steady_timer(executor, play.delay)});
+  known->late = late;
+  const std::string id = play.request_id;
+  asio::co_spawn(executor, later(std::move(play), late), [this, id, late](std::exception_ptr thrown) {
+    const auto found = played_.find(id);
+    if (found == played_.end() || found->second.late != late) return;
+    found->second.late = nullptr;
+    if (thrown) found->second.state = {"internal", {}};
   });
   co_return std::nullopt;
 }
 
-awaitable<void> Simulation::later(Play play) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, play.delay);
+awaitable<void> Simulation::later(Play play, std::shared_ptr<Late> late) {
   boost::system::error_code cancelled;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  co_await late->timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
   const std::string id = play.request_id;
-  const auto refused = co_await done(std::move(play));
-  if (const auto found = played_.find(id); found != played_.end()) found->second.late_key.clear();
-  if (refused) failed(id, *refused);
+  const auto found = played_.find(id);
+  if (found == played_.end() || found->second.late != late) co_return;  // another one has taken its place
+  if (const auto refused = co_await done(std::move(play))) failed(id, *refused);
 }
 
 // Nobody waits for the answer itself: the page that looks at the state reads why.
@@ -145,6 +160,7 @@ awaitable<std::optional<PageReply>> Simulation::sign(Play play) {
 }
 
 awaitable<PageReply> Simulation::call(std::string request_id, std::string key, std::string instrument, std::string msisdn) {
+  if (!has_room(request_id)) co_return error_reply(429, "too_many", "The sandbox is busy.");
   const auto claimed = co_await ports_.store->claim(claim(request_id, key, claim_lasts), instrument);
   if (!claimed) co_return unavailable();
   if (auto refused = not_claimed(*claimed)) co_return std::move(*refused);

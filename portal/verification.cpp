@@ -84,7 +84,7 @@ std::string printed_subject(const pki::Certificate& certificate) {
 }
 
 VerificationResult verify_content(const VerificationContent& content, const pki::TrustMaterial& trust, base::Time now,
-                                  Language language, std::vector<pki::Certificate>* without_lists) {
+                                  Language language, std::vector<pki::ListWanted>* without_lists) {
   const service::InLanguage speaking(name(language));
   VerificationResult result;
   result.correlation_id = content.correlation_id;

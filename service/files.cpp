@@ -28,17 +28,30 @@ base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size
   return content;
 }
 
+namespace {
+
+// A folder's own, or the file itself. A folder may go while it is listed, or be on a disk that fails.
+std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(folder, error)) return {folder};
+  std::vector<std::filesystem::path> files;
+  for (auto entry = std::filesystem::directory_iterator(folder, error); !error && entry != std::filesystem::directory_iterator();
+       entry.increment(error))
+    files.push_back(entry->path());
+  return files;
+}
+
+}  // namespace
+
 base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder) {
   pki::TrustMaterial trust;
   if (folder.empty()) return trust;
-  std::error_code error;
   std::vector<std::filesystem::path> files;
-  if (std::filesystem::is_regular_file(folder, error)) files.push_back(folder);
-  for (auto entry = std::filesystem::directory_iterator(folder, error); !error && entry != std::filesystem::directory_iterator();
-       entry.increment(error)) {
+  for (const std::filesystem::path& file : files_of(folder)) {
     std::error_code gone;
-    const auto extension = entry->path().extension();
-    if (extension != ".key" && extension != ".p12" && entry->is_regular_file(gone)) files.push_back(entry->path());
+    const auto extension = file.extension();
+    const bool is_key = file != folder && (extension == ".key" || extension == ".p12");
+    if (!is_key && std::filesystem::is_regular_file(file, gone)) files.push_back(file);
   }
   if (files.empty()) return base::failure(ErrorCode::file_failed, "no certificates in " + folder.string());
   for (const auto& file : files) {
@@ -51,6 +64,14 @@ base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder)
     if (auto lists = pki::crls_in(*content)) trust.crls.insert(trust.crls.end(), lists->begin(), lists->end());
   }
   return trust;
+}
+
+FolderStamp stamp_of(const std::filesystem::path& folder) {
+  FolderStamp stamp;
+  std::error_code ignored;
+  for (const std::filesystem::path& file : files_of(folder))
+    stamp.emplace(file.string(), std::filesystem::file_size(file, ignored), std::filesystem::last_write_time(file, ignored));
+  return stamp;
 }
 
 }  // namespace signet::service

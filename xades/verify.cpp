@@ -172,12 +172,9 @@ Result<std::vector<SignatureReport>> verify(base::BytesView bytes, const VerifyO
   return reports;
 }
 
-std::vector<pki::Certificate> without_revocation_data(const SignatureReport& report) {
-  std::vector<pki::Certificate> lacking;
-  const auto add = [&](const pki::PathReport& path) {
-    if (path.status == pki::PathStatus::no_revocation_data && path.chain.size() > 1)
-      lacking.insert(lacking.end(), path.chain.begin(), path.chain.end() - 1);  // an anchor needs none
-  };
+std::vector<pki::ListWanted> without_revocation_data(const SignatureReport& report) {
+  std::vector<pki::ListWanted> lacking;
+  const auto add = [&](const pki::PathReport& path) { std::ranges::move(pki::lists_wanted(path), std::back_inserter(lacking)); };
   if (report.path) add(*report.path);
   for (const pki::TimeStampReport& stamp : report.time_stamps) add(stamp.path);
   return lacking;

@@ -3,7 +3,7 @@
 zeep, as any integrator would; docs/sandbox.md walks through it.
 
 usage: e_service.py --wsdl URL --sign-page URL --certificate FILE --key FILE [--ca FILE] [--listen ADDRESS:PORT] [--public-url URL]
-                    [--tls-certificate FILE --tls-key FILE]
+                    [--tls-certificate FILE --tls-key FILE] [--orders NUMBER]
 
   --wsdl URL          the portal's contract, https://…/MSign.svc?singleWsdl
   --sign-page URL     where people sign, https://sign.example
@@ -13,6 +13,7 @@ usage: e_service.py --wsdl URL --sign-page URL --certificate FILE --key FILE [--
   --listen            default 127.0.0.1:8090
   --public-url URL    how browsers reach it (default: http:// and --listen); its ReturnUrl is below it and must be registered
   --tls-certificate FILE, --tls-key FILE  PEM: browsers reach it by HTTPS
+  --orders NUMBER     how many orders are remembered, the newest (default 200)
 """
 import argparse
 import base64
@@ -31,6 +32,7 @@ import requests
 import zeep
 
 LONGEST_FORM = 1 << 20
+MOST_FIELDS = 50
 SAMPLE = "First invoice\nSecond invoice"
 INSTRUMENTS = {"": "choose on the Sign Page", "moldsign": "MoldSign", "nationalid": "identity card", "mobile": "mobile", "sandbox": "sandbox"}
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#16202c}
@@ -59,12 +61,25 @@ class EService:
         if options.ca:
             session.verify = options.ca
         self._client = zeep.Client(options.wsdl, transport=zeep.Transport(session=session, operation_timeout=30))
-        self._lock = threading.Lock()  # zeep's client is not for several threads
+        self._calls, self._lock = threading.Lock(), threading.Lock()  # zeep's client is not for several threads
         self.sign_page, self.public_url = options.sign_page.rstrip("/"), options.public_url.rstrip("/")
-        self.orders = {}
+        self._orders, self._most_orders = {}, options.orders  # by token, in their order
+
+    def order(self, token):
+        with self._lock:
+            return self._orders.get(token)
+
+    def _keep(self, order):
+        """What people never come back for is forgotten: anybody may fill in the form."""
+        token = secrets.token_urlsafe(16)
+        with self._lock:
+            self._orders[token] = order
+            while len(self._orders) > self._most_orders:
+                del self._orders[next(iter(self._orders))]
+        return token
 
     def call(self, operation, *arguments, **named):
-        with self._lock:
+        with self._calls:
             return getattr(self._client.service, operation)(*arguments, **named)
 
     def post(self, texts, title, idnp, idno, role):
@@ -76,9 +91,7 @@ class EService:
         elif idnp:
             request["ExpectedSigner"] = {"DelegatedRoleID": 0, "DelegatorType": "None", "ID": idnp}
         order.request_id = self.call("PostSignRequest", request)
-        token = secrets.token_urlsafe(16)
-        self.orders[token] = order
-        return token, order
+        return self._keep(order), order
 
     def fetch(self, order, language):
         order.response = self.call("GetSignResponse", requestID=order.request_id, language=language)
@@ -123,10 +136,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def form(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > LONGEST_FORM:
+        told = self.headers.get("Content-Length") or "0"
+        if not re.fullmatch("[0-9]{1,9}", told):
+            raise ValueError("the form's length is none")
+        if int(told) > LONGEST_FORM:
             raise ValueError("the form is too long")
-        return {name: values[0] for name, values in urllib.parse.parse_qs(self.rfile.read(length).decode(), keep_blank_values=True).items()}
+        fields = urllib.parse.parse_qs(self.rfile.read(int(told)).decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        return {name: values[0] for name, values in fields.items()}
 
     def do_GET(self):
         if urllib.parse.urlsplit(self.path).path != "/":
@@ -184,7 +200,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 <script>document.getElementById("go").submit()</script>""")
 
     def signed(self, given):
-        order = self.service.orders.get(given.get("RelayState", ""))
+        order = self.service.order(given.get("RelayState", ""))
         if order is None or order.request_id != given.get("RequestID"):
             return self.show(400, "Unknown", "<p class=bad role=alert>This return belongs to no order of ours.<p><a href=/>To the form</a>")
         response = self.service.fetch(order, "en")
@@ -202,7 +218,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return None
 
     def verify(self, given):
-        order = self.service.orders.get(given.get("order", ""))
+        order = self.service.order(given.get("order", ""))
         if order is None:
             return self.show(400, "Unknown", "<p class=bad role=alert>There is no such order.")
         rows = "".join(
@@ -237,6 +253,7 @@ def main():
     parser.add_argument("--listen", default="127.0.0.1:8090")
     for name in ("public-url", "tls-certificate", "tls-key"):
         parser.add_argument(f"--{name}")
+    parser.add_argument("--orders", type=int, default=200)
     options = parser.parse_args()
     options.public_url = options.public_url or f"http://{options.listen}"
     host, _, port = options.listen.rpartition(":")

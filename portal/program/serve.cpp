@@ -16,7 +16,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <mutex>
-#include <set>
 #include <thread>
 
 #include "base/text.hpp"
@@ -30,6 +29,7 @@
 #include "portal/program/sandbox.hpp"
 #include "portal/program/stamper.hpp"
 #include "service/files.hpp"
+#include "service/places.hpp"
 #include "service/text.hpp"
 #include "service/worker.hpp"
 
@@ -71,19 +71,6 @@ std::string message_of(const StoredRequest& request, Language language) {
   return tr("The signing was not completed.");
 }
 
-// What a folder of certificates and lists holds, as cheaply as it can be told.
-using FolderStamp = std::set<std::tuple<std::string, std::uintmax_t, std::filesystem::file_time_type>>;
-FolderStamp stamp_of(const std::filesystem::path& folder) {
-  FolderStamp stamp;
-  std::error_code ignored;
-  const auto add = [&](const std::filesystem::path& file) {
-    stamp.emplace(file.string(), std::filesystem::file_size(file, ignored), std::filesystem::last_write_time(file, ignored));
-  };
-  if (std::filesystem::is_regular_file(folder, ignored)) add(folder);
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) add(entry.path());
-  return stamp;
-}
-
 std::filesystem::path pages_folder() {
   std::error_code ignored;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
@@ -116,7 +103,8 @@ class Portal {
   awaitable<std::optional<Fault>> delegation(ExpectedSigner signer);
   std::function<void(std::string_view event, std::string_view detail)> watch(const char* listener);
   awaitable<net::HttpResponse> operations(net::HttpRequest request);
-  awaitable<VerificationResponse> verify(VerificationRequest request, Language language);
+  awaitable<std::optional<VerificationResponse>> verify(VerificationRequest request, Language language);
+  awaitable<std::optional<VerificationResult>> verify_for_stranger(VerificationContent content, Language language);
   awaitable<void> keep_register();
   awaitable<void> keep_trust();
   awaitable<void> keep_clean();
@@ -137,7 +125,7 @@ class Portal {
   std::vector<Consumer> consumers_;
   std::uint64_t register_version_ = 0;
   service::RevocationLists lists_;
-  Judges judges_{io_.get_executor(), lists_};
+  Judges judges_{lists_};
   std::unique_ptr<Sandbox> sandbox_;
   std::unique_ptr<Stamper> stamper_;
   std::unique_ptr<ApiFace> api_face_;
@@ -146,7 +134,7 @@ class Portal {
   Metrics metrics_;
   std::mutex warnings_mutex_;
   service::EventLog warnings_{[](service::EventLog::Severity, const std::string& line) { spdlog::warn(line); }, {}};
-  std::size_t delegations_ = 0;        // under way
+  service::Places delegations_{delegations_at_once};
   std::atomic<bool> given_up_{false};  // fetches end: nobody waits for them any more
   asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
   bool stopping_ = false;
@@ -236,7 +224,7 @@ base::Result<void> Portal::prepare() {
   page_ports.judge = [this](std::vector<Stamper::Question> questions) { return stamper_->accept(std::move(questions)); };
   page_ports.stamp_anew = [this] { stamper_->stamp_anew(); };
   page_ports.verify = [this](VerificationContent content, Language language) {
-    return judges_.verify(std::move(content), language);
+    return verify_for_stranger(std::move(content), language);
   };
   if (sandbox_)
     page_ports.sandbox_sign = [this](std::vector<SandboxWish> wishes) {
@@ -277,6 +265,7 @@ base::Result<void> Portal::prepare() {
   api_limits.connections = 1'024;
   api_limits.connections_of_one = 512;
   api_limits.body_bytes_at_once = 4 * api_body_bytes;
+  api_limits.body_bytes_of_one = api_body_bytes;
   api_limits.body_bytes = api_body_bytes;
   const auto is_proxy = [this](const asio::ip::address& address) {
     return std::ranges::any_of(configuration_.proxies.trusted,
@@ -294,6 +283,7 @@ base::Result<void> Portal::prepare() {
   page_limits.connections = 4'096;
   page_limits.connections_of_one = 1'024;  // a whole office comes from one address
   page_limits.body_bytes_at_once = 32 * page_body_bytes;
+  page_limits.body_bytes_of_one = 8 * page_body_bytes;
   page_limits.header_bytes = 32 * 1024;  // a RelayState may come in the address
   page_limits.body_bytes = page_body_bytes;
   net::HttpHandlers page_handlers;
@@ -352,11 +342,9 @@ std::function<void(std::string_view, std::string_view)> Portal::watch(const char
 
 awaitable<std::optional<Fault>> Portal::delegation(ExpectedSigner signer) {
   Delegation found = busy_delegation();
-  if (delegations_ < delegations_at_once) {
-    ++delegations_;
+  if (const auto place = delegations_.take()) {
     found = co_await service::on_worker(
         fetchers_, [this, signer = std::move(signer)] { return check_delegation(signer, configuration_.mpower, &given_up_); });
-    --delegations_;
   }
   service::EventFields fields{{"outcome", std::string(found.outcome)}};
   if (found.status != 0) fields.emplace_back("status", std::to_string(found.status));
@@ -401,12 +389,18 @@ base::Result<void> Portal::listen(net::HttpServer& server, const Configuration::
   return {};
 }
 
-// One content after the other, so that ten thousand of one caller do not keep another's single one waiting.
-awaitable<VerificationResponse> Portal::verify(VerificationRequest request, Language language) {
-  VerificationResponse response;
-  for (VerificationContent& content : request.contents)
-    response.results.push_back(co_await judges_.verify(std::move(content), language));
-  co_return response;
+awaitable<std::optional<VerificationResponse>> Portal::verify(VerificationRequest request, Language language) {
+  auto results = co_await judges_.verify(std::move(request.contents), language, Judges::Asker::consumer);
+  if (!results) co_return std::nullopt;
+  co_return VerificationResponse{std::move(*results)};
+}
+
+awaitable<std::optional<VerificationResult>> Portal::verify_for_stranger(VerificationContent content, Language language) {
+  std::vector<VerificationContent> one;
+  one.push_back(std::move(content));
+  auto results = co_await judges_.verify(std::move(one), language, Judges::Asker::stranger);
+  if (!results) co_return std::nullopt;
+  co_return std::move(results->front());
 }
 
 // A change by `signet-portal consumer`, on any machine, counts after a second.
@@ -431,7 +425,9 @@ awaitable<void> Portal::keep_register() {
 // A list of revocations lasts for days, this process for months: what is put into the folders counts without a restart. Read once
 // nothing has changed for a second, so that no file is half written; what cannot be read leaves everything as it was.
 awaitable<void> Portal::keep_trust() {
-  const auto both = [this] { return std::pair(stamp_of(configuration_.consumer_cas), stamp_of(configuration_.signer_trust)); };
+  const auto both = [this] {
+    return std::pair(service::stamp_of(configuration_.consumer_cas), service::stamp_of(configuration_.signer_trust));
+  };
   auto known = both(), seen = known;
   while (!stopping_) {
     trust_timer_.expires_after(trust_looked_at_every);

@@ -1,17 +1,13 @@
 #include "portal/program/stamper.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
+
+#include "service/side_by_side.hpp"
+#include "service/worker.hpp"
 
 namespace signet::portal {
 
-namespace asio = boost::asio;
-using asio::awaitable;
-using Clock = std::chrono::steady_clock;
+using boost::asio::awaitable;
 
 namespace {
 
@@ -21,26 +17,15 @@ constexpr std::chrono::seconds asks_for{20};
 
 }  // namespace
 
-// What coroutines that ask side by side share. One thread.
-struct Stamper::Stamping {
-  Stamping(const asio::any_io_executor& executor, std::vector<Unstamped> given)
-      : unstamped(std::move(given)), done(executor, Clock::time_point::max()) {}
-
-  std::vector<Unstamped> unstamped;
-  std::size_t next = 0, asking = 0;
-  Clock::time_point until = Clock::now() + asks_for;
-  asio::steady_timer done;  // ended by the last one
-};
-
 awaitable<std::vector<Stamper::Verdict>> Stamper::accept(std::vector<Question> questions) {
   std::vector<Verdict> verdicts = co_await judges_.accept(questions);
   if (!time_stamps_.configured()) co_return verdicts;
-  std::vector<Unstamped> unstamped;
+  std::vector<std::pair<std::size_t, std::string>> bare;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
-    if (verdicts[i] || verdicts[i].error() != Refusal::time_stamp_missing) continue;
-    if (auto plan = plan_time_stamp(questions[i].first)) unstamped.push_back({.question = i, .plan = std::move(*plan)});
+    if (!verdicts[i] && verdicts[i].error() == Refusal::time_stamp_missing) bare.emplace_back(i, questions[i].first);
   }
-  if (unstamped.empty()) co_return verdicts;
+  if (bare.empty()) co_return verdicts;
+  std::vector<Unstamped> unstamped = co_await planned(std::move(bare));
 
   const std::size_t asked = unstamped.size();
   unstamped = co_await stamp(std::move(unstamped));
@@ -73,25 +58,25 @@ awaitable<std::vector<Stamper::Verdict>> Stamper::accept(std::vector<Question> q
   co_return verdicts;
 }
 
-awaitable<std::vector<Stamper::Unstamped>> Stamper::stamp(std::vector<Unstamped> unstamped) {
-  const auto executor = co_await asio::this_coro::executor;
-  const auto stamping = std::make_shared<Stamping>(executor, std::move(unstamped));
-  stamping->asking = std::min(asked_at_once, stamping->unstamped.size());
-  for (std::size_t i = stamping->asking; i > 0; --i)
-    asio::co_spawn(executor, ask(stamping), [](std::exception_ptr thrown) {
-      if (thrown) std::rethrow_exception(thrown);
-    });
-  boost::system::error_code cancelled;
-  co_await stamping->done.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
-  co_return std::move(stamping->unstamped);
+// Parsing takes a while: a batch of large signatures would hold up all others.
+awaitable<std::vector<Stamper::Unstamped>> Stamper::planned(std::vector<std::pair<std::size_t, std::string>> signatures) {
+  return service::on_worker(planners_, [signatures = std::move(signatures)] {
+    std::vector<Unstamped> unstamped;
+    for (const auto& [question, signature] : signatures)
+      if (auto plan = plan_time_stamp(signature)) unstamped.push_back({.question = question, .plan = std::move(*plan)});
+    return unstamped;
+  });
 }
 
-awaitable<void> Stamper::ask(std::shared_ptr<Stamping> stamping) {
-  while (stamping->next < stamping->unstamped.size() && Clock::now() < stamping->until) {
-    Unstamped& one = stamping->unstamped[stamping->next++];
-    one.token = co_await time_stamps_.token(one.plan.imprint);
-  }
-  if (--stamping->asking == 0) stamping->done.expires_at(Clock::now());  // also one that nobody waits for yet
+awaitable<std::vector<Stamper::Unstamped>> Stamper::stamp(std::vector<Unstamped> unstamped) {
+  const auto all = std::make_shared<std::vector<Unstamped>>(std::move(unstamped));
+  const auto until = Clock::now() + asks_for;
+  co_await service::side_by_side(all->size(), asked_at_once, [this, all, until](std::size_t i) { return ask(all, i, until); });
+  co_return std::move(*all);
+}
+
+awaitable<void> Stamper::ask(std::shared_ptr<std::vector<Unstamped>> unstamped, std::size_t which, Clock::time_point until) {
+  if (Clock::now() < until) (*unstamped)[which].token = co_await time_stamps_.token((*unstamped)[which].plan.imprint);
 }
 
 }  // namespace signet::portal

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <memory>
 
@@ -31,11 +32,14 @@ class Stamper {
     xades::StampPlan plan;
     base::Result<pki::TimeStampToken> token = base::failure(base::ErrorCode::time_stamp_failed, "not asked in time");
   };
-  struct Stamping;
+  using Clock = std::chrono::steady_clock;
 
+  // Of signatures with the numbers of their questions, those that can get one.
+  boost::asio::awaitable<std::vector<Unstamped>> planned(std::vector<std::pair<std::size_t, std::string>> signatures);
   boost::asio::awaitable<std::vector<Unstamped>> stamp(std::vector<Unstamped> unstamped);
-  boost::asio::awaitable<void> ask(std::shared_ptr<Stamping> stamping);
+  boost::asio::awaitable<void> ask(std::shared_ptr<std::vector<Unstamped>> unstamped, std::size_t which, Clock::time_point until);
 
+  boost::asio::thread_pool planners_{1};
   Judges& judges_;
   service::TimeStamps time_stamps_;
   Told on_stamped_;

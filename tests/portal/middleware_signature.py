@@ -45,10 +45,10 @@ def pem(folder, name, certificate, key):
 
 
 class Middleware:
-    """A CA with one signer and a TSA. `trust` holds what a portal's signers.trust needs."""
+    """A CA with one signer and a TSA. `trust` holds what a portal's signers.trust needs, but for lists if these are said to be at an address."""
 
-    def __init__(self, folder, idnp, name="Ion Țurcanu", authority="TEST CA of people"):
-        self.folder, self.trust = folder, folder / "trust"
+    def __init__(self, folder, idnp, name="Ion Țurcanu", authority="TEST CA of people", lists_at=None):
+        self.folder, self.trust, self.lists_at = folder, folder / "trust", lists_at
         self.trust.mkdir(parents=True)
         self.ca_key = rsa.generate_private_key(65537, 2048)
         self.ca_name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "MD"), x509.NameAttribute(NameOID.COMMON_NAME, authority)])
@@ -64,7 +64,8 @@ class Middleware:
         (folder / "tsa.cnf").write_text(TSA_CONFIGURATION.format(folder=folder))
         (folder / "tsa.serial").write_text("01\n")
         (self.trust / "ca.pem").write_bytes(self.ca.public_bytes(serialization.Encoding.PEM))
-        self.revoke()
+        if lists_at is None:
+            self.revoke()
 
     def _certificate(self, subject, key, ca=False, stamps=False):
         usage = dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False)
@@ -76,6 +77,8 @@ class Middleware:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.ca_key.public_key()), critical=False)
         )
+        if self.lists_at and not ca:
+            builder = builder.add_extension(x509.CRLDistributionPoints([x509.DistributionPoint([x509.UniformResourceIdentifier(self.lists_at)], None, None, None)]), critical=False)
         if stamps:
             builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
         return builder.sign(self.ca_key, hashes.SHA256())

@@ -143,6 +143,42 @@ class PlayedTest(SandboxCase):
         self.assertEqual(self.asked("PUT", request_id, good)[0], 405)
         self.assertEqual(self.outcome(request_id)[0], "Pending")
 
+    def become_production(self, name):
+        self.portal.command("consumer", "remove", name)
+        for file in self.portal.folder.glob(f"{name}.*"):
+            file.unlink()
+        self.portal.add_consumer(name, "--environment", "production")
+
+    def test_requests_of_others_in_the_same_database(self):
+        """a request whose consumer is one of production, or not active, is neither told nor played, has no page, and one from before saves nothing"""
+        for name, change in (("bank", self.become_production), ("idle", lambda name: self.portal.command("consumer", "deactivate", name))):
+            with self.subTest(name):
+                consumer = self.portal.add_consumer(name)
+                until(lambda: self.call(post_body(), consumer=consumer)[0] == 200, "the register is read")
+                page = SignPage(self.portal, self.post(consumer=consumer))
+                self.assertEqual(page.call("claim", instrument="sandbox")[0], 200)
+                change(name)
+                until(lambda: page.call("state")[0] == 403, "the register is read")
+                for call, parameters in (("sandbox", {"action": "sign"}), ("save", {"results": []}), ("release", {})):
+                    self.assertEqual(page.call(call, **parameters)[1]["error"]["code"], "token_invalid")
+                for parameters in ({"action": "sign"}, {"action": "cancel"}, {"action": "expire"}, {"action": "call", "msisdn": MSISDN}, {"action": "confirm"}):
+                    self.assertEqual(self.refused(page.id, **parameters), (404, "request_unknown"))
+                self.assertEqual(self.asked("GET", page.id)[0], 404)
+                self.assertEqual(SignPage(self.portal, page.id).status, 404)
+                self.assertRegex(self.portal.command("requests", "list", "--consumer", name).stdout, f"{page.id} .*  Pending  0/1")
+
+    def test_what_is_under_way_when_its_consumer_changes(self):
+        """a slow outcome of a request whose consumer has gone to production since is not saved"""
+        consumer = self.portal.add_consumer("moving")
+        until(lambda: self.call(post_body(), consumer=consumer)[0] == 200, "the register is read")
+        request_id, after_it = self.post(consumer=consumer), self.post()
+        for one in (request_id, after_it):
+            self.play(one, action="sign", delay_ms=4_000)
+        self.become_production("moving")
+        until(lambda: self.asked("GET", request_id)[0] == 404, "the register is read", 3.5)
+        until(lambda: self.outcome(after_it)[0] == "Success", "their time is over")
+        self.assertRegex(self.portal.command("requests", "list", "--consumer", "moving").stdout, f"{request_id} .*  Pending  0/1")
+
     def test_one_signs(self):
         """who plays is held while a page signs, and a page while a slow outcome is on its way"""
         page = SignPage(self.portal, self.post())

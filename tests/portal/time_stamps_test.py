@@ -220,6 +220,29 @@ class TroubleTest(StampCase):
         self.assertEqual(self.save(page, bare, again=True), (1, {}, "success"))
         self.assertEqual(len(self.results(page)), 2)
 
+    def test_what_is_saved_is_not_stamped_again(self):
+        """results that are brought again, as after a broken connection, make no work for a TSA, and are no refusal whatever they are now"""
+        page, a, b = self.claimed("a", "b"), self.bare("a"), self.bare("b")
+        self.assertEqual(self.save(page, a), (1, {}, "pending"))
+        asked = self.first.asked
+        for again in (a, "<a/>"):
+            self.assertEqual(self.save(page, again), (0, {}, "pending"))
+        self.assertEqual(self.first.asked, asked)
+        self.assertEqual(self.save(page, a, b), (1, {}, "success"))
+        self.assertEqual(self.first.asked, asked + 1)
+
+    def test_whoever_does_not_hold_it_asks_for_nothing(self):
+        """TSAs rest after a failure also when a page asks for time stamps again that does not hold the request"""
+        page, bare = self.claimed("a"), self.bare("a")
+        self.be("error", "error")
+        self.assertEqual(self.save(page, bare, again=True), (0, {0: "time_stamp_failed"}, "pending"))
+        self.be("good", "good")
+        other = SignPage(self.portal, page.id)
+        self.assertEqual(other.call("save", results=[], again=True)[1]["error"]["code"], "held")
+        self.assertEqual(self.save(page, bare), (0, {0: "time_stamp_failed"}, "pending"))
+        self.assertEqual((self.first.asked, self.second.asked), (0, 0), "they rest")
+        self.assertEqual(self.save(page, bare, again=True), (1, {}, "success"))
+
     def test_a_stranger_s_time_stamp(self):
         """a time stamp under a CA that signers.trust does not have is not stored"""
         stranger = Tsa(self.bin, self.folder / "stranger", type(self))

@@ -6,6 +6,7 @@ usage: verify_page_test.py FOLDER-OF-SIGNET-PORTAL [unittest's arguments]
 Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import base64
+import concurrent.futures
 import hashlib
 import json
 import pathlib
@@ -17,10 +18,11 @@ import unittest
 import urllib.parse
 
 from middleware_signature import Middleware
-from portal_bench import WITHIN_S, Portal, SignPage
+from portal_bench import WITHIN_S, Portal, SignPage, until
 from wire_case import IDNP, WireCase, content, get_body, post_body
 
 DOCUMENT = b"%PDF-1.7 the contract"
+STRANGERS = 32  # who may wait for a verdict at once
 SCRIPT = "<script>alert(1)</script>"
 SQL = "'; DROP TABLE requests; --"
 VALID = {"en": "The signature is valid", "ro": "Semnătura este validă", "ru": "Подпись действительна"}
@@ -187,8 +189,52 @@ class VerifyPageTest(WireCase):
             self.assertNotIn(personal, log)
 
 
+class CrowdTest(WireCase):
+    """Signers whose lists are at a service that takes connections and says nothing."""
+
+    @classmethod
+    def prepare(cls):
+        cls.silent = socket.create_server(("127.0.0.1", 0))
+        cls.addClassCleanup(cls.silent.close)
+        people = Middleware(cls.folder / "people", IDNP, lists_at=f"http://127.0.0.1:{cls.silent.getsockname()[1]}/list.crl")
+        cls.waits = people.enveloping(hashlib.sha1(DOCUMENT).digest()).decode()
+        with cls.portal.configuration.open("a") as configuration:
+            configuration.write(f'[signers]\ntrust = "{people.trust}"\n[revocation]\nprivate_addresses = true\ntimeout_ms = 15000\n')
+
+    def ask(self, signature):
+        """(HTTP status, JSON)"""
+        headers = {"Content-Type": "application/json", "Origin": self.portal.pages}
+        status, _, text = self.portal.at_pages("POST", "/verify", json.dumps({"signature": signature, "language": "en"}), headers)
+        return status, json.loads(text)
+
+    def test_strangers_take_no_place_of_consumers(self):
+        """while as many strangers wait as may, the next is told so at once, an e-service's verification is answered, and people sign; then there is room again"""
+        with concurrent.futures.ThreadPoolExecutor(STRANGERS + 4) as crowd:
+            waiting = [crowd.submit(self.ask, self.waits) for _ in range(STRANGERS + 4)]
+            until(lambda: sum(one.done() for one in waiting) == 4, "all places are taken")
+            for one in [one for one in waiting if one.done()]:
+                status, answer = one.result()
+                self.assertEqual((status, answer["error"]["code"]), (503, "too_many"))
+                waiting.remove(one)
+            self.assertEqual(self.ask("<a/>")[0], 503)
+            signature = signed_by_sandbox(self, DOCUMENT)
+            body = (
+                '<VerifySignatures xmlns="https://msign.gov.md"><request><Contents><VerificationContent>'
+                f"<Content>{digest_of(DOCUMENT)}</Content><Signature>{base64.b64encode(signature.encode()).decode()}</Signature>"
+                "</VerificationContent></Contents><Language>en</Language><SignedContentType>Hash</SignedContentType></request></VerifySignatures>"
+            )
+            self.assertIn("<SignaturesValid>true</SignaturesValid>", self.call(body)[1])
+            self.assertFalse(any(one.done() for one in waiting), "they have waited all the while")
+            self.silent.close()
+            for one in waiting:
+                status, answer = one.result(WITHIN_S)
+                self.assertEqual(status, 200)
+                self.assertIn("cannot be told now", answer["signatures"][0]["message"])
+        self.assertEqual(self.ask("<a/>")[0], 200)
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    VerifyPageTest.bin = pathlib.Path(sys.argv[1]).resolve()
+    WireCase.bin = pathlib.Path(sys.argv[1]).resolve()
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)

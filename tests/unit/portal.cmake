@@ -7,6 +7,7 @@ signet_test(unit portal
     portal/portal_metrics_test.cpp
     portal/portal_page_token_test.cpp
     portal/portal_rules_test.cpp
+    portal/portal_simulation_test.cpp
     portal/portal_soap_hostile_test.cpp
     portal/portal_soap_read_test.cpp
     portal/portal_soap_write_test.cpp
@@ -14,4 +15,8 @@ signet_test(unit portal
 signet_test(unit portal_sandbox
   SOURCES portal/portal_sandbox_test.cpp ${PROJECT_SOURCE_DIR}/portal/program/sandbox.cpp
   LIBRARIES signet::portal signet::demo)
+signet_test(unit portal_stamper
+  SOURCES portal/portal_stamper_test.cpp ${PROJECT_SOURCE_DIR}/portal/program/stamper.cpp
+  LIBRARIES signet::portal signet::demo)
+target_include_directories(unit_portal_stamper PRIVATE ${PROJECT_SOURCE_DIR})
 target_include_directories(unit_portal_sandbox PRIVATE ${PROJECT_SOURCE_DIR})

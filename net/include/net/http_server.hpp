@@ -51,7 +51,8 @@ struct HttpHandlers {
   // How much of a body is read for whom: asked when the head is there, before anything is kept of the body. More is 413. Absent:
   // HttpLimits::body_bytes, which is the most in any case.
   std::function<std::size_t(const HttpRequest& head)> body_bytes;
-  // Whose connections connections_of_one does not count: a proxy brings those of many. Absent: nobody's.
+  // Whose connections and bodies connections_of_one and body_bytes_of_one do not count: a proxy brings those of many. Absent:
+  // nobody's.
   std::function<bool(const boost::asio::ip::address& address)> speaks_for_many;
   // Absent: upgrades are requests like others. Asked on plain listeners only: browsers reach the loopback without TLS.
   std::function<boost::asio::awaitable<std::variant<HttpResponse, Upgrade>>(HttpRequest)> upgrade;
@@ -65,9 +66,10 @@ struct HttpLimits {
   std::size_t connections_of_one = 0;
   std::size_t header_bytes = 16 * 1024;  // cookies of other ports on 127.0.0.1 come along: more than Beast's 8 kB
   std::size_t body_bytes = 64 * 1024;
-  // Of all bodies that are being read or answered: for more there is 503 (RFC 9110 15.6.4) with Retry-After. Bodies up to 64 KiB
-  // are not counted. 0: no limit.
+  // Of what has come of all bodies that are being read or answered: for more there is 503 (RFC 9110 15.6.4) with Retry-After.
+  // Bodies up to 64 KiB are not counted. 0: no limit.
   std::size_t body_bytes_at_once = 0;
+  std::size_t body_bytes_of_one = 0;                 // of these, those of one address as in connections_of_one. 0: as many as all
   std::chrono::milliseconds header_timeout{30'000};  // a browser's permission prompt holds a silent connection
   std::chrono::milliseconds body_timeout{30'000};
   std::chrono::milliseconds write_timeout{60'000};

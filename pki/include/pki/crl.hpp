@@ -19,6 +19,7 @@ class Crl {
   base::BytesView der() const;
   // nextUpdate (5.1.2.5); a list without one, or with one that is no time, has no end that it could be trusted until.
   std::optional<base::Time> next_update() const;
+  std::optional<base::Time> this_update() const;  // when it was made (5.1.2.4)
   X509_CRL* native() const;  // owned by this object and its copies; not to be changed
 
  private:

@@ -43,4 +43,15 @@ struct PathReport {
 // Where several things are wrong: no_path, constraints, revoked, ca_revoked, the times, no_revocation_data. Any thread.
 PathReport validate_path(const Certificate& certificate, const TrustMaterial& trust, base::Time at, Purpose purpose);
 
+// A certificate whose issuer's list is wanted, and what stands above it in its path: one of these must have signed the list.
+struct ListWanted {
+  Certificate certificate;
+  std::vector<Certificate> issuers;
+  bool operator==(const ListWanted&) const = default;
+};
+// What a path lacks that has no_revocation_data: the lists of all its certificates but the anchor. Else empty.
+std::vector<ListWanted> lists_wanted(const PathReport& path);
+// Whether it is one of the certificate's issuer, complete and signed; whether it is in force is not asked. Any thread.
+bool is_wanted(const Crl& list, const ListWanted& wanted);
+
 }  // namespace signet::pki

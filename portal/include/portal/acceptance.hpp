@@ -43,7 +43,7 @@ struct Accepted {
 // given anchors and lists at `now`, by the person who is expected, with a time stamp that holds. `without_lists` (may be null)
 // gets the certificates whose revocation lists were missing. Any thread; takes about a millisecond.
 std::expected<Accepted, Refusal> accept(std::string_view signature, const Wanted& wanted, const pki::TrustMaterial& trust,
-                                        base::Time now, std::vector<pki::Certificate>* without_lists = nullptr);
+                                        base::Time now, std::vector<pki::ListWanted>* without_lists = nullptr);
 
 // What lacks nothing but its time stamp may get one: what a TSA is asked for. Errors as of xades::plan_time_stamp(), with the
 // limits of accept().

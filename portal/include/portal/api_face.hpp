@@ -19,8 +19,10 @@ struct ApiPorts {
   std::function<base::Time()> now;
   // read_call() on a worker, for bodies that take long.
   std::function<boost::asio::awaitable<std::expected<Call, Fault>>(std::string body, std::string soap_action)> read_large;
-  // VerifySignatures of a request that the rules have let pass. Absent: the operation answers InvalidParameter.
-  std::function<boost::asio::awaitable<VerificationResponse>(VerificationRequest request, Language language)> verify;
+  // VerifySignatures of a request that the rules have let pass; nothing where too many wait already. Absent: a fault of the
+  // server.
+  std::function<boost::asio::awaitable<std::optional<VerificationResponse>>(VerificationRequest request, Language language)>
+      verify;
   // Whether a delegation of the expected signer holds; empty if it does. Absent: delegations are refused.
   std::function<boost::asio::awaitable<std::optional<Fault>>(ExpectedSigner signer)> check_delegation;
   // The words of a failure or an expiry, at most 100 characters.

@@ -6,32 +6,52 @@
 
 #include "portal/acceptance.hpp"
 #include "portal/verification.hpp"
+#include "service/places.hpp"
 #include "service/revocation.hpp"
 
 namespace signet::portal {
 
 // accept() and verify_content() on workers, by the anchors and lists as they are when they are asked. Where only revocation lists
 // are missing they are fetched, and it is judged again; whoever has them does not wait for that. What people sign never waits for
-// what others want verified. One thread (the executor's).
+// what others want verified, nor that of consumers for that of strangers. One thread (the executor's).
 class Judges {
  public:
-  Judges(boost::asio::any_io_executor executor, service::RevocationLists& lists) : lists_(lists), home_(std::move(executor)) {}
+  struct Limits {  // of those who have something verified or wait for it
+    std::size_t consumers = 256;
+    std::size_t strangers = 32;  // with up to 4 MiB each
+  };
+  explicit Judges(service::RevocationLists& lists) : Judges(lists, Limits{}) {}
+  Judges(service::RevocationLists& lists, Limits limits)
+      : lists_(lists), of_consumers_(limits.consumers), of_strangers_(limits.strangers) {}
 
   void trust(pki::TrustMaterial trust);
   // Answers in the order of what was asked.
   boost::asio::awaitable<std::vector<std::expected<Accepted, Refusal>>> accept(
       std::vector<std::pair<std::string, Wanted>> questions);
-  boost::asio::awaitable<VerificationResult> verify(VerificationContent content, Language language);
+  enum class Asker : std::uint8_t { consumer, stranger };
+  // One content after the other, so that ten thousand of one caller do not keep another's single one waiting. Nothing where too
+  // many wait already.
+  boost::asio::awaitable<std::optional<std::vector<VerificationResult>>> verify(std::vector<VerificationContent> contents,
+                                                                                Language language, Asker asker);
+  // What is being judged ends; nobody waits any more for what was not begun. Once the io_context has stopped.
   void join();
 
  private:
+  // Those who verify for one kind of asker.
+  struct Bench {
+    explicit Bench(std::size_t most) : places(most) {}
+    service::Places places;
+    boost::asio::thread_pool worker{1};
+  };
+
   std::shared_ptr<const pki::TrustMaterial> current();
+  boost::asio::awaitable<VerificationResult> verify_one(VerificationContent content, Language language, Bench& bench);
 
   service::RevocationLists& lists_;
-  boost::asio::any_io_executor home_;
   std::shared_ptr<const pki::TrustMaterial> given_ = std::make_shared<const pki::TrustMaterial>(), with_lists_;
   std::shared_ptr<const std::vector<pki::Crl>> lists_in_it_;
-  boost::asio::thread_pool acceptors_{1}, verifiers_{1};
+  boost::asio::thread_pool acceptors_{1};
+  Bench of_consumers_, of_strangers_;
 };
 
 }  // namespace signet::portal

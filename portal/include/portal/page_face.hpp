@@ -27,8 +27,8 @@ struct PagePorts {
       judge;
   // Somebody asks for time stamps again: whoever stamps them shall not still rest after a failure.
   std::function<void()> stamp_anew;
-  // One signature of somebody's, for the verification page: verify_content() on a worker.
-  std::function<boost::asio::awaitable<VerificationResult>(VerificationContent content, Language language)> verify;
+  // One signature of somebody's, for the verification page: verify_content() on a worker; nothing where too many wait already.
+  std::function<boost::asio::awaitable<std::optional<VerificationResult>>(VerificationContent content, Language language)> verify;
   // Absent: no sandbox.
   std::function<boost::asio::awaitable<base::Result<std::vector<std::string>>>(std::vector<SandboxWish> wishes)> sandbox_sign;
   std::function<void(std::string_view event, const service::EventFields& fields)> on_event;
@@ -73,7 +73,9 @@ class PageFace {
   boost::asio::awaitable<PageReply> release(PageToken token, Object parameters);
   boost::asio::awaitable<PageReply> give_up(PageToken token, Object parameters);
   boost::asio::awaitable<PageReply> state(PageToken token);
-  boost::asio::awaitable<PageReply> save_judged(Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures);
+  enum class Stamping : std::uint8_t { usual, anew };  // anew: somebody asks for time stamps again
+  boost::asio::awaitable<PageReply> save_judged(Claim claim, std::vector<std::pair<std::uint32_t, std::string>> signatures,
+                                                Stamping stamping);
   // In a sandbox, page_face_sandbox.cpp: calls of a page, and those of integrators' own tests.
   boost::asio::awaitable<PageReply> simulated(PageToken token, std::string name, Object parameters);
   boost::asio::awaitable<PageReply> integrator(net::HttpRequest request, std::string id);
@@ -85,6 +87,7 @@ class PageFace {
   Object way_back(const PageToken& token) const;
   Object state_of(const StoredRequest& request, const PageToken& token);
   const Instrument* instrument(std::string_view id) const;
+  std::optional<Consumer> served_consumer(const StoredRequest& request) const;
 
   const Instrument* instrument_of_kind(std::string_view kind, std::string_view named) const;
 

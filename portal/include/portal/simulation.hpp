@@ -1,10 +1,12 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -72,17 +74,24 @@ class Simulation {
   State state(const std::string& request_id);
 
  private:
+  // An outcome that is under way.
+  struct Late {
+    std::string key;
+    Action action;
+    boost::asio::steady_timer timer;
+  };
   struct Played {
     State state;
-    std::string late_key;  // who waits for an outcome that is under way; empty: nobody
-    Action late_action = Action::sign;
+    std::shared_ptr<Late> late;  // one of a request
     base::Time last{};
   };
 
+  bool has_room(const std::string& request_id);
   Played* played(const std::string& request_id);
+  std::shared_ptr<Late> late_of(const Play& play);
   boost::asio::awaitable<std::optional<PageReply>> done(Play play);
   boost::asio::awaitable<std::optional<PageReply>> sign(Play play);
-  boost::asio::awaitable<void> later(Play play);
+  boost::asio::awaitable<void> later(Play play, std::shared_ptr<Late> late);
   void failed(const std::string& request_id, const PageReply& reply);
   Claim claim(const std::string& request_id, const std::string& key, std::chrono::seconds lasts) const;
 

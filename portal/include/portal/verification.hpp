@@ -10,7 +10,7 @@ namespace signet::portal {
 // signature is an invalid one. The texts are those of service/text.hpp's language. `without_lists` (may be null) gets the
 // certificates whose revocation lists were missing. Any thread; takes about a millisecond.
 VerificationResult verify_content(const VerificationContent& content, const pki::TrustMaterial& trust, base::Time now,
-                                  Language language, std::vector<pki::Certificate>* without_lists = nullptr);
+                                  Language language, std::vector<pki::ListWanted>* without_lists = nullptr);
 
 // A subject as the contract prints it, its name last: "O=…, OU=…, C=MD, SERIALNUMBER=…, CN=…"; at most 250 characters.
 std::string printed_subject(const pki::Certificate& certificate);

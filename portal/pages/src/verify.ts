@@ -47,8 +47,11 @@ function told(xml: string): Told | undefined {
   return { algorithm: "sha256", needed: false };
 }
 
+/** `crowded`: others are verified, and there is no room for this one now (503). */
+type NoAnswer = "failed" | "crowded";
+
 export class VerifyPage {
-  private answer: VerifyAnswer | "failed" | undefined;
+  private answer: VerifyAnswer | NoAnswer | undefined;
   private asked: object | undefined;
   private wrong: { field: Field; text: PlainKey } | undefined;
   private busy = false;
@@ -125,7 +128,7 @@ export class VerifyPage {
     try {
       const response = await fetch("/verify", { method: "POST", headers: { "content-type": "application/json" }, cache: "no-store", redirect: "error",
         body: JSON.stringify({ ...parameters, language: this.state.language }) });
-      this.answer = response.ok ? await response.json() as VerifyAnswer : "failed";
+      this.answer = response.ok ? await response.json() as VerifyAnswer : response.status === 503 ? "crowded" : "failed";
     } catch {
       this.answer = "failed";
     }
@@ -148,16 +151,17 @@ export class VerifyPage {
     if (answer !== undefined) this.verdict(answer);
   }
 
-  private verdict(answer: VerifyAnswer | "failed"): void {
+  private verdict(answer: VerifyAnswer | NoAnswer): void {
     const { texts, state: { language } } = this;
-    const signatures = answer === "failed" ? [] : answer.signatures;
+    const none = typeof answer === "string";
+    const signatures = none ? [] : answer.signatures;
     const bad = signatures.filter(({ valid }) => !valid).length;
     const good = signatures.length > 0 && bad === 0;
-    const heading = answer === "failed" ? texts.verify_failed : signatures.length === 0 ? texts.verify_no_signature : good ? texts.verify_all_valid(signatures.length)
+    const heading = none ? texts[`verify_${answer}`] : signatures.length === 0 ? texts.verify_no_signature : good ? texts.verify_all_valid(signatures.length)
       : signatures.length === 1 ? texts.verify_invalid : texts.verify_some_invalid(number(language, bad), number(language, signatures.length));
     say("verdict-heading", heading);
-    say("verdict-advice", answer === "failed" ? texts.verify_failed_advice : undefined);
-    element("verdict-picture").className = `picture ${good ? "good" : answer === "failed" ? "fair" : "bad"}`;
+    say("verdict-advice", none ? texts[`verify_${answer}_advice`] : undefined);
+    element("verdict-picture").className = `picture ${good ? "good" : none ? "fair" : "bad"}`;
     element("verdict-list").replaceChildren(...signatures.map(({ valid, message, subject, signed_at }) => {
       const list = document.createElement("dl");
       list.className = "facts";

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
+#include <string>
+#include <tuple>
 
 #include "pki/path.hpp"
 
@@ -14,5 +17,10 @@ base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size
 // as keys
 // (.key, .p12) are not opened.
 base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder);
+
+// What such a folder or file holds, as cheaply as it can be told: another one where something has changed. What cannot be listed,
+// or goes meanwhile, is left out.
+using FolderStamp = std::set<std::tuple<std::string, std::uintmax_t, std::filesystem::file_time_type>>;
+FolderStamp stamp_of(const std::filesystem::path& folder);
 
 }  // namespace signet::service

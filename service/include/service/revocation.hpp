@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <functional>
@@ -17,10 +16,11 @@
 
 namespace signet::service {
 
-// The revocation lists that authorities publish (RFC 5280 4.2.1.13), fetched when a path lacks one and kept in memory until they
-// end. Whoever asks waits for no longer than the time-out, and for the services of its own certificates alone: one that is slow
-// gets no more than two connections, is asked once for all who want the same list, and is left alone for a while after it failed.
-// Nothing is verified here: a list counts for what its signature says in pki::validate_path. One thread (the executor's).
+// The revocation lists that authorities publish (RFC 5280 4.2.1.13), fetched when a path lacks one and kept in memory for an
+// hour: who then cannot get a newer one goes on with the old one until that ends. Whoever asks waits for no longer than the
+// time-out, and for the services of its own certificates alone: one that is slow gets no more than two connections, is asked once
+// for all who want the same list, and is left alone for a while after it failed. What an authority of the certificate's path has
+// not signed is not kept. One thread (the executor's).
 class RevocationLists {
  public:
   struct Options {
@@ -35,29 +35,36 @@ class RevocationLists {
                   std::function<void(std::string_view event, const EventFields& fields)> on_event);
   ~RevocationLists();  // waits for the fetches under way
 
-  // What is known; the same object until something came or went.
-  std::shared_ptr<const std::vector<pki::Crl>> known() const { return known_; }
-  // Fetches what of these certificates' lists is not known at `now`. Whether anything came. A certificate must have a path to an
-  // anchor of ours, or strangers choose what is called.
-  boost::asio::awaitable<bool> fetch(std::vector<pki::Certificate> certificates, base::Time now);
+  // What is known and need not be asked for anew at `now`; the same object until something came or went.
+  std::shared_ptr<const std::vector<pki::Crl>> known(base::Time now);
+  // Fetches what of these is not known at `now`. Whether any is known then. A certificate must have a path to an anchor of ours,
+  // or strangers choose what is called.
+  boost::asio::awaitable<bool> fetch(std::vector<pki::ListWanted> wanted, base::Time now);
 
  private:
+  using Clock = std::chrono::steady_clock;
   struct Place;  // one address
-  using Places = std::map<std::string, std::shared_ptr<Place>, std::less<>>;
+  class Loading;
+  struct Turns;  // who fetches from which service, and who waits to
+  class Turn;
+  using Places = std::map<std::pair<std::string, std::string>, std::shared_ptr<Place>>;  // by address and issuer's key
 
-  boost::asio::awaitable<bool> fetch_one(pki::Certificate certificate, base::Time now);
-  boost::asio::awaitable<bool> fetch_from(std::string url, base::Time now);
-  boost::asio::awaitable<void> load(std::string url, std::shared_ptr<Place> place, base::Time now);
+  boost::asio::awaitable<bool> fetch_one(pki::ListWanted wanted, base::Time now, Clock::time_point deadline);
+  boost::asio::awaitable<bool> fetch_from(std::string url, pki::ListWanted wanted, base::Time now, Clock::time_point deadline);
+  boost::asio::awaitable<void> load(std::string url, pki::ListWanted wanted, Loading loading, base::Time now);
+  boost::asio::awaitable<base::Result<pki::Crl>> list_from(std::string url, pki::ListWanted wanted, base::Time now,
+                                                           Clock::time_point deadline);
+  std::shared_ptr<Place> place_for(const std::string& url, const pki::ListWanted& wanted, base::Time now);
   void forget(base::Time now);
-  void tell();
+  void tell(base::Time now);
 
   boost::asio::any_io_executor executor_;
   Options options_;
   std::function<void(std::string_view, const EventFields&)> on_event_;
   Places places_;
-  std::map<std::string, unsigned, std::less<>> fetching_from_;  // by host
+  std::shared_ptr<Turns> turns_;  // a coroutine that is never gone on with may outlive this object
   std::shared_ptr<const std::vector<pki::Crl>> known_ = std::make_shared<const std::vector<pki::Crl>>();
-  boost::asio::steady_timer host_left_;  // cancelled whenever a service is let go
+  base::Time known_until_ = base::Time::max();
   std::atomic<bool> cancelled_ = false;
   boost::asio::thread_pool fetchers_;
 };

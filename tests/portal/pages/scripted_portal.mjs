@@ -86,6 +86,7 @@ export class ScriptedPortal {
     if (name === "verify") {
       if (request.method !== "POST") return this.#page(response, { page: "verify", language, test: true });
       this.verified.push(JSON.parse(body));
+      if (this.verdict === "crowded") return this.#refuse(response, 503, "too_many");
       return this.verdict === undefined ? this.#refuse(response, 500, "internal") : this.#json(response, this.verdict);
     }
     const [id, call] = name.split("/");

@@ -90,6 +90,18 @@ test("a portal that fails is no verdict", async (t) => {
   await headed(page, "Verifying was not possible");
 });
 
+test("a portal that is busy with others is named so, and asked again it gives its verdict", async (t) => {
+  bench.server.verdict = "crowded";
+  const page = await open(t, bench, "/verify", { complaints: ["Failed to load resource"] });
+  await page.locator("#signature-file").setInputFiles(file("a.xml", xml()));
+  await verify(page);
+  await headed(page, "The portal is busy");
+  assert.match(await page.locator("#verdict-advice").textContent(), /Try again in a minute/);
+  bench.server.verdict = { signatures: [VALID] };
+  await verify(page);
+  await headed(page, "The signature is valid");
+});
+
 test("the language switch asks for the verdict in the other language", async (t) => {
   bench.server.verdict = { signatures: [VALID] };
   const page = await open(t, bench, "/verify");

@@ -237,35 +237,90 @@ TEST_CASE("one address has a share of the connections, but for a proxy that brin
   CHECK(fifth.response().status == 200);
 }
 
+namespace {
+
+constexpr const char* post = "POST / HTTP/1.1\r\nHost: x\r\n";
+const std::string large = std::string(post) + "Content-Length: 100000\r\n\r\n";
+
+// Whether a large body is refused before it is sent: once what others sent has been read.
+bool comes_to_refuse(const Echo& echo) {
+  for (int i = 0; i < 1000; ++i) {
+    RawClient client(echo.port);
+    client.send(std::string(post) + "Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
+    if (client.response().status == 503) return true;
+    client.reset();
+  }
+  return false;
+}
+
+int answer_to_large(const Echo& echo) {
+  RawClient client(echo.port);
+  client.send(large + std::string(100'000, 'x'));
+  return client.response().status;
+}
+
+}  // namespace
+
 TEST_CASE("bodies have a common limit: for more there is 503, small ones pass, and there is room again afterwards") {
   HttpLimits limits;
   limits.body_bytes = 100'000;
   limits.body_bytes_at_once = 150'000;
   Echo echo(limits);
-  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\n", large = head + "Content-Length: 100000\r\n\r\n";
   {
     RawClient holder(echo.port), refused(echo.port), small(echo.port);
-    REQUIRE(holder.send(large + "x"));
-    REQUIRE(echo.comes_to(3));
-    const std::string late = GENERATE("Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n");
-    REQUIRE(refused.send(head + late));
+    REQUIRE(holder.send(large + std::string(90'000, 'x')));
+    REQUIRE(comes_to_refuse(echo));
+    const std::string late = GENERATE("Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n186a0\r\n");
+    REQUIRE(refused.send(post + late + std::string(100'000, 'x')));
     const auto answer = refused.response();
     CHECK(answer.status == 503);
     CHECK(answer.has("Retry-After: 2\r\n"));
     CHECK(refused.ended());
-    REQUIRE(small.send(head + "Content-Length: 5\r\n\r\nhello"));
+    REQUIRE(small.send(std::string(post) + "Content-Length: 5\r\n\r\nhello"));
     CHECK(small.response().body == "hello");
-    REQUIRE(holder.send(std::string(99'999, 'x')));
+    REQUIRE(holder.send(std::string(10'000, 'x')));
     CHECK(holder.response().status == 200);
-    RawClient again(echo.port);
-    REQUIRE(again.send(large + std::string(100'000, 'x')));
-    CHECK(again.response().status == 200);
-    REQUIRE(holder.send(large + "x"));  // and leaves in the middle
+    CHECK(answer_to_large(echo) == 200);
+    REQUIRE(holder.send(large + std::string(90'000, 'x')));  // and leaves in the middle
+    REQUIRE(comes_to_refuse(echo));
   }
   REQUIRE(echo.comes_to(0));
-  RawClient last(echo.port);
-  REQUIRE(last.send(large + std::string(100'000, 'x')));
-  CHECK(last.response().status == 200);
+  CHECK(answer_to_large(echo) == 200);
+}
+
+TEST_CASE("a length that is only announced keeps no room from others") {
+  HttpLimits limits;
+  limits.body_bytes = 100'000;
+  limits.body_bytes_at_once = 100'000;
+  Echo echo(limits);
+  RawClient first(echo.port), second(echo.port), third(echo.port);
+  REQUIRE(first.send(large + "x"));
+  REQUIRE(second.send(large));
+  REQUIRE(third.send(std::string(post) + "Transfer-Encoding: chunked\r\n\r\n186a0\r\nx"));
+  REQUIRE(echo.comes_to(3));
+  CHECK(answer_to_large(echo) == 200);
+}
+
+TEST_CASE("one address has a share of the room for bodies, but for a proxy that brings those of many") {
+  HttpLimits limits;
+  limits.body_bytes = 100'000;
+  limits.body_bytes_at_once = 1'000'000;
+  limits.body_bytes_of_one = 150'000;
+  Echo echo(limits);
+  const auto port_of_v6 =
+      echo.context.on_thread([&] { return echo.server->listen({boost::asio::ip::address_v6::loopback(), 0}).value(); });
+  RawClient holder(echo.port), another(port_of_v6, RawClient::Family::v6);
+  REQUIRE(holder.send(large + std::string(90'000, 'x')));
+  REQUIRE(comes_to_refuse(echo));
+  REQUIRE(another.send(large + std::string(100'000, 'x')));
+  CHECK(another.response().status == 200);
+  echo.proxy = true;
+  CHECK(answer_to_large(echo) == 200);
+  echo.proxy = false;
+  CHECK(answer_to_large(echo) == 503);
+  holder.close();
+  REQUIRE(echo.comes_to(1));
+  CHECK(answer_to_large(echo) == 200);
 }
 
 TEST_CASE("an exception of a handler ends its connection and nothing else") {

@@ -27,10 +27,10 @@ struct Country {
 struct Bank {
   signet::test::RunningContext context;
   service::RevocationLists lists;
-  Judges judges{context.io().get_executor(), lists};
+  Judges judges;
 
-  explicit Bank(service::RevocationLists::Options options)
-      : lists(context.io().get_executor(), options, [](auto, const auto&) {}) {
+  explicit Bank(service::RevocationLists::Options options, Judges::Limits limits = {})
+      : lists(context.io().get_executor(), options, [](auto, const auto&) {}), judges(lists, limits) {
     context.start();
   }
   ~Bank() { context.join(); }
@@ -40,13 +40,22 @@ struct Bank {
     options.timeout = timeout;
     return options;
   }
-  auto verify(const std::string& signature) {
-    VerificationContent content;
-    const auto bytes = base::as_bytes(signature);
-    const auto digest = digest_of("a");
-    content.content = base::Bytes(digest.bytes().begin(), digest.bytes().end());
-    content.signature = base::Bytes(bytes.begin(), bytes.end());
-    return boost::asio::co_spawn(context.io(), judges.verify(std::move(content), Language::en), boost::asio::use_future);
+  using Verified = std::optional<std::vector<VerificationResult>>;
+  std::future<Verified> verifying(const std::string& signature, Judges::Asker asker, std::size_t times = 1) {
+    std::vector<VerificationContent> contents;
+    for (std::size_t i = 0; i < times; ++i) {
+      const auto digest = digest_of("a");
+      const auto bytes = base::as_bytes(signature);
+      contents.push_back({.content = base::Bytes(digest.bytes().begin(), digest.bytes().end()),
+                          .correlation_id = std::to_string(i),
+                          .signature = base::Bytes(bytes.begin(), bytes.end())});
+    }
+    return boost::asio::co_spawn(context.io(), judges.verify(std::move(contents), Language::en, asker), boost::asio::use_future);
+  }
+  VerificationResult verify(const std::string& signature) {
+    auto results = verifying(signature, Judges::Asker::consumer).get();
+    REQUIRE(results);
+    return std::move(results->at(0));
   }
 };
 
@@ -57,7 +66,7 @@ TEST_CASE("where only lists are missing they are fetched, and the verdict is ano
   Bank bank(Bank::with_private(10s));
   bank.judges.trust({.anchors = {country.bench.authority.root().certificate}, .intermediates = {}, .crls = {}});
   const std::string signature = country.bench.sign();
-  CHECK(bank.verify(signature).get().signatures_valid);
+  CHECK(bank.verify(signature).signatures_valid);
   const auto accepted =
       bank.context.await(bank.judges.accept({{signature, country.bench.wanted(ana)}, {signature, country.bench.wanted(ana)}}));
   CHECK(accepted.at(0));
@@ -83,11 +92,11 @@ TEST_CASE("who needs no list, or a quick service's, does not wait for a slow one
   bank.judges.trust({.anchors = {slow.bench.authority.root().certificate, quick.bench.authority.root().certificate},
                      .intermediates = {},
                      .crls = {}});
-  auto waiting = bank.verify(slow.bench.sign());
-  for (int i = 0; i < 5; ++i) CHECK(bank.verify(quick.bench.sign()).get().signatures_valid);
+  auto waiting = bank.verifying(slow.bench.sign(), Judges::Asker::consumer);
+  for (int i = 0; i < 5; ++i) CHECK(bank.verify(quick.bench.sign()).signatures_valid);
   CHECK(bank.context.await(bank.judges.accept({{quick.bench.sign(), quick.bench.wanted(ana)}})).at(0));
   CHECK(waiting.wait_for(0s) == std::future_status::timeout);
-  const auto late = waiting.get();
+  const auto late = waiting.get().value().at(0);
   CHECK_FALSE(late.signatures_valid);
   CHECK(late.message.find("cannot be told now") != std::string::npos);
 }
@@ -95,6 +104,76 @@ TEST_CASE("who needs no list, or a quick service's, does not wait for a slow one
 TEST_CASE("a signature of nobody whose issuer is trusted makes nobody call its service") {
   Country stranger;
   Bank bank(Bank::with_private(10s));
-  CHECK_FALSE(bank.verify(stranger.bench.sign()).get().signatures_valid);
+  CHECK_FALSE(bank.verify(stranger.bench.sign()).signatures_valid);
   CHECK(stranger.service.count("/list.crl") == 0);
+}
+
+TEST_CASE("a wrong list that its service gave is not believed, and the right one is once it is there") {
+  Country country, stranger;
+  country.service.files["/list.crl"] = signet::test::text_of(stranger.bench.authority.crl());
+  auto options = Bank::with_private(10s);
+  options.left_alone = 0s;
+  Bank bank(options);
+  bank.judges.trust({.anchors = {country.bench.authority.root().certificate}, .intermediates = {}, .crls = {}});
+  const std::string signature = country.bench.sign();
+  CHECK_FALSE(bank.verify(signature).signatures_valid);
+  country.service.put("/list.crl", signet::test::text_of(country.bench.authority.crl()));
+  CHECK(bank.verify(signature).signatures_valid);
+}
+
+TEST_CASE("contents of one caller are judged in their order") {
+  Country country;
+  Bank bank(Bank::with_private(10s));
+  bank.judges.trust(country.bench.trust());
+  const auto results = bank.verifying(country.bench.sign(), Judges::Asker::consumer, 3).get();
+  REQUIRE(results);
+  REQUIRE(results->size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(results->at(i).correlation_id == std::to_string(i));
+    CHECK(results->at(i).signatures_valid);
+  }
+}
+
+TEST_CASE("so many may wait for a verdict, consumers and strangers apart; more are told at once") {
+  Country slow;
+  slow.service.delay = 20s;
+  Bank bank(Bank::with_private(4s), {.consumers = 1, .strangers = 2});
+  bank.judges.trust({.anchors = {slow.bench.authority.root().certificate}, .intermediates = {}, .crls = {}});
+  const std::string signature = slow.bench.sign();
+  auto first = bank.verifying(signature, Judges::Asker::stranger), second = bank.verifying(signature, Judges::Asker::stranger);
+  CHECK_FALSE(bank.verifying(signature, Judges::Asker::stranger).get());
+  auto consumer = bank.verifying(signature, Judges::Asker::consumer);
+  CHECK_FALSE(bank.verifying(signature, Judges::Asker::consumer).get());
+  for (auto* const waiting : {&first, &second, &consumer}) CHECK(waiting->wait_for(0s) == std::future_status::timeout);
+  for (auto* const waiting : {&first, &second, &consumer}) CHECK(waiting->get());
+  CHECK(bank.verifying(signature, Judges::Asker::stranger).get());  // there is room again
+}
+
+TEST_CASE("a consumer does not wait for what strangers want verified") {
+  Country country;
+  Bank bank(Bank::with_private(10s));
+  bank.judges.trust(country.bench.trust());
+  const std::string signature = country.bench.sign(), long_one = "<a>" + std::string(1'000'000, ' ') + signature;
+  std::vector<std::future<Bank::Verified>> strangers;
+  for (int i = 0; i < 30; ++i) strangers.push_back(bank.verifying(long_one, Judges::Asker::stranger));
+  CHECK(bank.verify(signature).signatures_valid);
+  CHECK(strangers.back().wait_for(0s) == std::future_status::timeout);
+  for (auto& one : strangers) CHECK(one.get());
+}
+
+TEST_CASE("what has not begun when all stops is not worked off") {
+  Country country;
+  Bank bank(Bank::with_private(10s));
+  bank.judges.trust(country.bench.trust());
+  const std::string long_one = "<a>" + std::string(1'000'000, ' ') + country.bench.sign();
+  std::vector<std::future<Bank::Verified>> all;
+  for (int i = 0; i < 30; ++i) all.push_back(bank.verifying(long_one, Judges::Asker::stranger));
+  all.front().wait();
+  const auto begun = std::chrono::steady_clock::now();
+  bank.verifying(long_one, Judges::Asker::consumer).get();
+  const auto one_takes = std::chrono::steady_clock::now() - begun;
+  bank.context.join();
+  const auto stopped = std::chrono::steady_clock::now();
+  bank.judges.join();
+  CHECK(std::chrono::steady_clock::now() - stopped < 6 * one_takes);
 }

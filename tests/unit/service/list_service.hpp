@@ -3,6 +3,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <map>
+#include <optional>
 
 #include "../net/running.hpp"
 #include "base/text.hpp"
@@ -41,6 +42,14 @@ class ListService {
   // How often somebody came for it.
   int count(const std::string& target) {
     return context_.on_thread([&] { return asked[target]; });
+  }
+
+  // What stands there from now on; nothing: 404.
+  void put(const std::string& target, std::optional<std::string> body) {
+    context_.on_thread([&] {
+      files.erase(target);
+      if (body) files.emplace(target, std::move(*body));
+    });
   }
 
   std::string url;

@@ -104,6 +104,6 @@ base::Result<std::vector<SignatureReport>> verify(base::BytesView document, cons
 
 // Whose revocation lists were missing for a verdict: every certificate of a path to an anchor, the signer's or a TSA's, that was
 // found but for them. With their lists it may be another one. Empty where nothing of the kind was missing.
-std::vector<pki::Certificate> without_revocation_data(const SignatureReport& report);
+std::vector<pki::ListWanted> without_revocation_data(const SignatureReport& report);
 
 }  // namespace signet::xades
