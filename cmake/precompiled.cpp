@@ -1,0 +1,1 @@
+// Compiled for its headers (cmake/Precompiled.cmake).
