@@ -24,7 +24,7 @@ import urllib.parse
 
 from counts import counts
 from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, until
-from wire_case import IDNP, content, digest, envelope, fault_of, get_body, make_certificate, post_body, signer
+from wire_case import IDNP, content, digest, envelope, fault_of, get_body, make_certificate, post_body, signer, verify_body
 
 ON_POSTGRESQL = os.environ.get("SIGNET_TEST_DATABASE") == "postgresql"
 RESTART = os.environ.get("SIGNET_TEST_RESTART")
@@ -33,14 +33,6 @@ FAULTS = {"AuthenticationFailed", "AuthorizationFailed", "InvalidParameter", "Re
 OPERATIONS = {"none", "PostSignRequest", "GetSignResponse", "VerifySignatures"}
 STATUSES = {"pending", "success", "failure", "expired", "unknown", "failed"}
 GAUGES = {"signet_portal_api_connections", "signet_portal_page_connections", "signet_portal_consumers"}
-
-
-def verify_body(*pairs):
-    contents = "".join(
-        f"<VerificationContent><Content>{base64.b64encode(value).decode()}</Content><CorrelationID>v{number}</CorrelationID><Signature>{signature}</Signature></VerificationContent>"
-        for number, (value, signature) in enumerate(pairs)
-    )
-    return f'<VerifySignatures xmlns="https://msign.gov.md"><request><Contents>{contents}</Contents><Language>en</Language><SignedContentType>Hash</SignedContentType></request></VerifySignatures>'
 
 
 class OperationsCase(unittest.TestCase):
