@@ -122,6 +122,14 @@ def get_body(request_id):
     return f'<GetSignResponse xmlns="https://msign.gov.md"><requestID>{request_id}</requestID><language>en</language></GetSignResponse>'
 
 
+def verify_body(*pairs):
+    contents = "".join(
+        f"<VerificationContent><Content>{base64.b64encode(value).decode()}</Content><CorrelationID>v{number}</CorrelationID><Signature>{signature}</Signature></VerificationContent>"
+        for number, (value, signature) in enumerate(pairs)
+    )
+    return f'<VerifySignatures xmlns="https://msign.gov.md"><request><Contents>{contents}</Contents><Language>en</Language><SignedContentType>Hash</SignedContentType></request></VerifySignatures>'
+
+
 def envelope(body, header="", soap=SOAP):
     return f'<s:Envelope xmlns:s="{soap}">{header}<s:Body>{body}</s:Body></s:Envelope>'.encode()
 

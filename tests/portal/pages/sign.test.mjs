@@ -85,10 +85,10 @@ test("the form says for whom, what, for whom else, and its list can be searched"
 
 test("the instrument is chosen; one that is not available says why; none chosen is told", async (t) => {
   await agentFor(t, bench);
-  const request = bench.server.add({ data: { instruments: [...INSTRUMENTS, { id: "mobile", kind: "mobile", available: false, reason: "not_configured" }] } });
+  const request = bench.server.add({ data: { instruments: [...INSTRUMENTS, { id: "mobile", kind: "mobile", available: false, reason: "no_phones" }] } });
   const page = await open(t, bench, `/${request.id}`);
   const unavailable = page.locator("label.choice", { hasText: "Mobile signature" });
-  assert.ok((await unavailable.textContent()).includes("Not available on this portal."));
+  assert.ok((await unavailable.textContent()).includes("This portal is connected to no mobile operator."));
   assert.ok(await unavailable.locator("input").isDisabled());
   await sign(page);
   assert.equal(await page.locator("#instrument-error").textContent(), "Choose what you sign with.");
@@ -100,6 +100,21 @@ test("the instrument is chosen; one that is not available says why; none chosen 
   await back(page);
   assert.equal(calls(request, "claim")[0].params.instrument, "nationalid");
   assert.match(calls(request, "claim")[0].params.key, /^[0-9a-f]{32}$/);
+});
+
+test("an instrument that the e-service named and that is not available: the reason in each language, nothing to fill in, and only the way out", async (t) => {
+  const mobile = { id: "mobile", kind: "mobile", available: false, reason: "no_phones" };
+  const request = bench.server.add({ data: { instruments: [...INSTRUMENTS, mobile], instrument: "mobile", msisdn: "37369123456" } });
+  const page = await open(t, bench, `/${request.id}`);
+  for (const [language, reason] of [["ro", "niciun operator"], ["ru", "мобильным оператором"], ["en", "no mobile operator"]]) {
+    await page.locator(`[data-language=${language}]`).click();
+    assert.ok((await page.locator("label.choice").textContent()).includes(reason), language);
+  }
+  assert.equal(await page.getByLabel("Phone number").isVisible(), false);
+  assert.ok(await page.locator("#sign").isDisabled());
+  await page.getByRole("button", { name: "Give up signing" }).click();
+  await back(page);
+  assert.deepEqual([request.reason, calls(request, "claim")], ["user_cancelled", []]);
 });
 
 test("the e-service's instrument is not asked for", async (t) => {
