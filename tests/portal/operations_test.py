@@ -295,7 +295,7 @@ class DeletionTest(OperationsCase):
         for table, count in (("contents", 0), ("results", 0)):
             self.assertEqual(portal.sql(f"SELECT count(*) FROM {table} WHERE request_id = '{old}'"), [[str(count)]])
         self.assertEqual(portal.sql(f"SELECT short_description, description FROM requests WHERE id = '{old}'"), [["", ""]])
-        self.assertIn("swept expired=0 contents_deleted=1", portal.log.read_text())
+        until(lambda: "swept expired=0 contents_deleted=1" in portal.log.read_text(), "it is told")
         self.assertIn("<Signature>", self.call(get_body(new), consumer=shop, portal=portal)[1])
         self.assertEqual(SignPage(portal, pending).data["documents"]["names"], ["maria.pdf"])
 

@@ -23,7 +23,7 @@ import urllib.request
 import warnings
 import xml.etree.ElementTree as ElementTree
 
-from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, until
+from portal_bench import ON_POSTGRESQL, RETURN_URL, WITHIN_S, Portal, SignPage, until
 from wire_case import (
     WireCase, content, der_of, digest, envelope, fault_of, get_body, make_authority, make_certificate, make_list, post_body,
     read_answer, serial_of, signer, verify_body,
@@ -217,6 +217,7 @@ class MessageTest(WireCase):
         self.assertEqual(self.fault(post_body(*contents)), ("InvalidParameter", "Contents: more than 10000"))
         self.assertEqual(self.fault(verify_body(*[(digest("a"), "AAAA")] * 10_001)), ("InvalidParameter", "Contents: more than 10000"))
 
+    @unittest.skipIf(ON_POSTGRESQL, "no database has a part in it, and it takes half a minute")
     def test_a_client_that_stalls_holds_up_nobody(self):
         """silent, stalled in the header, stalled in the body or dripping: each ends in time, and others are answered meanwhile"""
         body = envelope(post_body())

@@ -19,7 +19,6 @@ const POLL_MS = 2_000;
 /** The page before a reload gives its claim back at once; one that crashed keeps it until it runs out. */
 const CLAIM_WAITS_MS = 20_000;
 const CONTENTS = 2_000;
-const CLOSING_MS = 2_000;
 
 /** Why the batch is aborted, when it is not the person's Cancel. */
 class Stopped extends Error {
@@ -116,7 +115,7 @@ export class SignPage {
   }
 
   private begin(phase: State["phase"]): void {
-    void this.forgetBatch();
+    this.forgetBatch();
     this.unstamped.clear();
     this.abort = new AbortController();
     this.go("work", { phase, notice: undefined, invalid: undefined, problem: undefined, progress: undefined, waiting: null, prepared: 0, expires_in_days: undefined,
@@ -275,7 +274,7 @@ export class SignPage {
 
   /** Another page signs: its progress is shown until the request ends or comes free. */
   private async hold(): Promise<void> {
-    void this.forgetBatch(); // the other page signs what is left: two must not
+    this.forgetBatch(); // the other page signs what is left: two must not
     this.claim.forget();
     this.go("held", { waiting: null });
     for (;;) {
@@ -412,11 +411,11 @@ export class SignPage {
   private async giveUp(): Promise<void> {
     const reason = giveUpReason(this.state.problem);
     this.go("work", { phase: "giving_up", waiting: null, invalid: undefined });
-    const closed = this.forgetBatch();
+    const { batch } = this;
+    this.forgetBatch();
     this.abort = new AbortController();
     try {
-      // What was made until then is kept. An agent that hangs holds up nobody.
-      await Promise.race([closed, pause(CLOSING_MS)]);
+      await batch?.settled(); // what was made until then is kept
       await this.saver.idle();
       if (this.status !== "pending") return await this.end();
       await this.claim.guarded(() => this.portal.call("give_up", { key: this.claim.key, reason }));
@@ -428,7 +427,7 @@ export class SignPage {
 
   private async end(answer?: StateAnswer): Promise<void> {
     if (this.ended) return;
-    void this.forgetBatch();
+    this.forgetBatch();
     this.claim.forget();
     try {
       if (answer?.status === undefined || answer.status === "pending") {
@@ -444,11 +443,9 @@ export class SignPage {
     this.leave(answer);
   }
 
-  /** Resolves when the agent has none of its results any more on their way here. */
-  private forgetBatch(): Promise<void> {
-    const closed = this.batch?.close().catch(() => undefined);
+  private forgetBatch(): void {
+    void this.batch?.close().catch(() => undefined);
     this.batch = undefined;
-    return closed ?? Promise.resolve();
   }
 
   // The person
@@ -474,7 +471,7 @@ export class SignPage {
     on("give-up", () => void this.giveUp());
     on("again", () => this.again());
     on("back", () => {
-      void this.forgetBatch();
+      this.forgetBatch();
       this.go("form", { problem: undefined });
     });
     on("phone-confirm", () => void this.phoneAnswers("confirm"));

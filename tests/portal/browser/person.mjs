@@ -75,8 +75,9 @@ export const pressSign = (page) => page.getByRole("button", { name: /^Sign / }).
 export const press = (page, name) => page.getByRole("button", { name }).click();
 export const headed = (page, text) => page.locator("section.state:not([hidden]) > h2", { hasText: text }).waitFor().catch((error) => shows(page, error));
 
-/** What the e-service reads once the person is back there. */
+/** What the e-service reads once the person is back there; they press the button rather than wait until the page leads back by itself. */
 export async function status(page) {
+  await Promise.race([page.waitForURL(`${ESERVICE}/signed`), page.locator("#return-button").click({ noWaitAfter: true })]).catch(() => undefined);
   await page.waitForURL(`${ESERVICE}/signed`).catch((error) => shows(page, error));
   return (await page.locator("#status").textContent()).trim();
 }

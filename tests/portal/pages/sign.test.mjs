@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { FakeAgent } from "../../../web-bridge/sdk/test/fake_agent.mjs";
-import { agentFor, FAILED_CALLS, FAILED_CONNECTIONS, headed, noAgent, open, openPortalBench } from "./support.mjs";
+import { agentFor, byKeyboard, FAILED_CALLS, FAILED_CONNECTIONS, headed, noAgent, open, openPortalBench } from "./support.mjs";
 
 let bench;
 before(async () => {
@@ -108,7 +108,7 @@ test("an instrument that the e-service named and that is not available: the reas
   const page = await open(t, bench, `/${request.id}`);
   for (const [language, reason] of [["ro", "niciun operator"], ["ru", "мобильным оператором"], ["en", "no mobile operator"]]) {
     await page.locator(`[data-language=${language}]`).click();
-    assert.ok((await page.locator("label.choice").textContent()).includes(reason), language);
+    assert.ok((await page.locator("#instruments").textContent()).includes(reason), language);
   }
   assert.equal(await page.getByLabel("Phone number").isVisible(), false);
   assert.ok(await page.locator("#sign").isDisabled());
@@ -566,6 +566,35 @@ test("everything can be done with the keyboard", async (t) => {
   assert.equal(reached.at(-1), "sign", reached.join(" · "));
   await page.keyboard.press("Enter");
   await back(page);
+});
+
+test("what stopped it, the end, and the way back can be done with the keyboard alone", async (t) => {
+  await agentFor(t, bench, { consents: [true, { code: "pin_incorrect", who: "person", tries_left: 2 }, { code: "pin_locked", who: "person" }] });
+  const request = bench.server.add();
+  const page = await open(t, bench, `/${request.id}`, { before_load: () => { HTMLFormElement.prototype.submit = () => {}; } });
+  await byKeyboard(page, "sign");
+  await headed(page, "Wrong PIN");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "problem-heading");
+  await byKeyboard(page, "again");
+  await headed(page, "The PIN is locked");
+  await byKeyboard(page, "give-up");
+  await headed(page, "The documents were not signed");
+  assert.deepEqual([request.status, request.reason], ["failure", "pin_locked"]);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "ended-heading");
+  await byKeyboard(page, "return-button");
+  await leaves(page);
+});
+
+test("results on their way when the person gives up are kept, and none comes after the end", async (t) => {
+  await agentFor(t, bench, { chunk: 5, pauseAfter: { results: 20, code: "token_removed" } });
+  const request = bench.server.add({ count: 50, save_ms: 300 });
+  const page = await open(t, bench, `/${request.id}`);
+  await sign(page);
+  await headed(page, "The signing device was taken out");
+  await page.getByRole("button", { name: "Give up signing" }).click();
+  await back(page);
+  assert.deepEqual([request.status, request.signatures.size], ["failure", 20]);
+  assert.equal(request.calls.map(({ call }) => call).filter((call) => call === "save" || call === "give_up").at(-1), "give_up");
 });
 
 test("progress is told politely, not at every step", async (t) => {
