@@ -11,7 +11,7 @@ COMMAND finds in its environment SIGNET_SITE_ESERVICE, SIGNET_SITE_PORTAL (addre
 SIGNET_SITE_PERSON, a folder: what the file `answer` there says (sign, cancel, cancel-pin) is what the person does at a dialog, `dialogs`
 has a line for each, and of several certificates the person takes the one whose description holds what the file `certificate` says.
 By POST to SIGNET_SITE_CONTROL/WHAT/NAME programs end and start again: WHAT is end, kill (SIGKILL) or start, NAME portal, agent or tsa; the
-token is taken out and put back by end and start too. SIGNET_SITE_BIN has the programs, SIGNET_SITE_JOURNAL is the agent's journal.
+token is taken out and put back by end and start too. SIGNET_SITE_AGENT is the agent's address, SIGNET_SITE_BIN has the programs, SIGNET_SITE_JOURNAL is the agent's journal.
 
 Exit code: COMMAND's; 77 (1 where CI=true) when this machine cannot run it.
 """
@@ -156,7 +156,7 @@ def main():
         place = pathlib.Path(work) / "site"
         add_signer(options.bin, place / "pki", place / "second")
         with DisturbedSite(options.bin, place, person / "pin", pinentry, options.public, options.public, expire_after_s=options.expire_after_s) as site:
-            found = {"ESERVICE": site.shop, "PORTAL": site.pages, "CA": site.tls.ca, "PERSON": person, "BIN": site.bin, "JOURNAL": site.work / "journal", "CONTROL": controlled(site)}
+            found = {"ESERVICE": site.shop, "PORTAL": site.pages, "CA": site.tls.ca, "PERSON": person, "BIN": site.bin, "AGENT": f"http://127.0.0.1:{site.agent_port}", "JOURNAL": site.work / "journal", "CONTROL": controlled(site)}
             environment = {**os.environ, **{f"SIGNET_SITE_{name}": str(value) for name, value in found.items()}}
             status = subprocess.run(options.command, env=environment, check=False).returncode
             if status != 0:

@@ -15,9 +15,9 @@ export const BROWSER = process.env.SIGNET_TEST_BROWSER ?? "chromium";
 const KINDS = {
   chromium: { type: chromium, executablePath: process.env.SIGNET_TEST_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] },
   // Debian's own, which playwright-core drives by WebDriver BiDi under this name. Its questions in windows of its own, whether to leave the
-  // page and whether to send the form again, do not reach a test: yes.
+  // page and whether to send the form again, do not reach a test: yes. A page that comes out of its cache for Back never loads, to playwright.
   firefox: { type: firefox, executablePath: process.env.SIGNET_TEST_FIREFOX ?? "/usr/bin/firefox-esr", channel: "moz-firefox",
-    firefoxUserPrefs: { "dom.disable_beforeunload": true, "dom.confirm_repost.testing.always_accept": true } },
+    firefoxUserPrefs: { "browser.sessionhistory.max_total_viewers": 0, "dom.disable_beforeunload": true, "dom.confirm_repost.testing.always_accept": true } },
 };
 
 /** Ends, kills or starts what stands behind the page (site.py). */
