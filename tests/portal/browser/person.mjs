@@ -1,8 +1,10 @@
 // What a person does at the e-service, at the Sign Page and at the agent's dialogs, and what is watched meanwhile.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ESERVICE, PERSON, PORTAL } from "./support.mjs";
+import { BIN, ESERVICE, JOURNAL, PERSON, PORTAL } from "./support.mjs";
 
 export const PIN = "482913";
 /** The person of the token, and of its second certificate: the identity card's. */
@@ -92,3 +94,17 @@ export async function status(page) {
 /** Until more than so many documents are signed, while others are not. */
 export const signedMore = (page, count) => page.waitForFunction((than) =>
   Number(document.querySelector("#bar")?.value) > than && document.querySelector("#bar-text").textContent.endsWith("signed"), count);
+
+/** How often each of these documents stands in the agent's journal as signed; the journal is whole. */
+export function signings(documents) {
+  execFileSync(`${BIN}/signet`, ["journal", "verify", JOURNAL]);
+  const counts = new Map(documents.map((text) => [createHash("sha256").update(text).digest("hex"), 0]));
+  for (const [, items] of readFileSync(JOURNAL, "utf8").matchAll(/^\d+ \S+ signed .*?\bitems=(\S+)/gm)) {
+    for (const item of decodeURIComponent(items).split(",")) {
+      const hash = item.split(":")[1];
+      if (counts.has(hash)) counts.set(hash, counts.get(hash) + 1);
+    }
+  }
+  return [...counts.values()];
+}
+export const assertOnce = (documents) => assert.deepEqual(signings(documents), documents.map(() => 1));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test as named } from "node:test";
 import {
-  answer, cancelledPins, chooseInstrument, dialogs, form as filled, headed, HOLDER, onSignPage, press, pressSign, signedMore, status, takes, toSignPage, wellBehaved,
+  answer, assertOnce, cancelledPins, chooseInstrument, dialogs, form as filled, headed, HOLDER, onSignPage, press, pressSign, signedMore, status, takes, texts, toSignPage, wellBehaved,
 } from "./person.mjs";
 import { BROWSER, ESERVICE, openBrowser } from "./support.mjs";
 
@@ -177,7 +177,7 @@ test("a return that nobody was sent with is none: the e-service asks the service
 });
 
 test("a page that is loaded again in the middle goes on with what is unsigned, and nothing is signed twice", async (t) => {
-  const page = await form(t, { documents: 400, complaints: ["Failed to load resource"] });
+  const page = await form(t, { documents: 400, named: "Loaded again", complaints: ["Failed to load resource"] });
   await toSignPage(page);
   await pressSign(page);
   await signedMore(page, 20);
@@ -185,4 +185,5 @@ test("a page that is loaded again in the middle goes on with what is unsigned, a
   await page.reload();
   assert.match(await status(page), /^Success/);
   assert.equal(await page.locator("a[download]").count(), 400);
+  assertOnce(texts("Loaded again", 400));
 });

@@ -1,12 +1,11 @@
 // What goes wrong at the Sign Page with portal, agent, token, TSA and e-service behind it: each reason with its way on and its way out, and
 // nothing signed twice by the agent's journal. Run by run.sh, in Chromium alone: none of it is the browser's own.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { cancelledPins, form as filled, headed, PIN, press, pressSign, signedMore, status, texts, toSignPage, types, answer, watch, wellBehaved } from "./person.mjs";
-import { BIN, ESERVICE, JOURNAL, openBrowser, openMortalBrowser, PORTAL, site } from "./support.mjs";
+import {
+  answer, assertOnce, cancelledPins, form as filled, headed, PIN, press, pressSign, signedMore, signings, status, texts, toSignPage, types, watch, wellBehaved,
+} from "./person.mjs";
+import { ESERVICE, openBrowser, openMortalBrowser, PORTAL, site } from "./support.mjs";
 
 const FAILED_CONNECTIONS = ["WebSocket connection to"]; // Chromium says each in the console
 const FAILED_CALLS = ["Failed to load resource"];
@@ -34,20 +33,6 @@ const start = async (name) => {
 
 const form = (t, options) => filled(t, browser, options);
 const downloads = (page) => page.locator("a[download]").count();
-/** How often each of these documents stands in the agent's journal as signed; the journal is whole. */
-function signings(documents) {
-  execFileSync(`${BIN}/signet`, ["journal", "verify", JOURNAL]);
-  const counts = new Map(documents.map((text) => [createHash("sha256").update(text).digest("hex"), 0]));
-  for (const [, items] of readFileSync(JOURNAL, "utf8").matchAll(/^\d+ \S+ signed .*?\bitems=(\S+)/gm)) {
-    for (const item of decodeURIComponent(items).split(",")) {
-      const hash = item.split(":")[1];
-      if (counts.has(hash)) counts.set(hash, counts.get(hash) + 1);
-    }
-  }
-  return [...counts.values()];
-}
-const assertOnce = (documents) => assert.deepEqual(signings(documents), documents.map(() => 1));
-
 async function begun(t, named, { documents = MANY, atLeast = 20, ...options } = {}) {
   const page = await form(t, { documents, named, ...options });
   const opened = await toSignPage(page);
@@ -164,14 +149,6 @@ test("the portal is killed in the middle and starts again: the page goes on by i
   assert.match(await status(page), /^Success/);
   assert.equal(await downloads(page), MANY);
   assertOnce(texts("Killed portal", MANY));
-});
-
-test("a page that is loaded again in the middle goes on, and each document is signed once", async (t) => {
-  const { page } = await begun(t, "Loaded again", { complaints: FAILED_CALLS });
-  page.on("dialog", (dialog) => dialog.accept());
-  await page.reload();
-  assert.match(await status(page), /^Success/);
-  assertOnce(texts("Loaded again", MANY));
 });
 
 test("a second tab only looks on, and ends when the first one does; each document is signed once", async (t) => {
