@@ -23,6 +23,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/lib/pkcs11/libsofthsm2.so")
@@ -142,7 +143,7 @@ class Site:
         self.api = f"https://localhost:{self.api_port}/MSign.svc"
         self.api_for_others = f"https://{in_url(page_host if listen else 'localhost')}:{self.api_port}/MSign.svc"
         self.operations = f"http://127.0.0.1:{self.operations_port}"
-        self.mpower = None
+        self.mpower = self.time_stamps = None
         self.configuration = self.work / "portal.toml"
         self.names = list(dict.fromkeys([page_host, shop_host, "localhost", "127.0.0.1"]))
         self.tls_folder = pathlib.Path(tls).resolve() if tls else self.work / "tls"
@@ -198,15 +199,16 @@ class Site:
         pki = self.work / "pki"
         if not pki.exists():
             self._run(self.bin / "signet", "demo", "pki", pki, "--keys", "rsa2048")
-        token = self._run(self.bin / "signet", "demo", "token", pki, stdin=self.pin.read_text(encoding="utf-8"))
+        self.softhsm = self._run(self.bin / "signet", "demo", "token", pki, stdin=self.pin.read_text(encoding="utf-8")).strip()
         self.trust = self.work / "trust"
         self.trust.mkdir()
         for name in ("demo-ca.pem", "demo-ca.crl.pem"):
             shutil.copy(pki / name, self.trust)
-        self.time_stamps = self._first_line("time stamp authority", self.bin / "signet", "demo", "tsa", pki)
+        self._start_time_stamps()
         self.mpower = self._start_mpower()
+        self._register_shop()
         self._start_portal()
-        self._start_agent(token.strip())
+        self._start_agent()
         self._start_shop()
 
     def _look_at_ports(self):
@@ -256,6 +258,11 @@ class Site:
         """An address of this machine at which what listens at `listen` answers."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)
 
+    def _start_time_stamps(self):
+        """Again it is where it was."""
+        port = ["--port", str(urllib.parse.urlsplit(self.time_stamps).port)] if self.time_stamps else []
+        self.time_stamps = self._first_line("time stamp authority", self.bin / "signet", "demo", "tsa", self.work / "pki", *port)
+
     def _start_mpower(self):
         """MPower's stand-in; None where there is none."""
         program = ROOT / "demo/mpower/mpower.py"
@@ -295,16 +302,18 @@ class Site:
     def portal_command(self, *words):
         return self._run(self.bin / "signet-portal", "--config", self.configuration, *words)
 
-    def _start_portal(self):
+    def _register_shop(self):
         (self.work / "sandbox").mkdir()
         self.configuration.write_text(self._portal_settings(), encoding="utf-8")
         words = ["--name", "Sample e-service", "--address", "127.0.0.1", "--address", "::1", "--return-url", f"{self.shop}/signed"]
         self.portal_command("consumer", "add", "sample", *words, "--issue", self.work / "keys", "--active")
+
+    def _start_portal(self):
         portal = self._begin("signet-portal", self.bin / "signet-portal", "--config", self.configuration, "serve")
         self._listens("signet-portal", portal, self.api_port, "::1" if self.listen == "::" else "127.0.0.1")
         self._listens("signet-portal", portal, self.page_port, self._reached_at())
 
-    def _start_agent(self, softhsm_configuration):
+    def _start_agent(self):
         (self.work / "run").mkdir(mode=0o700, exist_ok=True)
         settings = self.work / "signet.toml"
         settings.write_text(
@@ -313,7 +322,7 @@ class Site:
             f'[web]\norigins = ["{self.pages}"]\n[dialog]\npinentry = "{self.pinentry}"\n',
             encoding="utf-8",
         )
-        environment = {**os.environ, "SOFTHSM2_CONF": softhsm_configuration, "XDG_STATE_HOME": str(self.work / "state")}
+        environment = {**os.environ, "SOFTHSM2_CONF": self.softhsm, "XDG_STATE_HOME": str(self.work / "state")}
         agent = self._begin("signetd", self.bin / "signetd", "--config", settings, env=environment)
         asks = [self.bin / "signet", "--config", settings, "--json", "status"]
 

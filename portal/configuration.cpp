@@ -153,6 +153,7 @@ void read_instruments(SettingsTable& root, Configuration& configuration, Setting
     }
     if (!instrument_ids.contains(instrument.id))
       return "need an id: moldsign, nationalid, securesign, tax, token, mobile or sandbox";
+    if (instrument.id == "mobile" && instrument.kind == "token") return "need kind = \"mobile\" where the id is mobile";
     if (std::ranges::any_of(configuration.instruments, [&](const auto& known) { return known.id == instrument.id; }))
       return "name one twice: " + instrument.id;
     configuration.instruments.push_back(std::move(instrument));
@@ -180,8 +181,8 @@ std::string lacking(const Configuration& configuration) {
     return "time_stamping: all tries of all urls take over 30 s; a page does not wait so long";
   if (configuration.instruments.empty()) return "[[instruments]] is missing: with what people sign";
   const bool simulated =
-      std::ranges::any_of(configuration.instruments, [](const auto& instrument) { return instrument.kind != "token"; });
-  if (simulated && configuration.sandbox.empty()) return "instruments of the kinds sandbox and mobile need sandbox.folder";
+      std::ranges::any_of(configuration.instruments, [](const auto& instrument) { return instrument.kind == "sandbox"; });
+  if (simulated && configuration.sandbox.empty()) return "instruments of the kind sandbox need sandbox.folder";
   if (configuration.signer_trust.empty() && configuration.sandbox.empty())
     return "signers.trust is missing: whose signatures are accepted";
   return {};

@@ -27,6 +27,14 @@ constexpr std::uint32_t contents_at_once = 5'000;
 // A page may stay open over a long meeting; the request itself ends earlier.
 constexpr std::chrono::hours token_lasts{24 * 31};
 
+// Phones confirm in a sandbox alone, where they are simulated. The contract names the instrument: where it is asked for, people
+// read why.
+constexpr std::string_view no_phones = "no_phones";
+const PageFace::Instrument& mobile_elsewhere() {
+  static const PageFace::Instrument shown{.id = "mobile", .kind = "mobile", .issuers = {}, .unavailable = no_phones};
+  return shown;
+}
+
 // The contract's parameter, else the browser's first known language, else Romanian.
 Language language_of(const Form& form, const HttpRequest& request) {
   if (const auto named = form.value("lang")) return language_or_default(lower(*named));
@@ -113,7 +121,11 @@ base::Result<std::map<std::string, PageFile>> page_files(const std::filesystem::
 }
 
 PageFace::PageFace(Options options, PagePorts ports) : options_(std::move(options)), ports_(std::move(ports)) {
-  if (!ports_.sandbox_sign) return;
+  if (!ports_.sandbox_sign) {
+    for (Instrument& known : options_.instruments)
+      if (known.kind == mobile_elsewhere().kind) known.unavailable = no_phones;
+    return;
+  }
   simulation_ = std::make_unique<Simulation>(
       Simulation::Ports{.store = ports_.store,
                         .now = ports_.now,
@@ -169,6 +181,12 @@ std::optional<Consumer> PageFace::served_consumer(const StoredRequest& request) 
   auto consumer = ports_.consumer(request.consumer_id);
   if (!consumer || !consumer->active || (simulation_ && consumer->environment != Environment::test)) return {};
   return consumer;
+}
+
+// What a page may name and show: what is configured, and the mobile signature where it is not.
+const PageFace::Instrument* PageFace::shown_instrument(std::string_view id) const {
+  const Instrument* const configured = instrument(id);
+  return configured == nullptr && id == mobile_elsewhere().id ? &mobile_elsewhere() : configured;
 }
 
 PageFace::Object PageFace::way_back(const PageToken& token) const {
@@ -297,14 +315,19 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
     data["on_behalf_of"] = {{"type", name(asked.expected_signer->delegator_type)},
                             {"id", base::shown(asked.expected_signer->delegator_id.value_or(""), 40)}};
   json::array instruments;
-  for (const Instrument& known : options_.instruments)
-    instruments.push_back(Object{{"id", known.id}, {"kind", known.kind}, {"available", true}, {"reason", ""}});
-  data["instruments"] = std::move(instruments);
+  const auto show = [&](const Instrument& one) {
+    instruments.push_back(
+        Object{{"id", one.id}, {"kind", one.kind}, {"available", one.unavailable.empty()}, {"reason", one.unavailable}});
+  };
+  std::ranges::for_each(options_.instruments, show);
   if (named && !named->empty()) {
     const std::string wanted = lower(*named);
-    if (instrument(wanted) == nullptr) co_return error(400, "parameter_invalid");
+    const Instrument* const with = shown_instrument(wanted);
+    if (with == nullptr) co_return error(400, "parameter_invalid");
+    if (with == &mobile_elsewhere()) show(*with);
     data["instrument"] = wanted;
   }
+  data["instruments"] = std::move(instruments);
   if (msisdn && !msisdn->empty()) data["msisdn"] = *msisdn;
   data["held"] = asked.claimed_until > ports_.now();
   if (!options_.install_url.empty()) data["agent"] = {{"install_url", options_.install_url}};
@@ -373,8 +396,9 @@ awaitable<PageReply> PageFace::call(HttpRequest request, std::string id, std::st
 }
 
 awaitable<PageReply> PageFace::claim(PageToken token, Object parameters) {
-  const Instrument* const with = instrument(text_of(parameters, "instrument").value_or(""));
+  const Instrument* const with = shown_instrument(text_of(parameters, "instrument").value_or(""));
   if (with == nullptr) co_return error_reply(400, "parameter_invalid", "instrument");
+  if (!with->unavailable.empty()) co_return error_reply(400, "instrument_unavailable", with->unavailable);
   const Claim wish{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts};
   const auto outcome = co_await ports_.store->claim(wish, with->id);
   if (!outcome) co_return unavailable();

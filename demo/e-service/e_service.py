@@ -101,19 +101,21 @@ class EService:
         results = order.response.Results if order.response is not None else None
         return results.SignResult if results is not None else []
 
-    def verify(self, order, language, tampered):
+    def verify(self, order, language, how):
         contents = []
         for result in self.results(order):
-            digest = order.digest(int(result.CorrelationID))
-            if tampered:  # as if the document had been changed after it was signed
+            digest, signature = order.digest(int(result.CorrelationID)), result.Signature
+            if how == "tampered":  # as if the document had been changed after it was signed
                 digest = hashlib.sha256(b"changed " + digest).digest()
-            contents.append({"Content": digest, "CorrelationID": result.CorrelationID, "Signature": result.Signature})
+            elif how == "damaged":  # or the signature: some letters of its value change places
+                signature = re.sub(rb"(SignatureValue[^>]*>)([^<]{4})([^<]{4})", rb"\1\3\2", signature, count=1)
+            contents.append({"Content": digest, "CorrelationID": result.CorrelationID, "Signature": signature})
         answer = self.call("VerifySignatures", {"Contents": {"VerificationContent": contents}, "Language": language, "SignedContentType": "Hash"})
         return answer.VerificationResult
 
 
 def page(title, body):
-    return f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>{body}"
+    return f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><link rel=icon href='data:,'><title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>{body}"
 
 
 def hidden(fields):
@@ -213,7 +215,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.show(200, "Signed" if good else "Not signed", f"""
 <p id=status class={"good" if good else "bad"} data-request="{order.request_id}">{response.Status}{f": {html.escape(response.Message)}" if response.Message else ""}
 <table><tr><th>document<th>signature<th></tr>{rows}</table>
-{f'<form method=post action=/verify>{hidden({"order": given["RelayState"]})}<button name=how value=as-signed>Verify</button> <button name=how value=tampered>Verify as if the documents had been changed</button></form>' if rows else ''}
+{f'<form method=post action=/verify>{hidden({"order": given["RelayState"]})}<button name=how value=as-signed>Verify</button> <button name=how value=tampered>Verify as if the documents had been changed</button> <button name=how value=damaged>Verify as if the signatures had been damaged</button></form>' if rows else ''}
 <p><a href=/>Sign something else</a>""")
         return None
 
@@ -224,7 +226,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         rows = "".join(
             f'<tr class={"good" if result.SignaturesValid else "bad"}><td>{html.escape(order.texts[int(result.CorrelationID)])}<td>{html.escape(result.Message)}'
             f'<td>{html.escape(", ".join(one.Subject for one in result.Certificates.VerificationCertificate) if result.Certificates else "")}'
-            for result in self.service.verify(order, "en", given.get("how") == "tampered")
+            for result in self.service.verify(order, "en", given.get("how"))
         )
         return self.show(200, "Verified", f"<table id=verified><tr><th>document<th>verdict<th>signer</tr>{rows}</table><p><a href=/>Sign something else</a>")
 

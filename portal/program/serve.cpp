@@ -137,6 +137,7 @@ class Portal {
   service::Places delegations_{delegations_at_once};
   std::atomic<bool> given_up_{false};  // fetches end: nobody waits for them any more
   asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
+  asio::signal_set signals_{io_};
   bool stopping_ = false;
 };
 
@@ -260,6 +261,9 @@ base::Result<void> Portal::prepare() {
   register_version_ = *version;
   consumers_ = std::move(*consumers);
   identity_.know(consumers_);
+
+  // From where on others can reach it, being told to stop is no sudden end.
+  for (const int signal : {SIGINT, SIGTERM}) signals_.add(signal);
 
   net::HttpLimits api_limits;
   api_limits.connections = 1'024;
@@ -455,27 +459,25 @@ awaitable<void> Portal::keep_trust() {
 
 awaitable<void> Portal::keep_clean() {
   while (!stopping_) {
-    sweep_timer_.expires_after(swept_every);
-    boost::system::error_code error;
-    co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
-    if (stopping_) break;
-    {
-      const std::scoped_lock lock(warnings_mutex_);
-      warnings_.tell_left_out(service::EventLog::Clock::now());
-    }
+    // At once: what became old while nobody ran is not kept for longer.
     const auto swept = co_await store_->sweep(now(), now() - configuration_.requests.delete_after);
     if (swept && (swept->expired > 0 || swept->contents_deleted > 0)) {
       spdlog::info("swept expired={} contents_deleted={}", swept->expired, swept->contents_deleted);
     }
+    if (stopping_) break;
+    sweep_timer_.expires_after(swept_every);
+    boost::system::error_code error;
+    co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    const std::scoped_lock lock(warnings_mutex_);
+    warnings_.tell_left_out(service::EventLog::Clock::now());
   }
 }
 
 // The first signal lets what is under way finish, within a limit; the second ends it.
 awaitable<void> Portal::stop_when_told() {
-  asio::signal_set signals(io_, SIGINT, SIGTERM);
-  co_await signals.async_wait(asio::use_awaitable);
+  co_await signals_.async_wait(asio::use_awaitable);
   asio::co_spawn(io_, stop(), rethrow);
-  co_await signals.async_wait(asio::use_awaitable);
+  co_await signals_.async_wait(asio::use_awaitable);
   spdlog::warn("stopped_at_once");
   io_.stop();
 }

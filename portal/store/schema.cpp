@@ -2,7 +2,6 @@
 
 #include <array>
 #include <chrono>
-#include <span>
 
 namespace signet::portal::store {
 namespace {
@@ -81,7 +80,7 @@ constexpr std::array first{
     "INSERT INTO counters (name, value) VALUES ('consumers', 0)",
     "CREATE TABLE secrets (name {key} NOT NULL PRIMARY KEY, secret TEXT NOT NULL)",
 };
-constexpr std::array<std::span<const char* const>, 1> migrations{first};
+constexpr std::array<Migration, 1> all{first};
 
 std::string replaced(std::string text, std::string_view what, std::string_view with) {
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
@@ -96,20 +95,22 @@ std::string in_dialect(const Connection& connection, const char* statement) {
 
 }  // namespace
 
-base::Result<void> migrate(Connection& connection) {
+std::span<const Migration> migrations() { return all; }
+
+base::Result<void> migrate(Connection& connection, std::span<const Migration> to) {
   connection.begin();
   // Any number, the same in all instances; it is given back with the end of the transaction.
   if (connection.postgresql()) connection.run("SELECT pg_advisory_xact_lock(7310577382525465955)");
   connection.run("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)");
   const auto versions = connection.rows<Number>("SELECT version FROM schema_version ORDER BY version DESC LIMIT 1", {});
   const Number version = versions.empty() ? 0 : std::get<0>(versions.front());
-  if (version > static_cast<Number>(migrations.size()))
+  if (version > static_cast<Number>(to.size()))
     return base::failure(base::ErrorCode::configuration_invalid, "the database's schema is of version " +
                                                                      std::to_string(version) + ", newer than this program's " +
-                                                                     std::to_string(migrations.size()));
+                                                                     std::to_string(to.size()));
   const Number now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()).time_since_epoch().count();
-  for (auto next = static_cast<std::size_t>(version); next < migrations.size(); ++next) {
-    for (const char* statement : migrations[next]) connection.run(in_dialect(connection, statement));
+  for (auto next = static_cast<std::size_t>(version); next < to.size(); ++next) {
+    for (const char* statement : to[next]) connection.run(in_dialect(connection, statement));
     connection.execute("INSERT INTO schema_version (version, applied_at) VALUES (:version, :now)",
                        {{"version", static_cast<Number>(next + 1)}, {"now", now}});
   }

@@ -23,10 +23,9 @@ import unittest
 import urllib.parse
 
 from counts import counts
-from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, until
+from portal_bench import ON_POSTGRESQL, RETURN_URL, WITHIN_S, Portal, SignPage, until
 from wire_case import IDNP, content, digest, envelope, fault_of, get_body, make_certificate, post_body, signer, verify_body
 
-ON_POSTGRESQL = os.environ.get("SIGNET_TEST_DATABASE") == "postgresql"
 RESTART = os.environ.get("SIGNET_TEST_RESTART")
 LINE = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d (info|warning|error) [a-z_]+( [a-z_]+=("[^"]*"|[^" =]+))*')
 FAULTS = {"AuthenticationFailed", "AuthorizationFailed", "InvalidParameter", "RequestNotFound", "Client", "MustUnderstand", "VersionMismatch", "Server"}
@@ -51,11 +50,7 @@ class OperationsCase(unittest.TestCase):
     @classmethod
     def make(cls, name, first="", more=""):
         """A portal with a database of its own, not started. `first` is added before the tables of its configuration."""
-        database = None
-        if ON_POSTGRESQL:
-            subprocess.run(["createdb", f"{cls.__name__}_{name}".lower()], check=True)
-            database = f"postgresql:dbname={f'{cls.__name__}_{name}'.lower()}"
-        portal = Portal(cls.bin, cls.folder / name, database=database, more=more)
+        portal = Portal(cls.bin, cls.folder / name, more=more)
         portal.configuration.write_text(first + portal.configuration.read_text())
         return portal
 
@@ -277,6 +272,32 @@ class RequestsTest(OperationsCase):
         for unknown in ("0" * 32, "x", "'; DROP TABLE requests; --", "\x1b[31m"):
             self.assertEqual(self.requests("show", unknown, code=1), [])
         self.assertEqual(self.portal.operations("/ready")[0], 200)
+
+
+class DeletionTest(OperationsCase):
+    def test_what_is_old_is_deleted(self):
+        """contents and signatures are deleted delete_after_s after the end, by the portal that runs; newer ones and pending ones stay"""
+        portal = self.make("deletes", more="[requests]\ndelete_after_s = 3600\n")
+        shop = portal.add_consumer("shop")
+        portal.start()
+        self.addCleanup(lambda: portal.stop())
+        old, new, pending = (self.post(content(digest("a"), "correlation-1", "maria.pdf"), consumer=shop, portal=portal) for _ in range(3))
+        for request_id in (old, new):
+            page = SignPage(portal, request_id)
+            page.call("claim", instrument="sandbox")
+            self.assertEqual(page.call("sandbox", action="sign", idnp=IDNP)[1]["status"], "success")
+        portal.stop()
+        portal.sql(f"UPDATE requests SET ended_at = ended_at - 3601 WHERE id = '{old}'")
+        portal.start()
+        until(lambda: portal.requests("show", old)[0].get("contents_deleted"), "it is deleted")
+        self.assertEqual(self.fault(get_body(old), consumer=shop, portal=portal), "RequestNotFound")
+        self.assertEqual(SignPage(portal, old).status, 404)
+        for table, count in (("contents", 0), ("results", 0)):
+            self.assertEqual(portal.sql(f"SELECT count(*) FROM {table} WHERE request_id = '{old}'"), [[str(count)]])
+        self.assertEqual(portal.sql(f"SELECT short_description, description FROM requests WHERE id = '{old}'"), [["", ""]])
+        until(lambda: "swept expired=0 contents_deleted=1" in portal.log.read_text(), "it is told")
+        self.assertIn("<Signature>", self.call(get_body(new), consumer=shop, portal=portal)[1])
+        self.assertEqual(SignPage(portal, pending).data["documents"]["names"], ["maria.pdf"])
 
 
 class StopTest(OperationsCase):

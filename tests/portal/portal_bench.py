@@ -1,12 +1,14 @@
 """A signet-portal of a test's own: sandbox, TLS files, consumers, and the two clients' sides of it."""
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -18,6 +20,8 @@ import urllib.request
 WITHIN_S = 20
 POLL_S = 0.02
 RETURN_URL = "https://shop.example/signed"
+ON_POSTGRESQL = os.environ.get("SIGNET_TEST_DATABASE") == "postgresql"  # with_postgresql.sh
+_numbers = itertools.count()
 
 
 def until(condition, what, within_s=WITHIN_S):
@@ -51,6 +55,15 @@ def server_certificate(folder, name="server"):
     return certificate, key
 
 
+def own_database(folder):
+    """A new one: a file, or one in the PostgreSQL of the environment."""
+    if not ON_POSTGRESQL:
+        return f"sqlite:{folder}/portal.db"
+    name = f"portal_{os.getpid()}_{next(_numbers)}"
+    subprocess.run(["createdb", name], check=True)
+    return f"postgresql:dbname={name}"
+
+
 class Portal:
     """signet-portal with a sandbox below `folder`. `more` is added to its configuration. `beside`: another instance, at the same address for people and
     with the same sandbox; the database is to be the same too."""
@@ -61,6 +74,7 @@ class Portal:
         self.sandbox = beside.sandbox if beside else self.folder / "sandbox"
         for made in (self.folder, self.sandbox):
             made.mkdir(parents=True, exist_ok=True)
+        self.database = database or own_database(self.folder)
         self.api_port, self.page_port, self.operations_port = free_port(), free_port(), free_port()
         self.certificate, self.key = server_certificate(self.folder)
         self.pages = f"http://127.0.0.1:{self.page_port}"
@@ -72,7 +86,7 @@ class Portal:
             f'[api]\nlisten = ["127.0.0.1:{self.api_port}"]\ncertificate = "{self.certificate}"\nkey = "{self.key}"\n'
             f'[pages]\nlisten = ["127.0.0.1:{self.page_port}"]\n'
             f'[operations]\nlisten = ["127.0.0.1:{self.operations_port}"]\n'
-            f'[store]\ndatabase = "{database or f"sqlite:{self.folder}/portal.db"}"\n'
+            f'[store]\ndatabase = "{self.database}"\n'
             f'[consumers]\nca = "{self.sandbox}"\n'
             f'[sandbox]\nfolder = "{self.sandbox}"\n'
             '[[instruments]]\nid = "sandbox"\nkind = "sandbox"\n' + more,
@@ -86,6 +100,19 @@ class Portal:
         if check and ran.returncode != 0:
             raise AssertionError(f"signet-portal {' '.join(map(str, words))}: {ran.returncode} {ran.stdout}{ran.stderr}")
         return ran
+
+    def requests(self, *words):
+        """What operators are told of what is stored."""
+        return [json.loads(line) for line in self.command("--json", "requests", *words).stdout.splitlines()]
+
+    def sql(self, statement):
+        """Past the portal; answers the rows, each a list of texts."""
+        kind, _, name = self.database.partition(":")
+        if kind == "postgresql":
+            ran = subprocess.run(["psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement, name], capture_output=True, text=True, check=True)
+            return [line.split("|") for line in ran.stdout.splitlines()]
+        with contextlib.closing(sqlite3.connect(name)) as connection, connection:
+            return [[str(value) for value in row] for row in connection.execute(statement)]
 
     def add_consumer(self, name, *words):
         """Registers one with a certificate of the sandbox's CA; answers the paths of (certificate, key)."""
@@ -137,11 +164,11 @@ class Portal:
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read().decode()
 
-    def soap(self, body, context, action="", headers=None):
+    def soap(self, body, context, action="", headers=None, within_s=WITHIN_S):
         """(HTTP status, text) of bytes posted as they are."""
         request = urllib.request.Request(self.api, data=body, headers={"Content-Type": "text/xml; charset=utf-8", "SOAPAction": action, **(headers or {})})
         try:
-            with urllib.request.urlopen(request, context=context, timeout=WITHIN_S) as answer:
+            with urllib.request.urlopen(request, context=context, timeout=within_s) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

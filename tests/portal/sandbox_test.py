@@ -16,8 +16,8 @@ import subprocess
 import sys
 import unittest
 
-from portal_bench import WITHIN_S, Portal, SignPage, cannot_run, until
-from wire_case import IDNP, WireCase, content, digest, get_body, post_body, signer
+from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, cannot_run, until
+from wire_case import IDNP, WireCase, content, digest, get_body, make_authority, make_certificate, post_body, serialization, signer
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "sandbox.md"
 OTHER_IDNP = "2009876543210"
@@ -336,7 +336,7 @@ class ProductionTest(SandboxCase):
         until(lambda: "trust_not_read" in portal.log.read_text(), "it is not taken while the portal runs either", 10)
 
     def test_production_refuses_what_a_sandbox_signed(self):
-        """a sandbox's signature is not valid to a portal that is none; nobody plays people there, and mobile signatures need a sandbox"""
+        """a sandbox's signature is not valid to a portal that is none, and nobody plays people there"""
         request_id = self.post(post_body(content(digest("a"))))
         self.play(request_id, action="sign")
         made = self.signature(request_id)
@@ -353,10 +353,41 @@ class ProductionTest(SandboxCase):
         answer = connection.getresponse()
         self.assertEqual((answer.status, b'"code":"request_unknown"' in answer.read()), (404, True))
         with portal.configuration.open("a") as configuration:
-            configuration.write(MOBILE)
+            configuration.write('[[instruments]]\nid = "sandbox"\nkind = "sandbox"\n')
         ran = portal.command("serve", "--check", check=False)
         self.assertEqual(ran.returncode, 78)
         self.assertIn("need sandbox.folder", ran.stderr)
+
+    def test_production_refuses_mobile_signatures_with_a_reason(self):
+        """mobile, configured or only named by the e-service, is shown as not available with the reason, and cannot be claimed, called or confirmed"""
+        shop = make_certificate(self.place, "shop", issuer := make_authority("System CA of institutions"))
+        (self.cas / "issuer.pem").write_bytes(issuer[0].public_bytes(serialization.Encoding.PEM))
+        portal = self.production()
+        portal.command("consumer", "add", "shop", "--name", "Shop", "--address", "127.0.0.1", "--return-url", RETURN_URL, "--certificate", shop[0], "--active")
+        portal.start()
+        self.addCleanup(lambda: portal.stop())
+        request_id = self.post(portal=portal, consumer=shop)
+        not_there = {"id": "mobile", "kind": "mobile", "available": False, "reason": "no_phones"}
+
+        def refused(page):
+            self.assertEqual(page.call("claim", instrument="mobile"), (400, {"error": {"code": "instrument_unavailable", "message": "no_phones"}}))
+            for call, parameters in {"mobile": {"msisdn": MSISDN}, "phone": {"action": "confirm"}}.items():
+                self.assertEqual(page.call(call, **parameters)[0], 404)
+            self.assertEqual(page.call("state")[1]["status"], "pending")
+
+        self.assertEqual([one["id"] for one in SignPage(portal, request_id).data["instruments"]], ["moldsign"])
+        named = SignPage(portal, request_id, Instrument="Mobile", MSISDN=MSISDN)
+        self.assertEqual((named.status, named.data["instrument"], named.data["instruments"][-1]), (200, "mobile", not_there))
+        refused(named)
+        portal.stop()
+        with portal.configuration.open("a") as configuration:
+            configuration.write(MOBILE)
+        portal.start()
+        page = SignPage(portal, request_id)
+        self.assertEqual(page.data["instruments"][-1], not_there)
+        self.assertNotIn("instrument", page.data)
+        refused(page)
+        self.assertEqual(page.call("claim", instrument="moldsign")[0], 200)
 
 
 if __name__ == "__main__":

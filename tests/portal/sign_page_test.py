@@ -165,6 +165,16 @@ class OpeningTest(SignPageCase):
             self.refused(self.open(request_id, **parameters), 400, "parameter_invalid")
         self.assertNotIn("instrument", self.open(request_id, Instrument="", MSISDN="").data)
 
+    def test_mobile_where_it_is_not_configured(self):
+        """the mobile signature, which the contract names, is shown with the reason why nobody can sign with it, and cannot be claimed"""
+        self.assertEqual([one["id"] for one in self.open().data["instruments"]], ["sandbox"])
+        page = self.open(Instrument="mobile")
+        self.assertEqual((page.status, page.data["instrument"]), (200, "mobile"))
+        self.assertEqual(page.data["instruments"][-1], {"id": "mobile", "kind": "mobile", "available": False, "reason": "no_phones"})
+        self.assert_error(page.call("claim", instrument="mobile"), 400, "instrument_unavailable")
+        self.assert_error(page.call("mobile", msisdn="37369123456"), 400, "parameter_invalid")
+        self.assertEqual(page.call("give_up", reason="user_cancelled")[1]["status"], "failure")
+
     def test_the_language(self):
         """the parameter, else the browser's first that is known, else Romanian; what is unknown is Romanian"""
         request_id = self.post()
@@ -217,6 +227,23 @@ class OpeningTest(SignPageCase):
         until(lambda: self.open(request_id).status == 404, "its pages are gone", 5)
 
 
+    def test_a_way_back_that_is_not_registered_any_more(self):
+        """a page that is open when its ReturnUrl is taken off the register can neither sign nor lead back, and is not opened again"""
+        moved = self.portal.add_consumer("moved")
+        until(lambda: self.call(post_body(), consumer=moved)[0] == 200, "it may call", 5)
+        request_id = self.post(consumer=moved)
+        page = self.claimed(request_id)
+        self.portal.command("consumer", "remove", "moved")
+        elsewhere = "https://moved.example/signed"
+        words = ["--name", "Moved", "--address", "127.0.0.1", "--return-url", elsewhere, "--certificate", moved[0], "--active"]
+        self.portal.command("consumer", "add", "moved", *words)
+        until(lambda: self.open(request_id, return_url=elsewhere).status == 200, "the new way back counts", 5)
+        for call, parameters in {"claim": {"instrument": "sandbox"}, "sandbox": {"action": "sign"}, "give_up": {"reason": "user_cancelled"}, "state": {}}.items():
+            self.assert_error(page.call(call, **parameters), 403, "token_invalid")
+        self.refused(self.open(request_id), 400, "return_url_refused")
+        self.assertIn("<Status>Pending</Status>", self.call(get_body(request_id), consumer=moved)[1])
+
+
 class ExpiryTest(SignPageCase):
     @classmethod
     def setUpClass(cls):
@@ -264,6 +291,22 @@ class CallTest(SignPageCase):
         self.assertEqual(self.http("POST", f"/{page.id}/give_up", body, headers)[0], 403, "no token")
         self.assertEqual(self.http("POST", f"/{page.id}/give_up", body, headers | {"Signet-Page": other.data["token"]})[0], 403)
         self.assert_untouched(page)
+
+    def test_a_token_past_its_time(self):
+        """a page token is good for a month, whoever kept it"""
+        page = self.open()
+        parts = page.data["token"].split(".")
+        secret = bytes.fromhex(self.portal.sql("SELECT secret FROM secrets WHERE name = 'page-token'")[0][0])
+
+        def aged(days):
+            text = ".".join([parts[0], str(int(parts[1]) - days * 86_400), *parts[2:4]])
+            return f"{text}.{base64.b64encode(hmac.digest(secret, text.encode(), 'sha256')).decode()}"
+
+        self.assertEqual(aged(0), page.data["token"])
+        for call in self.CALLS:
+            self.assert_error(page.call(call, token=aged(32), reason="user_cancelled", action="cancel", instrument="sandbox"), 403, "token_invalid")
+        self.assert_untouched(page)
+        self.assertEqual(page.call("state", token=aged(30))[0], 200)
 
     def test_calls_of_other_sites(self):
         """another Origin, none, or two are refused even with the token; so is what a form of another site can send"""

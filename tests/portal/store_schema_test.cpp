@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "store/schema.hpp"
 #include "test_database.hpp"
 
 using namespace signet;
@@ -104,4 +105,59 @@ TEST_CASE("SQLite writes ahead and flushes each commit") {
   if (test::TestDatabase::is_postgresql()) return;
   test::OpenStore at_work;
   CHECK(at_work.database.texts("PRAGMA journal_mode").at(0) == "wal");
+  // Of a connection as the store makes them: the file does not remember it.
+  store::Connection connection(*store::database(at_work.database.name()));
+  constexpr store::Number full = 2;
+  CHECK(std::get<0>(connection.rows<store::Number>("PRAGMA synchronous", {}).at(0)) == full);
+}
+
+namespace {
+
+// What a later version of this program might bring.
+constexpr std::array second{"ALTER TABLE requests ADD COLUMN language TEXT", "UPDATE requests SET language = 'ro'",
+                            "CREATE TABLE notes (request_id {key} NOT NULL PRIMARY KEY, note TEXT NOT NULL) {by_key}"};
+constexpr std::array broken{"UPDATE requests SET language = 'en'", "DELETE FROM results", "SELECT nothing FROM nowhere"};
+
+std::vector<store::Migration> with(std::initializer_list<store::Migration> later) {
+  std::vector<store::Migration> all(store::migrations().begin(), store::migrations().end());
+  all.insert(all.end(), later);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a next version's migration keeps all that is there, once, and this program then refuses the database") {
+  test::OpenStore at_work;
+  const auto id = at_work.answer(at_work.store->post(test::new_request(3)));
+  const Claim claim{id, "key", test::at(1100), test::at(1200)};
+  REQUIRE(at_work.answer(at_work.store->claim(claim, "moldsign")) == ClaimOutcome::claimed);
+  REQUIRE(at_work.answer(at_work.store->save(claim, {test::result_of(1, "<Kept/>")})).saved == 1);
+  at_work.store.reset();
+  const test::TestDatabase& database = at_work.database;
+  const auto before = static_cast<long long>(store::migrations().size());
+  for (int started = 0; started < 2; ++started) {
+    store::Connection connection(*store::database(database.name()));
+    REQUIRE(store::migrate(connection, with({second})));
+    CHECK(database.number("SELECT max(version) FROM schema_version") == before + 1);
+    CHECK(database.texts("SELECT language FROM requests") == std::vector<std::string>{"ro"});
+    CHECK(database.number("SELECT count(*) FROM contents") == 3);
+    CHECK(database.texts("SELECT signature FROM results") == std::vector<std::string>{"<Kept/>"});
+    database.run("INSERT INTO notes (request_id, note) VALUES ('" + id + std::to_string(started) + "', 'once')");
+  }
+  CHECK(opened(database.name()).error().code == ErrorCode::configuration_invalid);
+}
+
+TEST_CASE("a migration that fails leaves the database as it was, to the version before it") {
+  test::TestDatabase database;
+  database.open().reset();
+  database.run("UPDATE counters SET value = 41");
+  {
+    store::Connection connection(*store::database(database.name()));
+    CHECK_THROWS(store::migrate(connection, with({second, broken})));
+  }
+  CHECK(database.number("SELECT max(version) FROM schema_version") == static_cast<long long>(store::migrations().size()));
+  const auto store = opened(database.name());
+  REQUIRE(store);
+  CHECK(database.number("SELECT value FROM counters") == 41);
+  CHECK_THROWS(database.number("SELECT count(*) FROM notes"));
 }

@@ -112,8 +112,8 @@ class TwoInstancesTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="portal-")
         self.addCleanup(folder.cleanup)
-        first = Portal(self.bin, pathlib.Path(folder.name) / "first", database="postgresql:")
-        second = Portal(self.bin, pathlib.Path(folder.name) / "second", database="postgresql:", beside=first)
+        first = Portal(self.bin, pathlib.Path(folder.name) / "first")
+        second = Portal(self.bin, pathlib.Path(folder.name) / "second", database=first.database, beside=first)
         self.portals = (first, second)
         self.consumer = first.add_consumer("shop")
         for portal in self.portals:
@@ -182,6 +182,23 @@ class TwoInstancesTest(unittest.TestCase):
             key = os.urandom(16).hex()
             until(lambda one=request_id, by=key: self.caller.sign(one, by) or self.caller.results(one)[0] == "Success", f"{request_id} can be signed", within_s=CLAIM_LASTS_S + 30)
             self.assertEqual(set(self.caller.results(request_id)[1]), set(TEXTS))
+
+
+    def test_what_one_instance_is_told_the_other_knows(self):
+        """a page of one instance is signed at the other, two of them race and one wins, and a change of the register counts at both"""
+        first, second = self.portals
+        request_id = self.caller.post()
+        page = SignPage(first, request_id)
+        page.portal = second
+        self.assertEqual(page.call("claim", instrument="sandbox")[0], 200)
+        rivals = [SignPage(portal, request_id) for portal in self.portals]
+        self.assertEqual([(rival.data["held"], rival.call("claim", instrument="sandbox")[1]["error"]["code"]) for rival in rivals], [(True, "held")] * 2)
+        self.assertEqual(page.call("sandbox", action="sign")[1]["status"], "success")
+        self.assertEqual([rival.call("state")[1]["status"] for rival in rivals], ["success"] * 2)
+        self.assertEqual([self.caller.results(request_id, portal)[0] for portal in self.portals], ["Success"] * 2)
+        for word, answered in (("deactivate", False), ("activate", True)):
+            first.command("consumer", word, "shop")
+            until(lambda: all((self.caller.soap(get_body(request_id), portal) is not None) == answered for portal in self.portals), f"{word} counts at both", within_s=10)
 
 
 if __name__ == "__main__":

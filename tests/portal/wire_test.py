@@ -23,14 +23,15 @@ import urllib.request
 import warnings
 import xml.etree.ElementTree as ElementTree
 
-from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, until
+from portal_bench import ON_POSTGRESQL, RETURN_URL, WITHIN_S, Portal, SignPage, until
 from wire_case import (
-    WireCase, content, der_of, digest, envelope, fault_of, get_body, make_authority, make_certificate, make_list, post_body, read_answer,
-    serial_of, signer,
+    WireCase, content, der_of, digest, envelope, fault_of, get_body, make_authority, make_certificate, make_list, post_body,
+    read_answer, serial_of, signer, verify_body,
 )
 
 POST = "https://msign.gov.md/IMSign/PostSignRequest"
 ACTION = f'<Action s:mustUnderstand="1" xmlns="http://schemas.microsoft.com/ws/2005/05/addressing/none">{POST}</Action>'
+LARGEST_BODY = 64 << 20
 STALLED_ENDS_WITHIN_S = 45  # the portal waits 30 s for a header, and as long for a body
 NASTY = ("'; DROP TABLE requests; --", '"><script>alert(1)</script>', "</script><!--", "&lt;b&gt; & <b>", "{{data}} \\u003c ț ж 漢 \U0001f58b", "\u2028 %00 %3Cscript%3E")
 
@@ -111,6 +112,10 @@ class MessageTest(WireCase):
         else:
             self.assertEqual(status, 400)
 
+    def stored(self):
+        """How many rows there are of requests and of contents."""
+        return [self.portal.sql(f"SELECT count(*) FROM {table}") for table in ("requests", "contents", "results")]
+
     def test_what_the_contract_does_not_allow(self):
         """each thing that is wrong in a request is InvalidParameter and named, and nothing of it is repeated"""
         same = content(correlation_id="x")
@@ -134,11 +139,15 @@ class MessageTest(WireCase):
             # WCF writes in alphabetical order, and readers of WCF count on it.
             "ContentType ": post_body().replace("<ContentType>Hash</ContentType>", "").replace("</Contents>", "</Contents><ContentType>Hash</ContentType>"),
         }
+        stored = self.stored()
         for words, body in wrong.items():
             with self.subTest(words):
                 code, reason = self.fault(body)
                 self.assertEqual(code, "InvalidParameter")
                 self.assertIn(words.strip(), reason)
+        # The last of many is what is wrong: the others are not there either.
+        self.fault(post_body(*(content(correlation_id=str(i)) for i in range(5_000)), content(b"x")))
+        self.assertEqual(self.stored(), stored, "nothing of what was refused is stored")
         for length in (28, 32, 48, 64):
             self.post(post_body(content(b"x" * length)))
         self.post(post_body(content(name="ț" * 256), short="ț" * 90, description="ț" * 512))
@@ -159,6 +168,7 @@ class MessageTest(WireCase):
             "NUL": envelope(post_body(short="XX")).replace(b"XX", b"a\0b"),
             "unbound prefix": envelope("<m:PostSignRequest/>"),
         }
+        stored = self.stored()
         for name, body in wrong.items():
             with self.subTest(name):
                 started = time.monotonic()
@@ -166,7 +176,12 @@ class MessageTest(WireCase):
                 self.assertEqual(code, "Client", reason)
                 self.assertNotIn("root:", reason)
                 self.assertLess(time.monotonic() - started, WITHIN_S / 2)
+        whole = envelope(post_body())
+        connection = self.connect(self.shop)
+        connection.sendall(self.head(whole) + whole[:-1])
+        connection.close()
         self.post()
+        self.assertEqual(int(self.stored()[0][0][0]), int(stored[0][0][0]) + 1, "nothing of what was refused or cut is stored")
 
     def test_other_paths_and_methods(self):
         """only /MSign.svc is there, for GET and POST; HEAD has no body"""
@@ -177,7 +192,7 @@ class MessageTest(WireCase):
 
     def test_what_is_too_large_is_told_so(self):
         """a body over the limit is 413 before it is read, also to a client that goes on sending and one that asks first"""
-        size = (64 << 20) + 1
+        size = LARGEST_BODY + 1
         for more in ((), ("Expect: 100-continue",)):
             connection = self.connect(self.shop)
             connection.sendall(self.head(b"", *more).replace(b"Content-Length: 0", f"Content-Length: {size}".encode()))
@@ -197,9 +212,12 @@ class MessageTest(WireCase):
         """10 000 contents are one request, 10 001 too many"""
         contents = [content(digest(str(i)), correlation_id=str(i), name=f"invoice-{i}.pdf") for i in range(10_001)]
         request_id = self.post(post_body(*contents[:-1]))
-        self.assertEqual(SignPage(self.portal, request_id).data["documents"]["count"], 10_000)
+        page = SignPage(self.portal, request_id)
+        self.assertEqual(page.data["documents"]["count"], 10_000)
         self.assertEqual(self.fault(post_body(*contents)), ("InvalidParameter", "Contents: more than 10000"))
+        self.assertEqual(self.fault(verify_body(*[(digest("a"), "AAAA")] * 10_001)), ("InvalidParameter", "Contents: more than 10000"))
 
+    @unittest.skipIf(ON_POSTGRESQL, "no database has a part in it, and it takes half a minute")
     def test_a_client_that_stalls_holds_up_nobody(self):
         """silent, stalled in the header, stalled in the body or dripping: each ends in time, and others are answered meanwhile"""
         body = envelope(post_body())
@@ -342,6 +360,22 @@ class CallerTest(WireCase):
                 self.assertTrue(reason.startswith("Invalid authentication certificate provided"), reason)
                 self.assertIn(words, reason)
         self.assertEqual(self.s_client(self.shop)[0].split()[1], "200")
+
+    def test_operators_are_told_the_rule(self):
+        """`consumer test` lets in whom the service does, and else names the rule that refuses in the service's own words; PEM and DER"""
+        callers = {"shop": self.shop, **{name: getattr(self, name) for name in ("expired", "own", "stranger", "forged", "unknown", "idle", "foreign")}}
+        for name, consumer in callers.items():
+            with self.subTest(name):
+                der = self.folder / f"{name}.cer"
+                der.write_bytes(der_of(consumer[0]))
+                told = [self.portal.command("consumer", "test", "--cert", file, "--from", "127.0.0.1", check=False) for file in (consumer[0], der)]
+                self.assertEqual(*[(ran.returncode, ran.stdout, ran.stderr) for ran in told])
+                if name == "shop":
+                    self.assertEqual((told[0].returncode, told[0].stdout), (0, "let in as shop (Test shop)\n"))
+                else:
+                    self.assertEqual((told[0].returncode, told[0].stderr), (1, "signet-portal: {}: {}\n".format(*self.fault(post_body(), consumer=consumer))))
+        from_there = self.portal.command("consumer", "test", "--cert", self.foreign[0], "--from", "192.0.2.1")
+        self.assertEqual(from_there.stdout, "let in as foreign (Foreign)\n")
 
     def test_old_tls_is_refused(self):
         """TLS 1.2 and 1.3 with a client certificate, nothing older"""
@@ -570,6 +604,16 @@ class RegisterTest(WireCase):
         self.assertEqual(self.told("add", "numbered", *words)[0], 1, "a number without its CA")
         self.assertEqual(self.told("add", "numbered", *words, "--ca", self.portal.sandbox / "sandbox-ca.pem"), (0, "registered numbered"))
         self.soon("let in", certificate)
+
+    def test_by_a_cer_in_der(self):
+        """a certificate may be registered as the .cer that authorities hand out: DER, or PEM under that name"""
+        for number, form in enumerate((der_of, lambda file: file.read_bytes())):
+            certificate = make_certificate(self.folder, f"handed{number}", self.authority())
+            cer = self.folder / f"handed{number}.cer"
+            cer.write_bytes(form(certificate[0]))
+            words = ["--name", "Handed", "--address", "127.0.0.1", "--return-url", RETURN_URL, "--active", "--certificate", cer]
+            self.assertEqual(self.told("add", f"handed{number}", *words), (0, f"registered handed{number}"))
+            self.soon("let in", certificate)
 
     def test_the_listing_for_programs(self):
         """`--json` prints an object a line, with everything that is registered"""

@@ -51,7 +51,7 @@ struct Configuration {
 
   struct Instrument {
     std::string id;                 // "moldsign": what e-services name
-    std::string kind;               // "token", "sandbox" or "mobile"
+    std::string kind;               // "token", "sandbox" or "mobile" (which only a sandbox simulates)
     std::filesystem::path issuers;  // token: only certificates issued by these; empty: any that is trusted
   };
   std::vector<Instrument> instruments;  // in the order in which people see them

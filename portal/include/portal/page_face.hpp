@@ -47,6 +47,7 @@ class PageFace {
   struct Instrument {
     std::string id, kind;
     std::vector<pki::Certificate> issuers;
+    std::string_view unavailable = {};  // why nobody can sign with it here, a word of pages/README.md; empty: they can
   };
   struct Options {
     std::string public_url;
@@ -88,7 +89,7 @@ class PageFace {
   Object state_of(const StoredRequest& request, const PageToken& token);
   const Instrument* instrument(std::string_view id) const;
   std::optional<Consumer> served_consumer(const StoredRequest& request) const;
-
+  const Instrument* shown_instrument(std::string_view id) const;
   const Instrument* instrument_of_kind(std::string_view kind, std::string_view named) const;
 
   Options options_;

@@ -411,9 +411,13 @@ export class SignPage {
   private async giveUp(): Promise<void> {
     const reason = giveUpReason(this.state.problem);
     this.go("work", { phase: "giving_up", waiting: null, invalid: undefined });
+    const { batch } = this;
     this.forgetBatch();
     this.abort = new AbortController();
     try {
+      await batch?.settled(); // what was made until then is kept
+      await this.saver.idle();
+      if (this.status !== "pending") return await this.end();
       await this.claim.guarded(() => this.portal.call("give_up", { key: this.claim.key, reason }));
       await this.end();
     } catch (error) {

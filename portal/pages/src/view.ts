@@ -123,7 +123,8 @@ export class SignView {
     this.count();
     document.title = `${texts.heading} – Signet`;
     this.instruments();
-    const kind = instrumentOf(this.data, instrument)?.kind;
+    const chosen = instrumentOf(this.data, instrument);
+    const kind = chosen?.available === true ? chosen.kind : undefined;
     say("notice", notice === undefined ? undefined : texts[notice]);
     show("msisdn-field", kind === "mobile");
     show("sandbox-fields", kind === "sandbox");

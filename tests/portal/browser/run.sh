@@ -28,4 +28,8 @@ if [ "${3:-}" = public ]; then
   exec /usr/bin/python3 "$here/site.py" --public 203.0.113.10 "$bin" xvfb-run -a -s "-screen 0 1280x1000x24" node --test "$here/public.test.mjs"
 fi
 [ -z "${SIGNET_SCREENSHOTS:-}" ] || exec /usr/bin/python3 "$here/site.py" --expire-after-s 60 "$bin" node "$here/pictures.mjs"
-exec /usr/bin/python3 "$here/site.py" "$bin" node --test ${SIGNET_TEST_ONLY:+--test-name-pattern "$SIGNET_TEST_ONLY"} "$here/tc_funct.test.mjs"
+files=("$here/tc_funct.test.mjs")
+[ "$SIGNET_TEST_BROWSER" = firefox ] || files+=("$here/troubles.test.mjs")
+# One after another: there is one person.
+# shellcheck disable=SC2016  # a script for another shell
+exec /usr/bin/python3 "$here/site.py" "$bin" bash -c 'status=0; for file; do node --test ${SIGNET_TEST_ONLY:+--test-name-pattern "$SIGNET_TEST_ONLY"} "$file" || status=1; done; exit $status' files "${files[@]}"

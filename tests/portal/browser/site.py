@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Starts what the portal's demonstration starts (demo/portal_site.py), in a network namespace, with a person at the dialogs who does
-as a file says, and runs COMMAND beside it.
+as a file says, and runs COMMAND beside it. The token has a second certificate, of another CA: that of the identity card.
 
 usage: site.py [--public ADDRESS] [--expire-after-s N] BIN COMMAND [ARGUMENT…]
 
@@ -8,27 +8,103 @@ usage: site.py [--public ADDRESS] [--expire-after-s N] BIN COMMAND [ARGUMENT…]
   --expire-after-s N  how long a request waits to be signed
 
 COMMAND finds in its environment SIGNET_SITE_ESERVICE, SIGNET_SITE_PORTAL (addresses), SIGNET_SITE_CA (of their certificates) and
-SIGNET_SITE_PERSON, a folder: what the file `answer` there says (sign, cancel) is what the person does at a dialog, `dialogs` has a
-line for each.
+SIGNET_SITE_PERSON, a folder: what the file `answer` there says (sign, cancel, cancel-pin) is what the person does at a dialog, `dialogs`
+has a line for each, and of several certificates the person takes the one whose description holds what the file `certificate` says.
+By POST to SIGNET_SITE_CONTROL/WHAT/NAME programs end and start again: WHAT is end, kill (SIGKILL) or start, NAME portal, agent or tsa; the
+token is taken out and put back by end and start too. SIGNET_SITE_AGENT is the agent's address, SIGNET_SITE_BIN has the programs, SIGNET_SITE_JOURNAL is the agent's journal.
 
 Exit code: COMMAND's; 77 (1 where CI=true) when this machine cannot run it.
 """
 import argparse
+import contextlib
+import http.server
 import importlib.util
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(HERE.parent), str(ROOT / "demo")]
 from portal_bench import cannot_run  # noqa: E402
-from portal_site import Site, softhsm  # noqa: E402
+from portal_site import ENDS_WITHIN_S, Site, softhsm  # noqa: E402
+from second_issuer import add_signer  # noqa: E402
 
 PIN = "482913"
+PROGRAMS = {"portal": "signet-portal", "agent": "signetd", "tsa": "time stamp authority"}
+
+
+class DisturbedSite(Site):
+    """One whose programs end and start again, and whose `nationalid` has an issuer of its own."""
+
+    def _register_shop(self):
+        shutil.copytree(self.work / "second", self.trust, dirs_exist_ok=True)
+        super()._register_shop()
+
+    def _portal_settings(self):
+        ours = f'id = "nationalid"\nissuers = "{self.trust}"'
+        settings = super()._portal_settings()
+        if ours not in settings:
+            raise AssertionError(settings)
+        return settings.replace(ours, f'id = "nationalid"\nissuers = "{self.work}/second"').replace(
+            f'id = "moldsign"\nissuers = "{self.trust}"', f'id = "moldsign"\nissuers = "{self.work}/pki/demo-ca.pem"')
+
+    def end(self, name, number):
+        if name == "token":
+            self._tokens().rename(self._tokens(out=True))
+            self._tokens().mkdir()
+            self._end_token_hosts()
+            return
+        (entry,) = [one for one in self._running if one[0] == PROGRAMS[name]]
+        self._running.remove(entry)
+        entry[1].send_signal(number)
+        entry[1].wait(ENDS_WITHIN_S)
+        if entry[1].stdout:
+            entry[1].stdout.close()
+
+    def start(self, name):
+        if name == "token":
+            self._tokens().rmdir()
+            self._tokens(out=True).rename(self._tokens())
+            self._end_token_hosts()
+            return
+        {"portal": self._start_portal, "agent": self._start_agent, "tsa": self._start_time_stamps}[name]()
+
+    def _tokens(self, out=False):
+        return pathlib.Path(self.softhsm).parent / ("tokens.out" if out else "tokens")
+
+    def _end_token_hosts(self):
+        """SoftHSM looks at its tokens only when it starts: what a vendor's module does that sees the reader."""
+        (agent,) = [process for name, process in self._running if name == "signetd"]
+        hosts = subprocess.run(["pgrep", "-P", str(agent.pid), "signet-token"], capture_output=True, text=True, check=False).stdout.split()
+        for host in hosts:
+            with contextlib.suppress(ProcessLookupError):  # it found out, and has ended
+                os.kill(int(host), signal.SIGKILL)
+
+
+def controlled(site):
+    """The address at which the test disturbs it. One thread for all: what it starts ends with it."""
+    class Control(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            _, what, name = self.path.split("/")
+            if what == "start":
+                site.start(name)
+            else:
+                site.end(name, {"end": signal.SIGTERM, "kill": signal.SIGKILL}[what])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Control)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
 
 
 def look_at_machine():
@@ -52,7 +128,7 @@ def in_namespace():
 def person_in(folder):
     """The pinentry program of a person who is told what to do in that folder."""
     folder.mkdir()
-    for name, text in (("pin", PIN + "\n"), ("answer", "sign"), ("dialogs", "")):
+    for name, text in (("pin", PIN + "\n"), ("answer", "sign"), ("certificate", "Signet Demo CA"), ("dialogs", ""), ("cancelled", "")):
         (folder / name).write_text(text)
     pinentry = folder / "pinentry"
     pinentry.write_text(f'#!/bin/sh\nexec "{ROOT}/tests/browser/pinentry" "{folder}"\n')
@@ -77,8 +153,10 @@ def main():
     with tempfile.TemporaryDirectory(prefix="site-") as work:
         person = pathlib.Path(work) / "person"
         pinentry = person_in(person)
-        with Site(options.bin, pathlib.Path(work) / "site", person / "pin", pinentry, options.public, options.public, expire_after_s=options.expire_after_s) as site:
-            found = {"ESERVICE": site.shop, "PORTAL": site.pages, "CA": site.tls.ca, "PERSON": person}
+        place = pathlib.Path(work) / "site"
+        add_signer(options.bin, place / "pki", place / "second")
+        with DisturbedSite(options.bin, place, person / "pin", pinentry, options.public, options.public, expire_after_s=options.expire_after_s) as site:
+            found = {"ESERVICE": site.shop, "PORTAL": site.pages, "CA": site.tls.ca, "PERSON": person, "BIN": site.bin, "AGENT": f"http://127.0.0.1:{site.agent_port}", "JOURNAL": site.work / "journal", "CONTROL": controlled(site)}
             environment = {**os.environ, **{f"SIGNET_SITE_{name}": str(value) for name, value in found.items()}}
             status = subprocess.run(options.command, env=environment, check=False).returncode
             if status != 0:

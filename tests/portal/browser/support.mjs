@@ -8,15 +8,23 @@ import { chromium, firefox } from "../../browser/node_modules/playwright-core/in
 export const ESERVICE = process.env.SIGNET_SITE_ESERVICE;
 export const PORTAL = process.env.SIGNET_SITE_PORTAL;
 export const PERSON = process.env.SIGNET_SITE_PERSON;
+export const BIN = process.env.SIGNET_SITE_BIN;
+export const JOURNAL = process.env.SIGNET_SITE_JOURNAL;
 export const BROWSER = process.env.SIGNET_TEST_BROWSER ?? "chromium";
 
 const KINDS = {
   chromium: { type: chromium, executablePath: process.env.SIGNET_TEST_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] },
   // Debian's own, which playwright-core drives by WebDriver BiDi under this name. Its questions in windows of its own, whether to leave the
-  // page and whether to send the form again, do not reach a test: yes.
+  // page and whether to send the form again, do not reach a test: yes. A page that comes out of its cache for Back never loads, to playwright.
   firefox: { type: firefox, executablePath: process.env.SIGNET_TEST_FIREFOX ?? "/usr/bin/firefox-esr", channel: "moz-firefox",
-    firefoxUserPrefs: { "dom.disable_beforeunload": true, "dom.confirm_repost.testing.always_accept": true } },
+    firefoxUserPrefs: { "browser.sessionhistory.max_total_viewers": 0, "dom.disable_beforeunload": true, "dom.confirm_repost.testing.always_accept": true } },
 };
+
+/** Ends, kills or starts what stands behind the page (site.py). */
+export async function site(what, name) {
+  const { status } = await fetch(`${process.env.SIGNET_SITE_CONTROL}/${what}/${name}`, { method: "POST" });
+  if (status !== 204) throw new Error(`${what} ${name}: ${status}`);
+}
 
 function kind() {
   const { type, ...options } = KINDS[BROWSER];
@@ -29,6 +37,14 @@ export async function openBrowser() {
   const browser = await type.launch({ headless: true, ...options });
   console.log(`# ${BROWSER} ${browser.version()}`);
   return browser;
+}
+
+/** One that can be killed: `kill` ends its process as a crash does. */
+export async function openMortalBrowser() {
+  const { type, options } = kind();
+  const server = await type.launchServer({ headless: true, ...options });
+  const browser = await type.connect(server.wsEndpoint());
+  return { browser, kill: () => server.kill() };
 }
 
 /** A person's browser with a profile of its own, which trusts the CA of the site's servers; `close` ends and removes it. */

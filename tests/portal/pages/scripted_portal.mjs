@@ -45,6 +45,7 @@ export class ScriptedPortal {
    *   claim_ms: 30000        how long a claim lasts;  filter: {..};  level: "b"
    *   refusing: Map number → code, used up by the first refusal;  save_fails: n    calls that break off
    *   claim_fails: {code}    once;  phone: [answers of `state`, in order];  simulated: true    the phone is
+   *   save_ms: n             how long a `save` takes
    *   slow: true             the sandbox's outcome comes with the second `state`;  wrong_signer: true    what it signs is refused
    */
   add({ count = 3, signed = 0, relay_state = "relay", no_return = false, data = {}, ...script } = {}) {
@@ -155,6 +156,7 @@ export class ScriptedPortal {
         return this.#json(response, { items: request.items.filter(({ number }) => !request.signatures.has(number) && number > (params.after ?? 0)).slice(0, Math.min(params.count, request.page ?? 5_000)) });
       case "save": {
         if (!mine) return this.#refuse(response, 409, "held");
+        if (request.save_ms !== undefined) await new Promise((resolve) => setTimeout(resolve, request.save_ms));
         if (request.save_fails > 0) {
           request.save_fails -= 1;
           return socket.destroy();

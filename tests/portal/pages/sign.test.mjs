@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { FakeAgent } from "../../../web-bridge/sdk/test/fake_agent.mjs";
-import { agentFor, FAILED_CALLS, FAILED_CONNECTIONS, headed, noAgent, open, openPortalBench } from "./support.mjs";
+import { agentFor, byKeyboard, FAILED_CALLS, FAILED_CONNECTIONS, headed, noAgent, open, openPortalBench } from "./support.mjs";
 
 let bench;
 before(async () => {
@@ -85,10 +85,10 @@ test("the form says for whom, what, for whom else, and its list can be searched"
 
 test("the instrument is chosen; one that is not available says why; none chosen is told", async (t) => {
   await agentFor(t, bench);
-  const request = bench.server.add({ data: { instruments: [...INSTRUMENTS, { id: "mobile", kind: "mobile", available: false, reason: "not_configured" }] } });
+  const request = bench.server.add({ data: { instruments: [...INSTRUMENTS, { id: "mobile", kind: "mobile", available: false, reason: "no_phones" }] } });
   const page = await open(t, bench, `/${request.id}`);
   const unavailable = page.locator("label.choice", { hasText: "Mobile signature" });
-  assert.ok((await unavailable.textContent()).includes("Not available on this portal."));
+  assert.ok((await unavailable.textContent()).includes("This portal is connected to no mobile operator."));
   assert.ok(await unavailable.locator("input").isDisabled());
   await sign(page);
   assert.equal(await page.locator("#instrument-error").textContent(), "Choose what you sign with.");
@@ -100,6 +100,21 @@ test("the instrument is chosen; one that is not available says why; none chosen 
   await back(page);
   assert.equal(calls(request, "claim")[0].params.instrument, "nationalid");
   assert.match(calls(request, "claim")[0].params.key, /^[0-9a-f]{32}$/);
+});
+
+test("an instrument that the e-service named and that is not available: the reason in each language, nothing to fill in, and only the way out", async (t) => {
+  const mobile = { id: "mobile", kind: "mobile", available: false, reason: "no_phones" };
+  const request = bench.server.add({ data: { instruments: [...INSTRUMENTS, mobile], instrument: "mobile", msisdn: "37369123456" } });
+  const page = await open(t, bench, `/${request.id}`);
+  for (const [language, reason] of [["ro", "niciun operator"], ["ru", "мобильным оператором"], ["en", "no mobile operator"]]) {
+    await page.locator(`[data-language=${language}]`).click();
+    assert.ok((await page.locator("#instruments").textContent()).includes(reason), language);
+  }
+  assert.equal(await page.getByLabel("Phone number").isVisible(), false);
+  assert.ok(await page.locator("#sign").isDisabled());
+  await page.getByRole("button", { name: "Give up signing" }).click();
+  await back(page);
+  assert.deepEqual([request.reason, calls(request, "claim")], ["user_cancelled", []]);
 });
 
 test("the e-service's instrument is not asked for", async (t) => {
@@ -551,6 +566,35 @@ test("everything can be done with the keyboard", async (t) => {
   assert.equal(reached.at(-1), "sign", reached.join(" · "));
   await page.keyboard.press("Enter");
   await back(page);
+});
+
+test("what stopped it, the end, and the way back can be done with the keyboard alone", async (t) => {
+  await agentFor(t, bench, { consents: [true, { code: "pin_incorrect", who: "person", tries_left: 2 }, { code: "pin_locked", who: "person" }] });
+  const request = bench.server.add();
+  const page = await open(t, bench, `/${request.id}`, { before_load: () => { HTMLFormElement.prototype.submit = () => {}; } });
+  await byKeyboard(page, "sign");
+  await headed(page, "Wrong PIN");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "problem-heading");
+  await byKeyboard(page, "again");
+  await headed(page, "The PIN is locked");
+  await byKeyboard(page, "give-up");
+  await headed(page, "The documents were not signed");
+  assert.deepEqual([request.status, request.reason], ["failure", "pin_locked"]);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "ended-heading");
+  await byKeyboard(page, "return-button");
+  await leaves(page);
+});
+
+test("results on their way when the person gives up are kept, and none comes after the end", async (t) => {
+  await agentFor(t, bench, { chunk: 5, pauseAfter: { results: 20, code: "token_removed" } });
+  const request = bench.server.add({ count: 50, save_ms: 300 });
+  const page = await open(t, bench, `/${request.id}`);
+  await sign(page);
+  await headed(page, "The signing device was taken out");
+  await page.getByRole("button", { name: "Give up signing" }).click();
+  await back(page);
+  assert.deepEqual([request.status, request.signatures.size], ["failure", 20]);
+  assert.equal(request.calls.map(({ call }) => call).filter((call) => call === "save" || call === "give_up").at(-1), "give_up");
 });
 
 test("progress is told politely, not at every step", async (t) => {

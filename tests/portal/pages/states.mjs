@@ -3,7 +3,7 @@ import { FAILED_CALLS, FAILED_CONNECTIONS } from "./support.mjs";
 
 const INSTRUMENTS = [
   ...["moldsign", "nationalid", "securesign", "tax"].map((id) => ({ id, kind: "token", available: true, reason: "" })),
-  { id: "mobile", kind: "mobile", available: false, reason: "not_configured" },
+  { id: "mobile", kind: "mobile", available: false, reason: "no_phones" },
   { id: "sandbox", kind: "sandbox", available: true, reason: "" },
 ];
 const NAMES = ["Contract de prestări servicii nr. 118.pdf", "Счёт за ноябрь 2026.pdf", null, "Proces-verbal de recepție a lucrărilor de reparație capitală, etapa a doua, semnat de comisie.docx"];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
-import { headed, open, openPortalBench } from "./support.mjs";
+import { byKeyboard, headed, open, openPortalBench } from "./support.mjs";
 
 let bench;
 before(async () => {
@@ -27,6 +27,18 @@ test("the document is hashed here as the signature says, and only the digest goe
     await headed(page, "The signature is valid");
     assert.deepEqual(bench.server.verified.at(-1), { signature: xml(uri), algorithm, digest: createHash(algorithm).update("the document").digest("base64"), language: "en" });
   }
+});
+
+test("a signature is verified with the keyboard alone", async (t) => {
+  bench.server.verdict = { signatures: [VALID] };
+  const page = await open(t, bench, "/verify");
+  for (const [id, chosen] of [["signature-file", file("a.xml", xml())], ["document-file", file("a.pdf", "the document")]]) {
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), byKeyboard(page, id)]);
+    await chooser.setFiles(chosen);
+  }
+  await byKeyboard(page, "verify-submit");
+  await headed(page, "The signature is valid");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "verdict-heading");
 });
 
 test("yes and no are big, with the signer and the time; a change of the files takes the verdict away", async (t) => {

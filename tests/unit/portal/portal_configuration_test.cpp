@@ -64,6 +64,8 @@ TEST_CASE("what is missing or wrong is named with its line") {
   CHECK(problem(without(least, "certificate = \"/etc/a.pem\"\nkey = \"/etc/a.key\"\n")).find("api.certificate") !=
         std::string::npos);
   CHECK(problem(least + "kind = \"sandbox\"\n").find("sandbox.folder") != std::string::npos);
+  CHECK(problem(least + "[[instruments]]\nid = \"mobile\"\n").find("kind = \"mobile\"") != std::string::npos);
+  CHECK(problem(least + "[[instruments]]\nid = \"mobile\"\nkind = \"mobile\"\n").empty());
   CHECK(problem(least + "[[instruments]]\nid = \"moldsign\"\n").find("twice") != std::string::npos);
   CHECK(problem(least + "[[instruments]]\nid = \"other\"\n").find("need an id") != std::string::npos);
   CHECK(problem("unknown = 1\n" + least).find("line 1: unknown key") != std::string::npos);

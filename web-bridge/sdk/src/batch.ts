@@ -199,6 +199,11 @@ export class Batch {
     await this.call("batch.close").catch(() => undefined); // forgotten anyway, ten minutes after the connection
   }
 
+  /** Resolves when the page is done with all results that came until now, also of a closed batch. Not to be awaited in `onResult`. */
+  async settled(): Promise<void> {
+    await this.queue;
+  }
+
   /** Events of this batch; called by the agent's connection. */
   take({ event, params }: WireEvent): void {
     switch (event) {
