@@ -8,9 +8,12 @@
 
 namespace signet::portal {
 
+// Waits for the answer of a call to the store. The main thread.
 template <class T>
 base::Result<T> done(boost::asio::awaitable<base::Result<T>> call) {
-  boost::asio::io_context io;
+  // To the end of the program: the thread that answers may still be at it after its answer was heard.
+  static boost::asio::io_context io;
+  io.restart();
   std::optional<base::Result<T>> result;
   const auto run = [](boost::asio::awaitable<base::Result<T>> made,
                       std::optional<base::Result<T>>& to) -> boost::asio::awaitable<void> { to = co_await std::move(made); };
