@@ -8,7 +8,7 @@ using namespace signet::web_bridge;
 
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string as_json(std::string_view text) {
   std::string out;
   append_json_string(out, text);
   return out;
@@ -17,12 +17,12 @@ std::string quoted(std::string_view text) {
 }  // namespace
 
 TEST_CASE("a JSON string is escaped as RFC 8259 wants it and no more") {
-  CHECK(quoted("") == "\"\"");
-  CHECK(quoted("Ștefan / 'a' <b>") == "\"Ștefan / 'a' <b>\"");
-  CHECK(quoted("a\"b\\c") == R"("a\"b\\c")");
-  CHECK(quoted("\n\r\t\b\x1f") == R"("\n\r\t\u0008\u001f")");
-  CHECK(quoted(std::string_view("\0", 1)) == R"("\u0000")");
-  CHECK(quoted("\x7f\x20") == "\"\x7f\x20\"");
+  CHECK(as_json("") == "\"\"");
+  CHECK(as_json("Ștefan / 'a' <b>") == "\"Ștefan / 'a' <b>\"");
+  CHECK(as_json("a\"b\\c") == R"("a\"b\\c")");
+  CHECK(as_json("\n\r\t\b\x1f") == R"("\n\r\t\u0008\u001f")");
+  CHECK(as_json(std::string_view("\0", 1)) == R"("\u0000")");
+  CHECK(as_json("\x7f\x20") == "\"\x7f\x20\"");
 }
 
 TEST_CASE("wherever a character stands that is escaped, the text comes back whole") {
@@ -31,7 +31,7 @@ TEST_CASE("wherever a character stands that is escaped, the text comes back whol
       for (std::size_t at = 0; at < size; ++at) {
         std::string text(size, 'x');
         text[at] = special;
-        CHECK(boost::json::parse(quoted(text)).as_string() == text);
+        CHECK(boost::json::parse(as_json(text)).as_string() == text);
       }
     }
   }
@@ -44,7 +44,7 @@ TEST_CASE("texts of all kinds of bytes come back whole") {
   for (int i = 0; i < 3000; ++i) {
     std::string text;
     for (std::size_t n = random() % 30; n > 0; --n) text += pieces[random() % 14];
-    CHECK(boost::json::parse(quoted(text)).as_string() == text);
+    CHECK(boost::json::parse(as_json(text)).as_string() == text);
   }
 }
 
