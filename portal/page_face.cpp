@@ -543,7 +543,7 @@ awaitable<PageReply> PageFace::release(PageToken token, Object parameters) {
 awaitable<PageReply> PageFace::give_up(PageToken token, Object parameters) {
   const auto reason = text_of(parameters, "reason").value_or("");
   if (reason.empty() || reason.size() > 40 || reason.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") != std::string::npos)
-    co_return error_reply(400, "parameter_invalid", "reason: one of the sdk's codes");
+    co_return error_reply(400, "parameter_invalid", "reason: at most 40 of a-z and _");
   const auto outcome = co_await ports_.store->give_up(
       Claim{token.request_id, *key_of(parameters), ports_.now(), ports_.now() + claim_lasts}, reason);
   if (!outcome) co_return unavailable();

@@ -38,7 +38,7 @@ std::string play_from(const boost::json::object& parameters, Simulation::Play& p
   play.idnp = text_of(parameters, "idnp").value_or("");
   if (!play.idnp.empty() && !is_idnp(play.idnp)) return "idnp: 13 digits";
   play.reason = text_of(parameters, "reason").value_or("");
-  if (!is_code(play.reason)) return "reason: one of the sdk's codes";
+  if (!is_code(play.reason)) return "reason: at most 40 of a-z and _";
   const auto delay = number_of(parameters, "delay_ms");
   if (!is_number_or_absent(parameters, "delay_ms") || (delay && (*delay < 0 || *delay > Simulation::longest_delay.count())))
     return "delay_ms: 0 to 600000";

@@ -338,7 +338,7 @@ export class SignView {
   }
 
   private nameOf(index: number): string {
-    return this.state.names.get(index) ?? this.data.documents.names?.[index - 1] ?? this.texts.document(number(this.state.language, index));
+    return this.state.names.get(index) ?? this.data.documents.names?.[index] ?? this.texts.document(number(this.state.language, index + 1));
   }
 
   // Ends

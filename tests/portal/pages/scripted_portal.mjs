@@ -50,7 +50,7 @@ export class ScriptedPortal {
    */
   add({ count = 3, signed = 0, relay_state = "relay", no_return = false, data = {}, ...script } = {}) {
     const id = randomBytes(16).toString("hex");
-    const items = Array.from({ length: count }, (_, index) => ({ number: index + 1, name: `invoice-${index + 1}.pdf`, algorithm: "sha256", digest: createHash("sha256").update(`document ${index + 1}`).digest("base64") }));
+    const items = Array.from({ length: count }, (_, index) => ({ number: index, name: `invoice-${index + 1}.pdf`, algorithm: "sha256", digest: createHash("sha256").update(`document ${index + 1}`).digest("base64") }));
     const request = {
       id, items, token: randomBytes(16).toString("hex"), signatures: new Map(), status: "pending", reason: undefined, claim: undefined, calls: [],
       save_fails: 0, refusing: new Map(), claim_ms: 30_000, phone: [], ...script,
@@ -153,7 +153,7 @@ export class ScriptedPortal {
           certificates: request.filter ?? {}, ...(request.level === undefined ? {} : { level: request.level }) });
       case "contents":
         if (!mine) return this.#refuse(response, 409, "held");
-        return this.#json(response, { items: request.items.filter(({ number }) => !request.signatures.has(number) && number > (params.after ?? 0)).slice(0, Math.min(params.count, request.page ?? 5_000)) });
+        return this.#json(response, { items: request.items.filter(({ number }) => !request.signatures.has(number) && number > (params.after ?? -1)).slice(0, Math.min(params.count, request.page ?? 5_000)) });
       case "save": {
         if (!mine) return this.#refuse(response, 409, "held");
         if (request.save_ms !== undefined) await new Promise((resolve) => setTimeout(resolve, request.save_ms));

@@ -86,8 +86,8 @@ export const STATES = {
   },
   refused: {
     request: { count: 60 },
-    refusing: () => new Map([[3, "certificate_refused"], ...[11, 12, 13, 14, 15, 16, 17].map((number) => [number, "revocation_unknown"])]),
-    agent: { failing: new Map([["20", "token_failed"]]) },
+    refusing: () => new Map([[2, "certificate_refused"], ...[10, 11, 12, 13, 14, 15, 16].map((number) => [number, "revocation_unknown"])]),
+    agent: { failing: new Map([["19", "token_failed"]]) },
     go: async (page) => {
       await sign(page);
       await shown(page, "reasons");
