@@ -8,6 +8,12 @@
 
 namespace signet::portal {
 
+// What waits on one context may hold timers and sockets of another: all are shut down before any is destroyed.
+struct IoContext : boost::asio::io_context {
+  IoContext() : io_context(1) {}
+  using execution_context::shutdown;  // destroys what waits, and leaves what it has to be destroyed later
+};
+
 // Threads with an io_context each, for net::HttpServer's lanes. An exception that leaves one of their handlers ends the process.
 class Lanes {
  public:
@@ -24,16 +30,21 @@ class Lanes {
     for (const auto& lane : lanes_) all.emplace_back(lane->io.get_executor());
     return all;
   }
-  // Ends the threads; what waits on them is not gone on with, and is destroyed with this object.
+  // Ends the threads; what waits on them is not gone on with.
   void stop() {
     for (const auto& lane : lanes_) lane->io.stop();
     for (const auto& lane : lanes_)
       if (lane->thread.joinable()) lane->thread.join();
   }
 
+  // After stop(): destroys what waits.
+  void shutdown() {
+    for (const auto& lane : lanes_) lane->io.shutdown();
+  }
+
  private:
   struct Lane {
-    boost::asio::io_context io{1};
+    IoContext io;
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
     std::thread thread;
   };

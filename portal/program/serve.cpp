@@ -115,8 +115,8 @@ class Portal {
   base::Result<pki::TrustMaterial> signer_trust() const;
 
   Configuration configuration_;
-  asio::io_context io_{1};  // outlives all that answers to it, as do the lanes
-  Lanes lanes_;             // of the API; all else is on io_
+  IoContext io_;  // outlives all that answers to it, as do the lanes
+  Lanes lanes_;   // of the API; all else is on io_
   std::unique_ptr<Store> store_;
   asio::thread_pool workers_{1};  // folders, the sandbox's signatures
   asio::thread_pool readers_{large_messages_at_once};
@@ -512,6 +512,8 @@ int Portal::run() {
     pool->stop();  // nobody waits any more for what was not begun
     pool->join();
   }
+  lanes_.shutdown();
+  io_.shutdown();
   spdlog::info("stopped");
   return 0;
 }
