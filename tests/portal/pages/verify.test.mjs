@@ -68,7 +68,7 @@ test("a fingerprint may be pasted; one of the wrong length is told", async (t) =
   await page.getByText("I have only the document's fingerprint").click();
   await page.getByLabel("Fingerprint (hash)").fill("abcd");
   await verify(page);
-  assert.match(await page.locator("#digest-error").textContent(), /^This is no SHA fingerprint/);
+  await page.locator("#digest-error", { hasText: /^This is no SHA fingerprint/ }).waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.id), "digest");
   await page.getByLabel("Fingerprint (hash)").fill("ab".repeat(64));
   await verify(page);
@@ -81,7 +81,7 @@ test("what is no signature file is told here and sent nowhere", async (t) => {
   const page = await open(t, bench, "/verify", { complaints: ["Applying inline style violates"] });
   const before = bench.server.verified.length;
   await verify(page);
-  assert.equal(await page.locator("#signature-error").textContent(), "Choose the signature's file.");
+  await page.locator("#signature-error", { hasText: "Choose the signature's file." }).waitFor();
   await page.locator("#signature-file").setInputFiles(file("a.pdf", "%PDF-1.7"));
   await verify(page);
   await page.locator("#signature-error", { hasText: "is no XML" }).waitFor();
