@@ -15,13 +15,15 @@ import sys
 import tempfile
 import time
 
+from thread_reports import thread_reports
+
 HERE = pathlib.Path(__file__).resolve().parent
 SOFTHSM = pathlib.Path("/usr/lib/softhsm/libsofthsm2.so")
 PIN = "threads-1"
 
 
-def sign_with_all_threads(binaries, folder, reports, processes):
-    environment = dict(os.environ, TSAN_OPTIONS=f"log_path={reports}/tsan", HOME=str(folder), XDG_STATE_HOME=str(folder / "state"))
+def sign_with_all_threads(binaries, folder, processes):
+    environment = dict(os.environ, HOME=str(folder), XDG_STATE_HOME=str(folder / "state"))
 
     def signet(*words):
         command = [str(binaries / "signet"), "--config", str(config), *map(str, words)]
@@ -105,18 +107,14 @@ def sign_with_all_threads(binaries, folder, reports, processes):
 
 
 def main(binaries, folder):
-    reports = folder / "reports"
-    reports.mkdir()
     processes = []
-    try:
-        sign_with_all_threads(binaries, folder, reports, processes)
-    finally:
-        for process in processes:
-            process.terminate()
-            process.wait(60)
-        for report in sorted(reports.iterdir()):
-            print(report.read_text(), file=sys.stderr)
-    return 1 if any(reports.iterdir()) else 0
+    with thread_reports(folder):
+        try:
+            sign_with_all_threads(binaries, folder, processes)
+        finally:
+            for process in processes:
+                process.terminate()
+                process.wait(60)
 
 
 if __name__ == "__main__":
@@ -126,4 +124,4 @@ if __name__ == "__main__":
         print("threads: SoftHSM2 is missing", file=sys.stderr)
         sys.exit(1 if os.environ.get("CI") == "true" else 77)
     with tempfile.TemporaryDirectory(prefix="signet-threads-") as place:
-        sys.exit(main(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(place)))
+        main(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(place))

@@ -6,7 +6,6 @@ usage: threads.py BIN_FOLDER
 Callers of several connections post, have signed, fetch and verify, while pages are opened, consumers come and go, the folders of
 trust change and metrics are read; then it is told to stop in the midst of it. Exit: 0 nothing was reported, 1 a data race or a failure.
 """
-import os
 import pathlib
 import re
 import sys
@@ -14,7 +13,9 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from portal_bench import Portal, SignPage
+from thread_reports import thread_reports
 from wire_case import content, digest, envelope, get_body, post_body, verify_body
 
 CALLERS = 6
@@ -73,23 +74,18 @@ def work(portal):
 
 
 def main(binaries, folder):
-    reports = folder / "reports"
-    reports.mkdir()
-    os.environ["TSAN_OPTIONS"] = f"log_path={reports}/tsan"
-    portal = Portal(binaries, folder / "portal", more="")
+    portal = Portal(binaries, folder / "portal")
     portal.configuration.write_text(portal.configuration.read_text().replace("[api]\n", "[api]\nthreads = 3\n"))
-    try:
-        work(portal)
-    finally:
-        if portal.process is not None and portal.process.poll() is None:
-            portal.kill()
-        for report in sorted(reports.iterdir()):
-            print(report.read_text(), file=sys.stderr)
-    return 1 if any(reports.iterdir()) else 0
+    with thread_reports(folder):
+        try:
+            work(portal)
+        finally:
+            if portal.process is not None and portal.process.poll() is None:
+                portal.kill()
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory(prefix="signet-threads-") as place:
-        sys.exit(main(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(place)))
+        main(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(place))

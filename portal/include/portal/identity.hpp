@@ -28,7 +28,8 @@ class Identity {
 
   // AuthenticationFailed with the rule that refuses. `certificate` is DER, null if none was presented. The consumer is as it was
   // when this was asked.
-  std::expected<std::shared_ptr<const Consumer>, Fault> of(const base::Bytes* certificate, const boost::asio::ip::address& from, base::Time now);
+  std::expected<std::shared_ptr<const Consumer>, Fault> of(const base::Bytes* certificate, const boost::asio::ip::address& from,
+                                                           base::Time now);
 
  private:
   // What a certificate is worth, apart from the register: judged again each minute.
