@@ -16,6 +16,9 @@ static_assert(static_cast<int>(SignStatus::pending) == 0 && static_cast<int>(Sig
   "status = 0 AND ((claim_until > :now AND claim_key = :key AND expires_at + 86400 > :now) OR (claim_until <= :now AND " \
   "expires_at > :now))"
 
+// Stands in the row after a release, until another claims: a key that let go does not come back with a call that was on its way.
+std::string released(const std::string& key) { return "released " + key; }
+
 // A statement for each content would be a trip to PostgreSQL for each; SOCI's vectors are no other.
 constexpr std::size_t contents_at_once = 100;
 
@@ -210,8 +213,10 @@ void expire(Connection& connection, const std::string& id, base::Time now) {
 
 ClaimOutcome claim(Connection& connection, const Claim& claim, const std::string& instrument) {
   const auto changed = connection.execute(
-      "UPDATE requests SET claim_key = :key, claim_until = :until, instrument = :instrument WHERE id = :id AND " SIGNET_MAY_SIGN,
+      "UPDATE requests SET claim_key = :key, claim_until = :until, instrument = :instrument "
+      "WHERE id = :id AND claim_key <> :released AND " SIGNET_MAY_SIGN,
       {{"key", claim.key},
+       {"released", released(claim.key)},
        {"until", number_of(claim.until)},
        {"instrument", instrument},
        {"id", claim.request_id},
@@ -220,15 +225,20 @@ ClaimOutcome claim(Connection& connection, const Claim& claim, const std::string
 }
 
 void release(Connection& connection, const std::string& id, const std::string& key) {
-  connection.execute("UPDATE requests SET claim_key = '', claim_until = 0 WHERE id = :id AND status = 0 AND claim_key = :key",
-                     {{"id", id}, {"key", key}});
+  connection.execute("UPDATE requests SET claim_key = :released, claim_until = 0 WHERE id = :id AND status = 0 AND claim_key = :key",
+                     {{"id", id}, {"released", released(key)}, {"key", key}});
 }
 
 SavedResults save(Connection& connection, const Claim& claim, const std::vector<StoredResult>& results) {
   const auto held = connection.rows<Number, Number>(
-      "UPDATE requests SET claim_key = :key, claim_until = :until WHERE id = :id AND " SIGNET_MAY_SIGN
+      "UPDATE requests SET claim_until = CASE WHEN claim_key = :released THEN 0 ELSE :until END, "
+      "claim_key = CASE WHEN claim_key = :released THEN claim_key ELSE :key END WHERE id = :id AND " SIGNET_MAY_SIGN
       " RETURNING contents, results",
-      {{"key", claim.key}, {"until", number_of(claim.until)}, {"id", claim.request_id}, {"now", number_of(claim.now)}});
+      {{"key", claim.key},
+       {"released", released(claim.key)},
+       {"until", number_of(claim.until)},
+       {"id", claim.request_id},
+       {"now", number_of(claim.now)}});
   SavedResults outcome;
   if (held.empty()) {
     outcome.claim = refusal(connection, claim);

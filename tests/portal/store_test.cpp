@@ -185,6 +185,24 @@ TEST_CASE("one key holds a request until its time is over or it lets go") {
   CHECK(at_work.error(at_work.store->claim(claim_of(id, "", 1100, 1200), "t")).value().code == ErrorCode::parameter_invalid);
 }
 
+TEST_CASE("what a page had on its way when it let go is kept, and holds up nobody") {
+  test::OpenStore at_work;
+  const std::string id = at_work.answer(at_work.store->post(new_request(3)));
+  const auto claim = [&](const std::string& key, long long now) {
+    return at_work.answer(at_work.store->claim(claim_of(id, key, now, now + 100), "token"));
+  };
+  CHECK(claim("before", 1100) == ClaimOutcome::claimed);
+  at_work.answer(at_work.store->release(id, "before"));
+  const auto late = at_work.answer(at_work.store->save(claim_of(id, "before", 1101, 1201), {result_of(0)}));
+  CHECK(late.claim == ClaimOutcome::claimed);
+  CHECK(late.saved == 1);
+  CHECK(claim("before", 1102) == ClaimOutcome::held);  // its renewal, overtaken by the release
+  CHECK(at_work.answer(at_work.store->request(id, at(1102)))->claimed_until <= at(1102));
+  CHECK(claim("after", 1103) == ClaimOutcome::claimed);
+  CHECK(at_work.answer(at_work.store->save(claim_of(id, "before", 1104, 1204), {result_of(1)})).claim == ClaimOutcome::held);
+  CHECK(at_work.answer(at_work.store->save(claim_of(id, "after", 1105, 1205), {result_of(1), result_of(2)})).missing == 0);
+}
+
 TEST_CASE("results make a request a success when none is missing") {
   test::OpenStore at_work;
   const std::string id = at_work.answer(at_work.store->post(new_request(3)));

@@ -115,7 +115,8 @@ class Store {
 
   // One update with a condition decides which of several pages, on any instance, signs. The holder goes on past `expires_at` for
   // as long as its claim lives; a new claim needs time that is left. save(), give_up() and expire() claim as claim() does, so
-  // they also succeed where the claim has lapsed and nobody else has come. A key is not empty.
+  // they also succeed where the claim has lapsed and nobody else has come. A key is not empty. One that released the request claims
+  // it no more: what such a page still had on its way to save() or give_up() counts, and keeps nobody else from going on.
   boost::asio::awaitable<base::Result<ClaimOutcome>> claim(Claim claim, std::string instrument);
   boost::asio::awaitable<base::Result<void>> release(std::string request_id, std::string key);
   boost::asio::awaitable<base::Result<SavedResults>> save(Claim claim, std::vector<StoredResult> results);
