@@ -11,7 +11,6 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
@@ -21,6 +20,7 @@
 #include <map>
 
 #include "base/owned.hpp"
+#include "byte_stream.hpp"
 
 namespace signet::net {
 namespace {
@@ -35,7 +35,6 @@ using base::ErrorCode;
 using boost::system::error_code;
 using ParsedRequest = http::request_parser<http::string_body>;
 using Stream = websocket::stream<beast::tcp_stream, false>;  // no deflate: slower on a loopback than what it saves
-using TlsStream = asio::ssl::stream<tcp::socket>;
 using Clock = std::chrono::steady_clock;
 
 // Expected ends are values: every operation gives its error_code.
@@ -104,46 +103,23 @@ std::string http_date(std::time_t time) {
   return text;
 }
 
-http::response<http::string_body> beast_response(HttpResponse&& given, const Form& form) {
-  http::response<http::string_body> response;
-  response.version(form.version);
-  response.result(given.status);
-  response.set(http::field::date, http_date(std::time(nullptr)));
-  for (auto& [name, value] : given.headers) response.insert(name, value);
-  const std::size_t size = given.body.size();
-  if (!form.head_only) response.body() = std::move(given.body);
-  response.content_length(size);
-  response.keep_alive(form.keep_alive);
-  return response;
-}
-
-// In one piece: written as the serializer gives them, head and body would each be a TLS record and a packet.
-template <class AnyStream>
-awaitable<error_code> write(AnyStream& stream, http::response<http::string_body> response) {
-  if (response.body().size() > written_at_once) {
-    const auto [error, size] = co_await http::async_write(stream, response, as_values);
-    co_return error;
-  }
-  std::string bytes;
-  bytes.reserve(response.body().size() + 1024);
-  http::response_serializer<http::string_body> serializer(response);
-  for (error_code error; !serializer.is_done();) {
-    std::size_t taken = 0;
-    serializer.next(error, [&](error_code&, const auto& buffers) {
-      for (const asio::const_buffer buffer : beast::buffers_range_ref(buffers))
-        bytes.append(static_cast<const char*>(buffer.data()), buffer.size());
-      taken = beast::buffer_bytes(buffers);
-    });
-    if (error) co_return error;
-    serializer.consume(taken);
-  }
-  const auto [error, size] = co_await asio::async_write(stream, asio::buffer(bytes), as_values);
-  co_return error;
+// The status line and the fields, with the empty line.
+std::string head_of(const HttpResponse& answer, const Form& form, std::string_view date) {
+  std::string head = form.version == 10 ? "HTTP/1.0 " : "HTTP/1.1 ";
+  head.reserve(512);
+  const auto add = [&head](std::initializer_list<std::string_view> parts) {
+    for (const std::string_view part : parts) head += part;
+  };
+  add({std::to_string(answer.status), " ", http::obsolete_reason(http::int_to_status(answer.status)), "\r\nDate: ", date,
+       "\r\n"});
+  for (const auto& [name, value] : answer.headers) add({name, ": ", value, "\r\n"});
+  add({"Content-Length: ", std::to_string(answer.body.size()), "\r\n"});
+  if (form.keep_alive != (form.version > 10)) add({"Connection: ", form.keep_alive ? "keep-alive" : "close", "\r\n"});
+  return head += "\r\n";
 }
 
 // One step: what the parser takes of the buffer, or more from the stream. What belongs to the next request stays in the buffer.
-template <class AnyStream>
-awaitable<error_code> read_some(AnyStream& stream, beast::flat_buffer& buffer, ParsedRequest& parser, std::size_t at_once) {
+awaitable<error_code> read_some(ByteStream& stream, beast::flat_buffer& buffer, ParsedRequest& parser, std::size_t at_once) {
   if (buffer.size() > 0) {
     error_code error;
     const std::size_t taken = parser.put(buffer.data(), error);
@@ -153,7 +129,7 @@ awaitable<error_code> read_some(AnyStream& stream, beast::flat_buffer& buffer, P
   }
   const std::size_t room = std::min(at_once, buffer.max_size() - buffer.size());
   if (room == 0) co_return http::error::buffer_overflow;
-  const auto [failed, size] = co_await stream.async_read_some(buffer.prepare(room), as_values);
+  const auto [failed, size] = co_await stream.read_some(buffer.prepare(room));
   if (failed) co_return http::error::end_of_stream;  // it ended, or was cut: nobody is there to be answered
   buffer.commit(size);
   co_return error_code{};
@@ -347,11 +323,11 @@ class HttpServer::Lane : public std::enable_shared_from_this<Lane> {
     std::list<Connection>::iterator place_;
   };
 
-  template <class AnyStream>
-  awaitable<void> exchange(AnyStream& stream, Connection& connection);
-  template <class AnyStream>
-  awaitable<void> answer_last(AnyStream& stream, HttpResponse answer, Form form, Connection& connection);
-  awaitable<void> upgrade(tcp::socket& socket, ParsedRequest& parser, bool bytes_follow, Connection& connection);
+  awaitable<void> exchange(ByteStream& stream, Connection& connection);
+  awaitable<error_code> write(ByteStream& stream, HttpResponse answer, Form form);
+  awaitable<void> answer_last(ByteStream& stream, HttpResponse answer, Form form, Connection& connection);
+  std::string_view date();
+  awaitable<void> upgrade(ByteStream& stream, ParsedRequest& parser, bool bytes_follow, Connection& connection);
   void cut_after(Connection& connection, std::chrono::milliseconds time);
   void cut_late();
 
@@ -367,6 +343,8 @@ class HttpServer::Lane : public std::enable_shared_from_this<Lane> {
   asio::steady_timer watch_;
   Clock::time_point watch_at_ = Clock::time_point::max();
   bool stopping_ = false;
+  std::string date_;  // of the second that date_at_ tells
+  std::time_t date_at_ = 0;
   asio::any_io_executor executor_;
 };
 
@@ -459,28 +437,23 @@ awaitable<void> HttpServer::Lane::serve(Self self, std::shared_ptr<Listener> lis
   Connection& connection = *registered;
   connection.local = {local.address(), local.port()};
   connection.remote = {remote.address(), remote.port()};
-  const auto watch = [&connection](tcp::socket& watched) {
-    connection.cut = [&watched] {
-      error_code ignored;
-      watched.close(ignored);
-    };
-    connection.finish = [&connection] {
-      if (connection.waiting) connection.cut();
-    };
+  ByteStream stream(std::move(socket), listener->tls ? listener->tls->native_handle() : nullptr);
+  connection.cut = [&stream] {
+    error_code ignored;
+    stream.socket().close(ignored);
   };
-  if (!listener->tls) {
-    watch(socket);
-    co_await self->exchange(socket, connection);
-  } else {
-    TlsStream stream(std::move(socket), *listener->tls);
-    watch(stream.next_layer());
+  connection.finish = [&connection] {
+    if (connection.waiting) connection.cut();
+  };
+  if (stream.tls() != nullptr) {
     self->cut_after(connection, self->limits_.header_timeout);
-    const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, as_values);
-    if (refused) co_return;
-    connection.client_certificate = presented_certificate(stream.native_handle());
-    co_await self->exchange(stream, connection);
+    if (co_await stream.handshake()) co_return;
+    connection.client_certificate = presented_certificate(stream.tls());
+  }
+  co_await self->exchange(stream, connection);
+  if (stream.tls() != nullptr && stream.socket().is_open()) {
     self->cut_after(connection, self->limits_.close_timeout);
-    co_await stream.async_shutdown(as_values);
+    co_await stream.say_end();
   }
 }
 
@@ -513,8 +486,7 @@ void HttpServer::Lane::cut_late() {
   first->deadline = deadline;
 }
 
-template <class AnyStream>
-awaitable<void> HttpServer::Lane::exchange(AnyStream& stream, Connection& connection) {
+awaitable<void> HttpServer::Lane::exchange(ByteStream& stream, Connection& connection) {
   beast::flat_buffer buffer(limits_.header_bytes + body_at_once);
   while (!stopping_) {
     ParsedRequest parser;
@@ -525,11 +497,9 @@ awaitable<void> HttpServer::Lane::exchange(AnyStream& stream, Connection& connec
     error_code error;
     while (!error && !parser.is_header_done()) error = co_await read_some(stream, buffer, parser, head_at_once);
     connection.waiting = false;
-    if (!error && handlers_.upgrade && websocket::is_upgrade(parser.get())) {
-      if constexpr (std::is_same_v<AnyStream, tcp::socket>) {
-        co_await upgrade(stream, parser, buffer.size() != 0, connection);
-        co_return;
-      }
+    if (!error && handlers_.upgrade && stream.tls() == nullptr && websocket::is_upgrade(parser.get())) {
+      co_await upgrade(stream, parser, buffer.size() != 0, connection);
+      co_return;
     }
     HttpRequest request;
     if (!error) {
@@ -550,7 +520,7 @@ awaitable<void> HttpServer::Lane::exchange(AnyStream& stream, Connection& connec
       cut_after(connection, limits_.body_timeout);
       if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
         static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        std::tie(error, std::ignore) = co_await asio::async_write(stream, asio::buffer(go_on), as_values);
+        error = co_await stream.write(asio::buffer(go_on));
       }
       // In steps: a length that was only announced holds nothing.
       parser.eager(true);
@@ -579,19 +549,36 @@ awaitable<void> HttpServer::Lane::exchange(AnyStream& stream, Connection& connec
       co_return;
     }
     cut_after(connection, limits_.write_timeout);
-    if (co_await write(stream, beast_response(std::move(answer), form))) co_return;
+    if (co_await write(stream, std::move(answer), form)) co_return;
   }
+}
+
+// In one piece: head and body would each be a TLS record and a packet.
+awaitable<error_code> HttpServer::Lane::write(ByteStream& stream, HttpResponse answer, Form form) {
+  std::string head = head_of(answer, form, date());
+  if (form.head_only) answer.body.clear();
+  const bool together = answer.body.size() <= written_at_once;
+  if (together) head += answer.body;
+  if (const error_code error = co_await stream.write(asio::buffer(head))) co_return error;
+  if (together) co_return error_code{};
+  co_return co_await stream.write(asio::buffer(answer.body));
+}
+
+std::string_view HttpServer::Lane::date() {
+  const std::time_t now = std::time(nullptr);
+  if (now != date_at_) date_ = http_date(now);
+  date_at_ = now;
+  return date_;
 }
 
 // The last answer on a connection. What the peer is still sending is read for a while: closing with unread bytes resets the
 // connection, and the answer with it.
-template <class AnyStream>
-awaitable<void> HttpServer::Lane::answer_last(AnyStream& stream, HttpResponse answer, Form form, Connection& connection) {
+awaitable<void> HttpServer::Lane::answer_last(ByteStream& stream, HttpResponse answer, Form form, Connection& connection) {
   form.keep_alive = false;
   cut_after(connection, limits_.write_timeout);
-  error_code error = co_await write(stream, beast_response(std::move(answer), form));
-  if constexpr (std::is_same_v<AnyStream, tcp::socket>) {
-    if (!error) stream.shutdown(tcp::socket::shutdown_send, error);
+  error_code error = co_await write(stream, std::move(answer), form);
+  if (stream.tls() == nullptr) {
+    if (!error) stream.socket().shutdown(tcp::socket::shutdown_send, error);
   } else {
     if (!form.unread) co_return;  // the closing handshake follows
   }
@@ -599,24 +586,24 @@ awaitable<void> HttpServer::Lane::answer_last(AnyStream& stream, HttpResponse an
   std::array<char, 4096> thrown_away;
   std::size_t size = 0;
   for (std::size_t total = 0; !error && total < linger_bytes; total += size)
-    std::tie(error, size) = co_await stream.async_read_some(asio::buffer(thrown_away), as_values);
+    std::tie(error, size) = co_await stream.read_some(asio::buffer(thrown_away));
 }
 
-awaitable<void> HttpServer::Lane::upgrade(tcp::socket& socket, ParsedRequest& parser, bool bytes_follow, Connection& connection) {
+awaitable<void> HttpServer::Lane::upgrade(ByteStream& stream, ParsedRequest& parser, bool bytes_follow, Connection& connection) {
   const Form form{parser.get().version(), false, false};
   if (bytes_follow) {  // a client waits for the answer before it sends frames (RFC 6455 4.1)
-    co_await answer_last(socket, refusal(400), form, connection);
+    co_await answer_last(stream, refusal(400), form, connection);
     co_return;
   }
   connection.deadline = Clock::time_point::max();
   auto decision = co_await handlers_.upgrade(plain_request(parser.get(), connection.local, connection.remote));
   if (auto* refused = std::get_if<HttpResponse>(&decision)) {
-    co_await answer_last(socket, std::move(*refused), form, connection);
+    co_await answer_last(stream, std::move(*refused), form, connection);
     co_return;
   }
   auto& allowed = std::get<Upgrade>(decision);
 
-  auto owned = std::make_unique<WebSocket::Implementation>(beast::tcp_stream(std::move(socket)));
+  auto owned = std::make_unique<WebSocket::Implementation>(beast::tcp_stream(std::move(stream.socket())));
   Stream& frames = owned->stream;
   auto session = std::make_shared<WebSocket>(std::move(owned));
   connection.cut = connection.finish = [&frames] { frames.next_layer().close(); };

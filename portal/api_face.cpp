@@ -188,20 +188,19 @@ awaitable<Answered> ApiFace::get(std::string consumer_id, GetSignResponse asked)
   auto found = co_await ports_.store->fetch(std::move(asked.request_id), ports_.now());
   if (!found) co_return ours();
   if (!*found) co_return fault(FaultCode::request_not_found, "Cannot find such request");
-  const StoredRequest& request = (*found)->request;
+  Store::Fetched& request = **found;
   if (request.consumer_id != consumer_id)
     co_return fault(FaultCode::authorization_failed, "This signature request was not initiated by this system");
   if (request.contents_deleted) co_return fault(FaultCode::request_not_found, "Cannot find such request");
   SignResponse made;
   made.status = request.status;
   if (request.status == SignStatus::failure || request.status == SignStatus::expired)
-    made.message = ports_.message(request, language_or_default(asked.language.value_or("")));
-  for (StoredResult& result : (*found)->results) {
-    const auto signature = base::as_bytes(result.signature);
+    made.message = ports_.message(request.status, request.reason, language_or_default(asked.language.value_or("")));
+  made.results.reserve(request.results.size());
+  for (StoredResult& result : request.results)
     made.results.push_back({.certificate = std::move(result.certificate),
                             .correlation_id = std::move(result.correlation_id),
-                            .signature = base::Bytes(signature.begin(), signature.end())});
-  }
+                            .signature = std::move(result.signature)});
   co_return get_sign_response_response(made);
 }
 

@@ -60,7 +60,8 @@ std::expected<Document, Fault> read_document(std::string_view message, const Soa
   constexpr int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC | XML_PARSE_HUGE |
                           XML_PARSE_COMPACT | XML_PARSE_NOCDATA;
   xmlParserCtxt* const context = parser();
-  Document document{xmlCtxtReadMemory(context, text->data(), static_cast<int>(text->size()), nullptr, nullptr, options)};
+  // As a text, which has no NUL: what is in memory by its size libxml2 copies piece by piece.
+  Document document{xmlCtxtReadDoc(context, reinterpret_cast<const xmlChar*>(text->c_str()), nullptr, nullptr, options)};
   // nsWellFormed: libxml2 gives a tree even where a prefix is bound to nothing.
   if (document == nullptr || context->wellFormed == 0 || context->nsWellFormed == 0)
     return no_message("the message is not well-formed XML");

@@ -117,7 +117,11 @@ void append(std::string& out, const SignResult& result) {
   out += "<SignResult>";
   append_optional(out, "Certificate", result.certificate);
   append_optional(out, "CorrelationID", result.correlation_id);
-  append_optional(out, "Signature", result.signature);
+  if (result.signature) {
+    append_binary(out, "Signature", base::as_bytes(*result.signature));
+  } else {
+    append_nil(out, "Signature");
+  }
   out += "</SignResult>";
 }
 
@@ -168,7 +172,7 @@ std::string post_sign_request_response(std::string_view request_id) {
 std::string get_sign_response_response(const SignResponse& response) {
   std::size_t size = 0;
   for (const SignResult& result : response.results)
-    size += tags_of_result + base64_size(result.certificate) + base64_size(result.signature);
+    size += tags_of_result + base64_size(result.certificate) + (result.signature ? base64_size(result.signature->size()) : 0);
   Answer answer("GetSignResponse", size);
   append_optional(answer.out(), "Message", response.message);
   answer.out() += "<Results>";

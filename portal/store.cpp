@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "base/text.hpp"
+#include "store/at_hand.hpp"
 #include "store/register.hpp"
 #include "store/requests.hpp"
 #include "store/schema.hpp"
@@ -24,6 +26,8 @@ constexpr std::uint32_t expired_at_once = 500;    // a sweep's steps leave room 
 constexpr std::uint32_t contents_at_once = 1000;  // deleted in one step
 constexpr std::uint32_t requests_at_once = 200;   // looked at in one step
 constexpr std::uint32_t listed_at_most = 1000;
+constexpr std::uint32_t results_here = 16;  // of a request that the calling thread reads itself
+constexpr std::uint32_t all_results = std::numeric_limits<std::uint32_t>::max();
 // Steps of a sweep lock rows in an order of their own, so they come after all that is ordered by ids.
 constexpr const char* last_of_all = "~";
 
@@ -70,11 +74,18 @@ class Store::Implementation {
   Implementation(const store::Database& database, const StoreOptions& options)
       : readers_(database, Workers::Kind::readers, options.readers),
         // SQLite has one writer at a time: a second one would only wait for the first.
-        writers_(database, Workers::Kind::writers, database.kind == store::Database::Kind::sqlite ? 1 : options.writers) {}
+        writers_(database, Workers::Kind::writers, database.kind == store::Database::Kind::sqlite ? 1 : options.writers) {
+    if (database.kind == store::Database::Kind::sqlite) at_hand_.emplace(database);
+  }
 
   template <class T>
   awaitable<base::Result<T>> read(Work<T> work) {
     return told(readers_.run<T>({}, std::move(work)));
+  }
+  // By the calling thread; nothing where the workers are to do it.
+  template <class T, class Read>
+  std::optional<base::Result<T>> read_here(const Read& read) {
+    return at_hand_ ? at_hand_->read<base::Result<T>>(read) : std::nullopt;
   }
   template <class T>
   awaitable<base::Result<T>> write(std::string order, Work<T> work) {
@@ -91,6 +102,7 @@ class Store::Implementation {
   }
 
   Workers readers_, writers_;
+  std::optional<store::AtHand> at_hand_;
 };
 
 base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
@@ -138,29 +150,22 @@ awaitable<base::Result<std::optional<StoredRequest>>> Store::request(std::string
 }
 
 awaitable<base::Result<std::optional<Store::Fetched>>> Store::fetch(std::string id, base::Time now) {
-  struct Read {
-    Fetched fetched;
-    bool due = false;
-  };
-  using Found = std::optional<Read>;
+  using Found = std::optional<store::FetchedRow>;
   if (!is_request_id(id)) co_return std::nullopt;
-  const auto read = [id, now](Connection& connection) -> base::Result<Found> {
-    auto row = store::read_request(connection, id, now);
-    if (!row) return std::nullopt;
-    Read found{{std::move(row->request), {}}, row->due};
-    const StoredRequest& request = found.fetched.request;
-    if (request.status != SignStatus::pending && request.results > 0) found.fetched.results = store::read_results(connection, id);
-    return found;
+  const auto read = [id, now](Connection& connection, std::uint32_t most) -> base::Result<Found> {
+    return store::read_fetched(connection, id, now, most);
   };
-  auto found = co_await implementation_->read<Found>(read);
-  if (found && *found && (*found)->due)
+  auto found = implementation_->read_here<Found>([&](Connection& connection) { return read(connection, results_here); });
+  if (!found || !*found || (**found && (**found)->has_more))
+    found = co_await implementation_->read<Found>([read](Connection& connection) { return read(connection, all_results); });
+  if (*found && **found && (**found)->due)
     found = co_await implementation_->write<Found>(id, [id, now, read](Connection& connection) -> base::Result<Found> {
       store::expire(connection, id, now);
-      return read(connection);
+      return read(connection, all_results);
     });
-  if (!found) co_return base::failure_of(found);
-  if (!*found) co_return std::nullopt;
-  co_return std::move((*found)->fetched);
+  if (!*found) co_return base::failure_of(*found);
+  if (!**found) co_return std::nullopt;
+  co_return std::move((**found)->fetched);
 }
 
 awaitable<base::Result<std::vector<StoredContent>>> Store::contents(std::string id, std::uint32_t first, std::uint32_t count,

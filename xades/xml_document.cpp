@@ -43,7 +43,7 @@ Result<XmlDocument> XmlDocument::parse(base::BytesView bytes, const VerifyLimits
   const base::Owned<xmlParserCtxt, xmlFreeParserCtxt> context{xmlNewParserCtxt()};
   if (context == nullptr) throw std::bad_alloc();
   XmlDocument document;
-  document.doc_.reset(xmlCtxtReadMemory(context.get(), text->data(), static_cast<int>(text->size()), nullptr, nullptr, options));
+  document.doc_.reset(xmlCtxtReadDoc(context.get(), reinterpret_cast<const xmlChar*>(text->c_str()), nullptr, nullptr, options));
   // nsWellFormed: libxml2 gives a tree even where a prefix is bound to nothing.
   if (document.doc_ == nullptr || context->wellFormed == 0 || context->nsWellFormed == 0 || document.root() == nullptr)
     return failure(ErrorCode::message_invalid, "not well-formed XML");

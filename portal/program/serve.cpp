@@ -59,15 +59,15 @@ void rethrow(std::exception_ptr thrown) {
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
 // The words for an e-service's GetSignResponse, in the language that it asked for. At most 100 characters.
-std::string message_of(const StoredRequest& request, Language language) {
+std::string message_of(SignStatus status, const std::string& reason, Language language) {
   const service::InLanguage speaking(name(language));
-  if (request.status == SignStatus::expired) return tr("The request has expired: nobody signed it in time.");
-  if (request.reason == "user_cancelled") return tr("Signing was cancelled by the user.");
-  if (request.reason == "pin_incorrect") return tr("The PIN was wrong.");
-  if (request.reason == "pin_locked") return tr("The PIN of the signing device is locked.");
-  if (request.reason == "no_token" || request.reason == "token_removed") return tr("The signing device was not there.");
-  if (request.reason == "time_stamp_failed") return tr("The time stamping service could not be reached.");
-  if (request.reason == "certificate_expired") return tr("The certificate has expired.");
+  if (status == SignStatus::expired) return tr("The request has expired: nobody signed it in time.");
+  if (reason == "user_cancelled") return tr("Signing was cancelled by the user.");
+  if (reason == "pin_incorrect") return tr("The PIN was wrong.");
+  if (reason == "pin_locked") return tr("The PIN of the signing device is locked.");
+  if (reason == "no_token" || reason == "token_removed") return tr("The signing device was not there.");
+  if (reason == "time_stamp_failed") return tr("The time stamping service could not be reached.");
+  if (reason == "certificate_expired") return tr("The certificate has expired.");
   return tr("The signing was not completed.");
 }
 

@@ -94,7 +94,7 @@ base::Error error_of(const std::exception& exception) {
   return {base::ErrorCode::file_failed, "database: " + why, 0, {}};
 }
 
-Connection::Connection(const Database& database) : kind_(database.kind) {
+Connection::Connection(const Database& database, Patience patience) : kind_(database.kind) {
   if (postgresql()) {
     session_.open(*soci::factory_postgresql(), database.name);
     prepare_postgresql(session_);
@@ -102,6 +102,7 @@ Connection::Connection(const Database& database) : kind_(database.kind) {
     create_private(database.name);
     session_.open(*soci::factory_sqlite3(), "dbname=\"" + database.name + "\" timeout=" + std::to_string(lock_timeout.count()));
     prepare_sqlite(session_);
+    if (patience == Patience::none) session_ << "PRAGMA busy_timeout = 0";
   }
 }
 
@@ -134,8 +135,8 @@ void Connection::Slot::give(std::optional<std::string>& value) {
 }
 
 Connection::Statement& Connection::prepared(std::string_view sql, Parameters&& parameters, const std::vector<bool>& texts) {
-  auto& known = statements_[std::string(sql)];
-  if (!known) {
+  auto found = statements_.find(sql);
+  if (found == statements_.end()) {
     auto made = std::make_unique<Statement>(session_);
     made->statement.alloc();
     made->statement.prepare(std::string(sql));
@@ -158,8 +159,9 @@ Connection::Statement& Connection::prepared(std::string_view sql, Parameters&& p
       }
     }
     made->statement.define_and_bind();
-    known = std::move(made);
+    found = statements_.emplace(sql, std::move(made)).first;
   }
+  Statement* const known = found->second.get();
   if (known->parameters.size() != parameters.size() || known->columns.size() != texts.size())
     throw std::logic_error("a statement with other parameters than before");
   for (std::size_t i = 0; i < parameters.size(); ++i) known->parameters[i].take(std::move(parameters[i].value));

@@ -46,7 +46,9 @@ base::Error error_of(const std::exception& exception);
 // has thrown is to be destroyed: a statement of it may still be in the middle of its rows, and with it an old snapshot.
 class Connection {
  public:
-  explicit Connection(const Database& database);
+  // `none`: what another has locked is an error at once.
+  enum class Patience : std::uint8_t { usual, none };
+  explicit Connection(const Database& database, Patience patience = Patience::usual);
 
   bool postgresql() const { return kind_ == Database::Kind::postgresql; }
   // SQLite takes its write lock here, so that no transaction finds at its end that another was faster.
@@ -85,7 +87,10 @@ class Connection {
 
   Database::Kind kind_;
   soci::session session_;
-  std::unordered_map<std::string, std::unique_ptr<Statement>> statements_;
+  struct HashOfText : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  std::unordered_map<std::string, std::unique_ptr<Statement>, HashOfText, std::equal_to<>> statements_;
 };
 
 template <class T>

@@ -53,6 +53,18 @@ void insert_contents(Connection& connection, const std::string& id, std::span<co
   connection.execute(insert_contents_sql(contents.size()), std::move(parameters));
 }
 
+bool is_due(Number status, Number expires, Number claim_until, base::Time now) {
+  return status == static_cast<Number>(SignStatus::pending) && expires <= number_of(now) &&
+         (claim_until <= number_of(now) || expires + 86'400 <= number_of(now));
+}
+
+StoredResult result_of(Number number, std::optional<std::string> correlation_id, std::string signature,
+                       const std::string& certificate) {
+  auto der = base::from_base64(certificate);
+  if (!der) throw Refused({base::ErrorCode::file_failed, "a certificate in the database is none", 0, {}});
+  return {static_cast<std::uint32_t>(number), std::move(correlation_id), std::move(signature), std::move(*der)};
+}
+
 constexpr const char* request_columns =
     "id, consumer_id, short_description, description, delegated_role_id, delegator_id, delegator_type, signer_id, contents, "
     "results, "
@@ -86,8 +98,7 @@ std::vector<RequestRow> request_rows(Connection& connection, const std::string& 
     request.expires_at = time_of(expires);
     if (ended) request.ended_at = time_of(*ended);
     request.claimed_until = time_of(claim_until);
-    due = request.status == SignStatus::pending && expires <= number_of(now) &&
-          (claim_until <= number_of(now) || expires + 86'400 <= number_of(now));
+    due = is_due(status, expires, claim_until, now);
   }
   return all;
 }
@@ -148,6 +159,29 @@ std::optional<RequestRow> read_request(Connection& connection, const std::string
   return std::move(rows.front());
 }
 
+std::optional<FetchedRow> read_fetched(Connection& connection, const std::string& id, base::Time now, std::uint32_t most) {
+  using MaybeText = std::optional<std::string>;
+  auto rows = connection.rows<std::string, Number, std::string, Number, Number, Number, Number, std::optional<Number>, MaybeText,
+                              MaybeText, MaybeText>(
+      "SELECT q.consumer_id, q.status, q.reason, q.contents_deleted, q.results, q.expires_at, q.claim_until, r.number, "
+      "c.correlation_id, r.signature, r.certificate FROM requests q "
+      "LEFT JOIN results r ON r.request_id = q.id AND q.status <> 0 AND q.contents_deleted = 0 AND q.results <= :most "
+      "LEFT JOIN contents c ON c.request_id = r.request_id AND c.number = r.number WHERE q.id = :id ORDER BY r.number",
+      {{"id", id}, {"most", Number{most}}});
+  if (rows.empty()) return std::nullopt;
+  auto& [consumer, status, reason, deleted, results, expires, claim_until, first, c, s, d] = rows.front();
+  FetchedRow row;
+  row.fetched = {std::move(consumer), static_cast<SignStatus>(status), std::move(reason), deleted != 0, {}};
+  row.due = is_due(status, expires, claim_until, now);
+  row.has_more = status != static_cast<Number>(SignStatus::pending) && deleted == 0 && results > Number{most};
+  if (!first) return row;
+  row.fetched.results.reserve(rows.size());
+  for (auto& one : rows)
+    row.fetched.results.push_back(
+        result_of(*std::get<7>(one), std::move(std::get<8>(one)), *std::move(std::get<9>(one)), *std::get<10>(one)));
+  return row;
+}
+
 std::vector<StoredRequest> list_requests(Connection& connection, const Store::Listing& listing, base::Time now) {
   std::string where = "WHERE 1 = 1";
   Parameters parameters{{"count", Number{listing.count}}};
@@ -197,9 +231,7 @@ std::vector<StoredResult> read_results(Connection& connection, const std::string
            "JOIN contents c ON c.request_id = r.request_id AND c.number = r.number "
            "WHERE r.request_id = :id AND q.contents_deleted = 0 ORDER BY r.number",
            {{"id", id}})) {
-    auto der = base::from_base64(certificate);
-    if (!der) throw Refused({base::ErrorCode::file_failed, "a certificate in the database is none", 0, {}});
-    results.push_back({static_cast<std::uint32_t>(number), std::move(correlation_id), std::move(signature), std::move(*der)});
+    results.push_back(result_of(number, std::move(correlation_id), std::move(signature), certificate));
   }
   return results;
 }
@@ -225,8 +257,9 @@ ClaimOutcome claim(Connection& connection, const Claim& claim, const std::string
 }
 
 void release(Connection& connection, const std::string& id, const std::string& key) {
-  connection.execute("UPDATE requests SET claim_key = :released, claim_until = 0 WHERE id = :id AND status = 0 AND claim_key = :key",
-                     {{"id", id}, {"released", released(key)}, {"key", key}});
+  connection.execute(
+      "UPDATE requests SET claim_key = :released, claim_until = 0 WHERE id = :id AND status = 0 AND claim_key = :key",
+      {{"id", id}, {"released", released(key)}, {"key", key}});
 }
 
 SavedResults save(Connection& connection, const Claim& claim, const std::vector<StoredResult>& results) {

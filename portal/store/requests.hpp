@@ -19,6 +19,13 @@ struct RequestRow {
   bool due = false;
 };
 std::optional<RequestRow> read_request(Connection& connection, const std::string& id, base::Time now);
+// What Store::fetch() gives, without the results where there are more than `most`; and whether it is to become expired.
+struct FetchedRow {
+  Store::Fetched fetched;
+  bool has_more = false;
+  bool due = false;
+};
+std::optional<FetchedRow> read_fetched(Connection& connection, const std::string& id, base::Time now, std::uint32_t most);
 // Its status is `expired` where it is due.
 std::vector<StoredRequest> list_requests(Connection& connection, const Store::Listing& listing, base::Time now);
 std::vector<StoredContent> read_contents(Connection& connection, const std::string& id, std::uint32_t first, std::uint32_t count,

@@ -236,6 +236,46 @@ TEST_CASE("results make a request a success when none is missing") {
   CHECK(results[2].certificate == base::Bytes{0x30, 0x00, 0xFF});
 }
 
+TEST_CASE("what an e-service fetches is whole, few results or many") {
+  test::OpenStore at_work;
+  const std::uint32_t count = GENERATE(1U, 16U, 17U, 40U);
+  const std::string id = at_work.answer(at_work.store->post(new_request(count)));
+  const auto fetched = [&](long long now) { return at_work.answer(at_work.store->fetch(id, at(now))).value(); };
+  std::vector<StoredResult> results;
+  for (std::uint32_t i = count; i-- > 0;) results.push_back(result_of(i, "signature " + std::to_string(i)));
+  const StoredResult last = results.front();
+  results.erase(results.begin());
+  at_work.answer(at_work.store->save(claim_of(id, "a", 1100, 1200), results));
+  CHECK(fetched(1150).status == SignStatus::pending);
+  CHECK(fetched(1150).results.empty());
+  at_work.answer(at_work.store->save(claim_of(id, "a", 1100, 1200), {last}));
+  const auto whole = fetched(1150);
+  CHECK(whole.status == SignStatus::success);
+  CHECK(whole.consumer_id == at_work.answer(at_work.store->request(id, at(1150)))->consumer_id);
+  REQUIRE(whole.results.size() == count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    CHECK(whole.results[i].number == i);
+    CHECK(whole.results[i].signature == "signature " + std::to_string(i));
+    CHECK(whole.results[i].correlation_id == "c" + std::to_string(i));
+    CHECK(whole.results[i].certificate == base::Bytes{0x30, 0x00, 0xFF});
+  }
+  at_work.answer(at_work.store->sweep(at(90'000), at(90'000)));
+  CHECK(fetched(90'001).contents_deleted);
+  CHECK(fetched(90'001).results.empty());
+}
+
+TEST_CASE("what an e-service fetches after its time has expired, with what was signed until then") {
+  test::OpenStore at_work;
+  const std::string id = at_work.answer(at_work.store->post(new_request(2)));
+  at_work.answer(at_work.store->save(claim_of(id, "a", 1100, 1200), {result_of(1, "one")}));
+  const auto expired = at_work.answer(at_work.store->fetch(id, at(5000))).value();
+  CHECK(expired.status == SignStatus::expired);
+  REQUIRE(expired.results.size() == 1);
+  CHECK(expired.results[0].signature == "one");
+  CHECK(at_work.answer(at_work.store->request(id, at(1150)))->status == SignStatus::expired);
+  CHECK_FALSE(at_work.answer(at_work.store->fetch(std::string(32, '0'), at(1150))));
+}
+
 TEST_CASE("what has ended stays as it ended") {
   test::OpenStore at_work;
   const std::string success = at_work.answer(at_work.store->post(new_request()));

@@ -26,7 +26,7 @@ struct ApiPorts {
   // Whether a delegation of the expected signer holds; empty if it does. Absent: delegations are refused.
   std::function<boost::asio::awaitable<std::optional<Fault>>(ExpectedSigner signer)> check_delegation;
   // The words of a failure or an expiry, at most 100 characters.
-  std::function<std::string(const StoredRequest& request, Language language)> message;
+  std::function<std::string(SignStatus status, const std::string& reason, Language language)> message;
   // One line for each call: operation, consumer, outcome. Never who is expected to sign, nor what.
   std::function<void(std::string_view event, const service::EventFields& fields)> on_event;
 };

@@ -54,7 +54,7 @@ struct SignRequest {
 struct SignResult {
   std::optional<base::Bytes> certificate;  // X.509 DER
   std::optional<std::string> correlation_id;
-  std::optional<base::Bytes> signature;  // XAdES for a hash
+  std::optional<std::string> signature;  // XAdES for a hash
 };
 
 struct SignResponse {

@@ -81,8 +81,8 @@ struct StoreOptions {
 
 // Requests and their results. A pending request becomes a success, a failure or expired, and never anything else after that;
 // whatever a call has answered survives a crash of this process and of the machine (SQLite: WAL with synchronous = FULL;
-// PostgreSQL: its default). Calls block worker threads of the store's own and give their answer on the caller's executor; what
-// is written by several callers at once is committed together. Several instances may use one PostgreSQL database.
+// PostgreSQL: its default). Calls but fetch() block worker threads of the store's own alone and give their answer on the caller's
+// executor; what is written by several callers at once is committed together. Several instances may use one PostgreSQL database.
 // Any executor that outlives the store; destroying it waits for the calls under way. file_failed with the database's reason where
 // it fails: what failed was not done, but for a commit whose answer was lost, and then the reason says so. parameter_invalid, and
 // nothing of it in the database, for text that is not UTF-8 or has a NUL. too_many where 10 000 calls wait already.
@@ -102,9 +102,13 @@ class Store {
   boost::asio::awaitable<base::Result<std::string>> post(NewRequest request);
   // As it is at `now`: a pending one past its time that nobody is signing is given as expired (and is made so).
   boost::asio::awaitable<base::Result<std::optional<StoredRequest>>> request(std::string id, base::Time now);
-  // The same with all its results, unless it is pending: what an e-service fetches, in one trip to the database.
+  // What an e-service fetches of one, with all its results unless it is pending. The calling thread reads a few of SQLite's
+  // itself: to wake another thread costs more.
   struct Fetched {
-    StoredRequest request;
+    std::string consumer_id;
+    SignStatus status = SignStatus::pending;
+    std::string reason;
+    bool contents_deleted = false;
     std::vector<StoredResult> results;
   };
   boost::asio::awaitable<base::Result<std::optional<Fetched>>> fetch(std::string id, base::Time now);
@@ -115,8 +119,8 @@ class Store {
 
   // One update with a condition decides which of several pages, on any instance, signs. The holder goes on past `expires_at` for
   // as long as its claim lives; a new claim needs time that is left. save(), give_up() and expire() claim as claim() does, so
-  // they also succeed where the claim has lapsed and nobody else has come. A key is not empty. One that released the request claims
-  // it no more: what such a page still had on its way to save() or give_up() counts, and keeps nobody else from going on.
+  // they also succeed where the claim has lapsed and nobody else has come. A key is not empty. One that released the request
+  // claims it no more: what such a page still had on its way to save() or give_up() counts, and keeps nobody else from going on.
   boost::asio::awaitable<base::Result<ClaimOutcome>> claim(Claim claim, std::string instrument);
   boost::asio::awaitable<base::Result<void>> release(std::string request_id, std::string key);
   boost::asio::awaitable<base::Result<SavedResults>> save(Claim claim, std::vector<StoredResult> results);

@@ -1,5 +1,7 @@
 #include "base/bytes.hpp"
 
+#include <openssl/evp.h>
+
 #include <catch2/catch.hpp>
 
 using namespace signet::base;
@@ -14,6 +16,26 @@ TEST_CASE("base64 gives the vectors of RFC 4648 section 10, both ways") {
                                                                           {"foobar", "Zm9vYmFy"}}));
   CHECK(base64(as_bytes(plain)) == encoded);
   CHECK(as_text(from_base64(encoded).value()) == plain);
+}
+
+TEST_CASE("base64 of any length and value is OpenSSL's, and is read back, folded too") {
+  Bytes bytes;
+  for (std::size_t size = 0; size < 400; ++size) {
+    std::string expected(size / 3 * 4 + 5, '\0');
+    expected.resize(static_cast<std::size_t>(
+        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(expected.data()), bytes.data(), static_cast<int>(size))));
+    const std::string encoded = base64(bytes);
+    REQUIRE(encoded == expected);
+    REQUIRE(from_base64(encoded).value() == bytes);
+    for (std::size_t at = size % 70; at <= expected.size(); at += 71) expected.insert(at, "\n");
+    REQUIRE(from_base64(expected).value() == bytes);
+    if (encoded.size() > 4) {
+      expected = encoded;
+      expected[size % (encoded.size() - 4)] = '-';
+      REQUIRE_FALSE(from_base64(expected));
+    }
+    bytes.push_back(static_cast<std::uint8_t>(size * 151 + 7));
+  }
 }
 
 TEST_CASE("base64 may be folded into lines") { CHECK(as_text(from_base64("Zm9v\r\n YmFy\t").value()) == "foobar"); }

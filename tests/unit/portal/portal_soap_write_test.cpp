@@ -92,9 +92,9 @@ TEST_CASE("the answer while a request is pending holds no results, and yet their
 TEST_CASE("the answer to a signed request holds certificates and signatures in the order given") {
   SignResponse response;
   response.status = SignStatus::success;
-  response.results.push_back({bytes("certificate"), "7", bytes("<ds:Signature/>")});
+  response.results.push_back({bytes("certificate"), "7", "<ds:Signature/>"});
   response.results.push_back({{}, {}, {}});
-  response.results.push_back({base::Bytes{}, "", base::Bytes{}});
+  response.results.push_back({base::Bytes{}, "", ""});
   const Document document = valid_answer(get_sign_response_response(response));
   const std::string results = "/s:Envelope/s:Body/m:GetSignResponseResponse/m:GetSignResponseResult/m:Results/m:SignResult";
   CHECK(count(document.get(), results) == 3);
