@@ -19,12 +19,6 @@ constexpr std::size_t name_limit = 200, certificates_limit = 20, addresses_limit
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_lower_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 boost::asio::ip::address unmapped(const boost::asio::ip::address& address) {
   if (address.is_v6() && address.to_v6().is_v4_mapped())
@@ -89,7 +83,7 @@ bool stays_where_it_is(std::string_view segment) {
 // different places are how "https://good.example" becomes another's.
 bool is_authority(std::string_view text, const Location& parsed) {
   const auto start = text.find("//") + 2;  // it is there: libcurl found the scheme before it
-  const std::string authority = lower(text.substr(start, text.find_first_of("/?#", start) - start));
+  const std::string authority = base::lower(text.substr(start, text.find_first_of("/?#", start) - start));
   if (!authority.starts_with(parsed.host)) return false;
   std::string_view rest = std::string_view(authority).substr(parsed.host.size());
   if (rest.empty() || rest == ":") return true;
@@ -113,14 +107,14 @@ std::string location(std::string_view text, Location& out) {
     return c <= 0x20 || c >= 0x7F || std::string_view("\"<>\\^`{|}").find(c) != std::string_view::npos;
   };
   if (std::ranges::any_of(text, in_no_url)) return "a character that no URL has: encode it";
-  const std::string beginning = lower(text.substr(0, 8));
+  const std::string beginning = base::lower(text.substr(0, 8));
   out.https = beginning == "https://";
   if (!out.https && !beginning.starts_with("http://")) return "it does not begin with https://";
   const Url url{::curl_url()};
   if (url == nullptr) throw std::bad_alloc();
   if (::curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) != CURLUE_OK)
     return "it is no URL, or has a user name";
-  out.host = lower(part(url, CURLUPART_HOST).value_or(""));
+  out.host = base::lower(part(url, CURLUPART_HOST).value_or(""));
   if (!is_host(out.host)) return "its host";
   const std::string port = part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT).value_or("");
   if (std::from_chars(port.data(), port.data() + port.size(), out.port).ec != std::errc() || out.port == 0) return "its port";

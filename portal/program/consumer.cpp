@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "base/owned.hpp"
+#include "base/text.hpp"
 #include "demo/files.hpp"
 #include "demo/pki.hpp"
 #include "portal/identity.hpp"
@@ -57,7 +58,7 @@ void say_no(Context& context, const std::string& what) {
 
 std::string lower_serial(std::string serial) {
   std::erase(serial, ':');
-  std::ranges::transform(serial, serial.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  serial = base::lower(serial);
   serial.erase(0, std::min(serial.find_first_not_of('0'), serial.empty() ? 0 : serial.size() - 1));
   return serial;
 }
