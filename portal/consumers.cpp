@@ -14,6 +14,7 @@ namespace signet::portal {
 namespace {
 
 constexpr std::size_t url_limit = 2048;  // what browsers and proxies have in common
+constexpr std::size_t host_limit = 253;  // of a name in DNS
 constexpr std::size_t name_limit = 200, certificates_limit = 20, addresses_limit = 500, return_urls_limit = 100;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -48,7 +49,7 @@ struct Location {
   bool https = true;
   std::string host;  // lower case
   std::uint16_t port = 443;
-  std::string path;   // as written, never empty
+  std::string path;   // as written, never empty where the host has been read
   bool plain = true;  // neither query nor fragment
 
   bool same_origin(const Location& other) const { return https == other.https && host == other.host && port == other.port; }
@@ -220,6 +221,14 @@ bool return_url_allowed(const Consumer& consumer, std::string_view url) {
       return false;
     return allowed.path.ends_with('/') || there.path.size() == allowed.path.size() || there.path[allowed.path.size()] == '/';
   });
+}
+
+std::string return_url_host(std::string_view url) {
+  Location there;
+  location(url, there);
+  if (there.path.empty() || there.host.size() > host_limit) return {};  // no path: what stands before it was not what it seems
+  const bool own_port = there.port == (there.https ? 443 : 80);
+  return own_port ? there.host : there.host + ":" + std::to_string(there.port);
 }
 
 std::string return_url_prefix_error(std::string_view prefix, Environment environment) {

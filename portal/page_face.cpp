@@ -262,6 +262,11 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   const auto error = [&](unsigned status, std::string_view code) {
     return page(status, language, {{"page", "error"}, {"code", code}}, "");
   };
+  const auto wrong = [&](std::string_view code, std::string_view parameter, std::string_view host = {}) {
+    Object data{{"page", "error"}, {"code", code}, {"parameter", parameter}};
+    if (!host.empty()) data["host"] = host;
+    return page(400, language, std::move(data), "");
+  };
 
   auto found = co_await ports_.store->request(id, ports_.now());
   if (ports_.on_event)
@@ -277,15 +282,15 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
                   .return_url = form.value("returnurl").value_or(""),
                   .relay_state = form.value("relaystate"),
                   .made_at = ports_.now()};
-  if (token.return_url.empty()) co_return error(400, "return_url_missing");
+  if (token.return_url.empty()) co_return wrong("return_url_missing", "ReturnUrl");
   if (token.return_url.size() > url_bytes || !return_url_allowed(*consumer, token.return_url))
-    co_return error(400, "return_url_refused");
+    co_return wrong("return_url_refused", "ReturnUrl", return_url_host(token.return_url));
   // What cannot be returned unmodified is not taken.
   if (token.relay_state && (token.relay_state->size() > relay_state_bytes || !base::is_utf8(*token.relay_state)))
-    co_return error(400, "parameter_invalid");
+    co_return wrong("parameter_invalid", "RelayState");
   const auto named = form.value("instrument");
   const auto msisdn = form.value("msisdn");
-  if (msisdn && !msisdn->empty() && !is_msisdn(*msisdn)) co_return error(400, "parameter_invalid");
+  if (msisdn && !msisdn->empty() && !is_msisdn(*msisdn)) co_return wrong("parameter_invalid", "MSISDN");
 
   Object data{{"request", id},
               {"test", consumer->environment == Environment::test},
@@ -324,7 +329,7 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   if (named && !named->empty()) {
     const std::string wanted = base::lower(*named);
     const Instrument* const with = shown_instrument(wanted);
-    if (with == nullptr) co_return error(400, "parameter_invalid");
+    if (with == nullptr) co_return wrong("parameter_invalid", "Instrument");
     if (with == &mobile_elsewhere()) show(*with);
     data["instrument"] = wanted;
   }

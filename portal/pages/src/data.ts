@@ -54,6 +54,9 @@ export interface EndedData extends Common {
 export interface ErrorData extends Common {
   page: "error";
   code: string;
+  /** Which one is wrong, and where the way back that is refused leads: texts from outside. */
+  parameter?: string;
+  host?: string;
 }
 export interface VerifyData extends Common {
   page: "verify";

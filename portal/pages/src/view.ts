@@ -363,12 +363,20 @@ export class SignView {
     this.frame.announce(heading, [heading, text, element("leaving").textContent].filter((part) => part !== undefined && part !== "").join(". "));
   }
 
+  /** Which of the address's parameters is to be mended, for whoever made the address. */
+  private wrongParameter(): string | undefined {
+    const { texts, state: { data } } = this;
+    if (data.page !== "error" || data.parameter === undefined || data.code === "return_url_missing") return undefined;
+    return data.host === undefined ? coded(texts, "error_parameter_", data.parameter, "error_parameter_invalid") : texts.error_host(data.host);
+  }
+
   private error(): void {
     const { texts, state: { data } } = this;
     const code = data.page === "error" ? data.code : "internal";
     const title = coded(texts, "error_", code, "error_internal");
     say("error-heading", title);
     say("error-advice", coded(texts, "error_", `${code}_advice`, "error_internal_advice"));
+    say("error-parameter", this.wrongParameter());
     say("error-code", code);
     show("error-reload", title === texts.error_internal);
     document.title = `${title} – Signet`;

@@ -537,6 +537,17 @@ for (const [code, title] of [["request_unknown", "There is no such signing reque
   });
 }
 
+for (const [query, words] of [["return_url_refused?parameter=ReturnUrl&host=evil.example:8443", /^ReturnUrl leads to evil\.example:8443\. It must begin/],
+  ["return_url_refused?parameter=ReturnUrl", /^ReturnUrl must be a whole address/], ["parameter_invalid?parameter=MSISDN", /^MSISDN: 373/],
+  ["parameter_invalid?parameter=RelayState", /^RelayState: text in UTF-8/], ["parameter_invalid?parameter=Instrument", /^Instrument: none/],
+  ["return_url_refused?parameter=ReturnUrl&host=%3Cimg%20src%3Dx%3E", /^ReturnUrl leads to <img src=x>/]]) {
+  test(`error page ${query} says what is to be mended, and links nowhere`, async (t) => {
+    const page = await open(t, bench, `/error/${query}`);
+    await page.locator("#error-parameter", { hasText: words }).waitFor();
+    assert.equal(await page.locator("#error a, #error img").count(), 0);
+  });
+}
+
 test("the language switch keeps what is under way", async (t) => {
   const agent = await agentFor(t, bench, { consents: [true, "wait"], waitWhat: "consent" });
   const page = await open(t, bench, `/${bench.server.add({ count: 20 }).id}`, { language: "ro" });

@@ -117,7 +117,8 @@ export const STATES = {
   failure: { request: {}, ended: { status: "failure", reason: "user_cancelled" }, go: (page) => shown(page, "leaving") },
   expired: { request: { no_return: true }, ended: { status: "expired" }, go: (page) => shown(page, "ended") },
   error_unknown: { path: "/error/request_unknown", go: (page) => shown(page, "error") },
-  error_refused: { path: "/error/return_url_refused", go: (page) => shown(page, "error") },
+  error_parameter: { path: "/error/parameter_invalid?parameter=MSISDN", go: (page) => shown(page, "error-parameter") },
+  error_refused: { path: "/error/return_url_refused?parameter=ReturnUrl&host=pay.evil.example:8443", go: (page) => shown(page, "error") },
   verify: { path: "/verify", go: (page) => shown(page, "verify") },
   verify_missing: {
     path: "/verify",
