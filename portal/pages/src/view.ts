@@ -349,8 +349,8 @@ export class SignView {
     const { status, reason, return: back, leaving_s } = ended;
     const count = "documents" in this.state.data ? this.state.data.documents.count : 0;
     const heading = status === "success" ? (count > 0 ? texts.ended_success_count(count) : texts.ended_success) : status === "failure" ? texts.ended_failure : texts.ended_expired;
-    const text = back === undefined ? (status === "expired" ? texts.ended_expired_text : texts.may_close)
-      : leaving_s === undefined ? texts.came_back : status === "failure" ? texts.ended_failure_text : status === "expired" ? texts.ended_expired_text : undefined;
+    const text = status === "expired" ? texts.ended_expired_text : back === undefined ? texts.may_close
+      : leaving_s === undefined ? texts.came_back : status === "failure" ? texts.ended_failure_text : undefined;
     say("ended-heading", heading);
     say("ended-text", text);
     say("ended-reason", status === "failure" && reason !== undefined && known(reason) ? texts.ended_reason(explain(new SignetError(reason, ""), language).title) : undefined);

@@ -18,6 +18,10 @@ async function back(page) {
   await page.locator("#return-button").click();
   await leaves(page);
 }
+// Where a page that leads back by itself would go too early for the test.
+const stays = () => {
+  HTMLFormElement.prototype.submit = () => { throw new Error("the page left by itself"); };
+};
 const INSTRUMENTS = ["moldsign", "nationalid", "securesign", "tax"].map((id) => ({ id, kind: "token", available: true, reason: "" }));
 
 /** Looks again within bounds. */
@@ -307,6 +311,8 @@ test("a second tab waits, and ends when the first one does", async (t) => {
   const page = await open(t, bench, `/${request.id}`);
   await headed(page, "The request is being signed in another window");
   Object.assign(request, { status: "success", claim: undefined });
+  await headed(page, "All 3 documents are signed");
+  assert.equal(await page.locator("#leaving").isVisible(), false, "the other one goes back by itself");
   await back(page);
 });
 
@@ -413,6 +419,56 @@ test("a request that expires under way ends", async (t) => {
   await headed(page, "Look for the window");
   Object.assign(request, { status: "expired", claim: undefined });
   await headed(page, "The request has expired");
+});
+
+for (const [status, heading, words] of [["success", "All 3 documents are signed", "This request is finished."], ["failure", "The documents were not signed", "This request is finished."],
+  ["expired", "The request has expired", "Start signing anew"]]) {
+  test(`a form left open learns that its request ended elsewhere (${status}), offers the way back and sends nobody away`, async (t) => {
+    const request = bench.server.add();
+    const page = await open(t, bench, `/${request.id}`, { before_load: stays });
+    const before = bench.server.returned.length;
+    await page.clock.install();
+    await page.reload();
+    Object.assign(request, { status, claim: undefined });
+    await page.clock.runFor(11_000);
+    assert.equal(calls(request, "state").length, 0, "gently");
+    await page.clock.runFor(2_000);
+    await headed(page, heading);
+    await page.locator("#ended-text", { hasText: words }).waitFor();
+    await page.clock.runFor(60_000);
+    assert.equal(bench.server.returned.length, before);
+    assert.equal(calls(request, "state").length, 1, "and asks no more");
+    await back(page);
+    assert.equal(bench.server.returned.length, before + 1);
+  });
+}
+
+test("a form that nobody sees asks nothing, and looks at once when it is seen again; what is typed stays", async (t) => {
+  const request = bench.server.add({ data: { instruments: [{ id: "sandbox", kind: "sandbox", available: true }], test: true } });
+  const page = await open(t, bench, `/${request.id}`, { complaints: FAILED_CALLS });
+  const seen = (state) => page.evaluate((visible) => {
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => visible });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, state);
+  await page.clock.install();
+  await page.reload();
+  await page.getByLabel("The signer's IDNP").fill("20012");
+  await sign(page);
+  await page.locator("#idnp-error", { hasText: "13 digits" }).waitFor();
+  await seen("hidden");
+  await page.clock.runFor(120_000);
+  assert.equal(calls(request, "state").length, 0);
+  request.broken = true;
+  await Promise.all([page.waitForEvent("requestfailed"), seen("visible")]);
+  request.broken = false;
+  const failed = calls(request, "state").length; // a browser itself may ask twice
+  await page.clock.runFor(13_000);
+  await until(() => calls(request, "state").length > failed, "what failed is looked at the next time");
+  assert.equal(await page.getByLabel("The signer's IDNP").inputValue(), "20012");
+  assert.ok(await page.locator("#idnp-error").isVisible());
+  request.claim = { key: "f".repeat(32), until: Date.now() + 60_000 };
+  await page.clock.runFor(13_000);
+  await headed(page, "The request is being signed in another window");
 });
 
 test("a page token that is no longer good asks for a reload", async (t) => {

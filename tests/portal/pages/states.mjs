@@ -115,6 +115,7 @@ export const STATES = {
     },
   },
   failure: { request: {}, ended: { status: "failure", reason: "user_cancelled" }, go: (page) => shown(page, "leaving") },
+  expired_back: { request: { count: 1 }, ended: { status: "expired" }, go: (page) => shown(page, "return-button") },
   expired: { request: { no_return: true }, ended: { status: "expired" }, go: (page) => shown(page, "ended") },
   error_unknown: { path: "/error/request_unknown", go: (page) => shown(page, "error") },
   error_parameter: { path: "/error/parameter_invalid?parameter=MSISDN", go: (page) => shown(page, "error-parameter") },
