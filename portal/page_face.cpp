@@ -320,6 +320,7 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   if (asked.expected_signer && asked.expected_signer->delegator_type != DelegatorType::none)
     data["on_behalf_of"] = {{"type", name(asked.expected_signer->delegator_type)},
                             {"id", base::shown(asked.expected_signer->delegator_id.value_or(""), 40)}};
+  if (simulation_ && asked.expected_signer && asked.expected_signer->id) data["expected_signer"] = *asked.expected_signer->id;
   json::array instruments;
   const auto show = [&](const Instrument& one) {
     instruments.push_back(

@@ -38,6 +38,8 @@ export interface SignData extends Common {
   instruments: Instrument[];
   instrument?: string;
   msisdn?: string;
+  /** In a sandbox alone. */
+  expected_signer?: string;
   held?: boolean;
   agent?: { install_url?: string; ports?: number[] };
   return_origin?: string;

@@ -479,6 +479,10 @@ export class SignPage {
       this.view.render();
     });
     element<HTMLInputElement>("msisdn").value = this.data.msisdn ?? "";
+    element<HTMLInputElement>("idnp").value = this.data.expected_signer ?? "";
+    element("sandbox-fields").addEventListener("change", (event) => {
+      if ((event.target as HTMLInputElement).name === "action") this.view.render();
+    });
     element("search").addEventListener("input", () => this.view.list());
     element("form").addEventListener("submit", (event) => {
       event.preventDefault();

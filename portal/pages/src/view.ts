@@ -128,6 +128,9 @@ export class SignView {
     say("notice", notice === undefined ? undefined : texts[notice]);
     show("msisdn-field", kind === "mobile");
     show("sandbox-fields", kind === "sandbox");
+    const needs_signer = new FormData(element<HTMLFormElement>("form")).get("action") === "sign";
+    element<HTMLInputElement>("idnp").required = needs_signer;
+    show("idnp-required", needs_signer);
     say("instrument-error", invalid === "instrument" ? texts.instrument_missing : undefined);
     for (const field of ["msisdn", "idnp"] as const) {
       say(`${field}-error`, invalid === field ? texts[`${field}_invalid`] : undefined);
@@ -136,7 +139,7 @@ export class SignView {
     const sign = element<HTMLButtonElement>("sign");
     sign.textContent = texts.sign(unsigned(this.data, signed));
     sign.disabled = this.data.instrument !== undefined && instrumentOf(this.data, this.data.instrument)?.available !== true;
-    say("sign-hint", kind === "mobile" ? texts.sign_hint_mobile : texts.sign_hint);
+    say("sign-hint", kind === "token" ? texts.sign_hint : kind === "mobile" ? texts.sign_hint_mobile : undefined);
     if (invalid !== undefined) document.querySelector<HTMLElement>(invalid === "instrument" ? "#instruments input:enabled" : `#${invalid}`)?.focus();
   }
 

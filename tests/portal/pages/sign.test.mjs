@@ -550,6 +550,8 @@ for (const [label, status] of [["Sign", "success"], ["Fail", "failure"], ["Cance
     const request = bench.server.add({ data: { instruments: [{ id: "sandbox", kind: "sandbox", available: true }], test: true } });
     const page = await open(t, bench, `/${request.id}`);
     await page.locator("#sandbox-fields").getByText(label, { exact: true }).click();
+    assert.equal(await page.getByLabel("The signer's IDNP").evaluate(({ required }) => required), label === "Sign");
+    assert.equal(await page.locator("#idnp-required").isVisible(), label === "Sign");
     if (label === "Sign") {
       await sign(page);
       await page.locator("#idnp-error", { hasText: "An IDNP has exactly 13 digits." }).waitFor();
@@ -563,6 +565,28 @@ for (const [label, status] of [["Sign", "success"], ["Fail", "failure"], ["Cance
     assert.deepEqual([action, idnp, delay_ms], [label.toLowerCase(), label === "Sign" ? "2001234567890" : undefined, label === "Sign" ? 1_500 : 0]);
   });
 }
+
+test("sandbox: who is expected stands there, and is who signs", async (t) => {
+  const request = bench.server.add({ data: { instruments: [{ id: "sandbox", kind: "sandbox", available: true }], test: true, expected_signer: "2001234567890" } });
+  const page = await open(t, bench, `/${request.id}`);
+  assert.equal(await page.getByLabel("The signer's IDNP").inputValue(), "2001234567890");
+  await sign(page);
+  await back(page);
+  assert.equal(calls(request, "sandbox")[0].params.idnp, "2001234567890");
+});
+
+test("the window where the PIN is typed is spoken of with a token alone", async (t) => {
+  const kinds = ["token", "mobile", "sandbox"];
+  const request = bench.server.add({ data: { instruments: kinds.map((kind) => ({ id: kind === "token" ? "moldsign" : kind, kind, available: true })) } });
+  const page = await open(t, bench, `/${request.id}`);
+  const hint = page.locator("#sign-hint");
+  assert.equal(await hint.isVisible(), false, "nothing is chosen");
+  for (const [id, words] of [["moldsign", /window of Signet/], ["mobile", /on your phone/], ["sandbox", undefined]]) {
+    await page.locator(`#instruments input[value=${id}]`).check();
+    assert.equal(await hint.isVisible(), words !== undefined, id);
+    if (words !== undefined) assert.match(await hint.textContent(), words);
+  }
+});
 
 test("sandbox: an outcome that comes late is waited for", async (t) => {
   const request = bench.server.add({ slow: true, data: { instruments: [{ id: "sandbox", kind: "sandbox", available: true }], test: true } });
