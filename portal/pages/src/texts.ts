@@ -1,6 +1,6 @@
 // All texts of the portal's pages, in their three languages. What the agent's errors mean is the sdk's explain().
 import type { Language } from "signet-sdk";
-import { en_count, ro_count, ru_count, SIGNING } from "signet-pages/words";
+import { en_count, number, ro_count, ru_count, SIGNING } from "signet-pages/words";
 
 const ro = {
   ...SIGNING.ro,
@@ -20,7 +20,7 @@ const ro = {
   search: "Caută în listă",
   found: (count: number) => ro_count(count, { one: "# document găsit", few: "# documente găsite", other: "# de documente găsite" }),
   none_found: "Niciun document nu se potrivește.",
-  listed: (shown: string, count: string) => `Lista cuprinde primele ${shown} din ${count} documente.`,
+  listed: (shown: string, count: number) => `Lista cuprinde primele ${shown} din ${ro_count(count, { one: "# document", few: "# documente", other: "# de documente" })}.`,
   document: (number: string) => `Documentul ${number}`,
   instrument: "Cu ce semnați",
   instrument_moldsign: "MoldSign",
@@ -67,10 +67,10 @@ const ro = {
   claim_waits_text: "Portalul așteaptă să se încheie fereastra de dinainte. Durează câteva secunde.",
   continuing: "Se continuă semnarea",
   continuing_text: "Pagina a fost reîncărcată. Ce s-a semnat nu s-a pierdut.",
-  preparing: "Se pregătesc documentele",
-  preparing_text: "Lista documentelor este transmisă aplicației Signet.",
+  preparing: (count: number) => ro_count(count, { one: "Se pregătește documentul", other: "Se pregătesc documentele" }),
+  preparing_text: (count: number) => ro_count(count, { one: "Documentul este transmis aplicației Signet.", other: "Lista documentelor este transmisă aplicației Signet." }),
   prepared: (done: string, total: string) => `${done} din ${total} pregătite`,
-  saving: "Se salvează semnăturile",
+  saving: (count: number) => ro_count(count, { one: "Se salvează semnătura", other: "Se salvează semnăturile" }),
   saving_text: "Nu închideți fereastra până nu se termină.",
   this_time: (made: string, total: string) => `Acum: ${made} din ${total}`,
   phone: "Confirmați pe telefon",
@@ -93,10 +93,10 @@ const ro = {
   freed_notice: "Cererea este liberă. Apăsați „Semnează” ca să continuați de aici.",
   interrupted_notice: "Semnarea a fost întreruptă. Ce s-a semnat s-a păstrat; apăsați „Semnează” pentru restul.",
   problem_cancelled: "Semnarea a fost oprită",
-  problem_cancelled_advice: "Puteți continua cu documentele nesemnate sau puteți renunța.",
+  problem_cancelled_advice: (count: number) => ro_count(count, { one: "Puteți continua cu documentul nesemnat sau puteți renunța.", other: "Puteți continua cu documentele nesemnate sau puteți renunța." }),
   problem_signed: (count: number) => ro_count(count, { one: "# document a fost deja semnat.", few: "# documente au fost deja semnate.", other: "# de documente au fost deja semnate." }),
   problem_unsigned: (count: number) => ro_count(count, { one: "# document a rămas nesemnat", few: "# documente au rămas nesemnate", other: "# de documente au rămas nesemnate" }),
-  problem_unsigned_advice: "Încercarea următoare le cuprinde numai pe acestea.",
+  problem_unsigned_advice: (count: number) => ro_count(count, { one: "Încercarea următoare îl cuprinde numai pe acesta.", other: "Încercarea următoare le cuprinde numai pe acestea." }),
   problem_issuer: "Certificatul nu este al instrumentului ales",
   problem_issuer_advice: "Introduceți dispozitivul potrivit sau alegeți alt certificat.",
   problem_signer: "Certificatul este al altei persoane",
@@ -124,7 +124,7 @@ const ro = {
   and_more: (count: number) => ro_count(count, { one: "și încă #", few: "și încă #", other: "și încă #" }),
   ended_success: "Documentele sunt semnate",
   ended_success_count: (count: number) => ro_count(count, { one: "Documentul este semnat", few: "Toate cele # documente sunt semnate", other: "Toate cele # de documente sunt semnate" }),
-  ended_failure: "Documentele nu au fost semnate",
+  ended_failure: (count: number) => ro_count(count, { one: "Documentul nu a fost semnat", other: "Documentele nu au fost semnate" }),
   ended_failure_text: "Serviciul electronic află că s-a renunțat la semnare.",
   ended_expired: "Cererea a expirat",
   ended_expired_text: "Timpul pentru semnare s-a scurs. Porniți semnarea din nou, din serviciul electronic.",
@@ -170,7 +170,8 @@ const ro = {
   verify_valid: "Semnătura este validă",
   verify_invalid: "Semnătura nu este validă",
   verify_all_valid: (count: number) => ro_count(count, { one: "Semnătura este validă", few: "Toate cele # semnături sunt valide", other: "Toate cele # de semnături sunt valide" }),
-  verify_some_invalid: (bad: string, count: string) => `${bad} din ${count} semnături nu sunt valide`,
+  verify_some_invalid: (bad: number, count: number) =>
+    `${number("ro", bad)} din ${ro_count(count, { one: "# semnătură", few: "# semnături", other: "# de semnături" })} ${bad === 1 ? "nu este validă" : "nu sunt valide"}`,
   verify_no_signature: "Fișierul nu cuprinde nicio semnătură",
   verify_failed: "Verificarea nu a fost posibilă",
   verify_failed_advice: "Portalul nu a răspuns cum trebuie. Încercați din nou.",
@@ -179,7 +180,6 @@ const ro = {
   verify_signer: "Semnatar",
   verify_time: "Momentul semnării",
   verify_no_time: "necunoscut: fără marcă temporală",
-  verify_message: "Constatare",
   footer: "Signet: semnătură electronică cu dispozitivul dumneavoastră. Pagina nu folosește servicii terțe și nu păstrează date în browser.",
 };
 
@@ -203,7 +203,7 @@ const ru: Texts = {
   search: "Поиск по списку",
   found: (count) => ru_count(count, { one: "Найден # документ", few: "Найдено # документа", many: "Найдено # документов", other: "Найдено # документа" }),
   none_found: "Подходящих документов нет.",
-  listed: (shown, count) => `В списке первые ${shown} из ${count} документов.`,
+  listed: (shown, count) => `В списке первые ${shown} из ${ru_count(count, { one: "# документа", other: "# документов" })}.`,
   document: (number) => `Документ ${number}`,
   instrument: "Чем вы подписываете",
   instrument_moldsign: "MoldSign",
@@ -243,17 +243,17 @@ const ru: Texts = {
   sign_hint_mobile: "Без вашего подтверждения на телефоне ничего не подписывается.",
   give_up: "Отказаться от подписания",
   back_to_form: "Выбрать другой инструмент",
-  waiting_consent: (count) => ru_count(count, { one: "Проверьте список (# документ) и подтвердите в нём подписание.", few: "Проверьте список (# документа) и подтвердите в нём подписание.", many: "Проверьте список (# документов) и подтвердите в нём подписание.", other: "Проверьте список (# документа) и подтвердите в нём подписание." }),
+  waiting_consent: (count) => (count === 1 ? "Проверьте там документ и подтвердите его подписание." : ru_count(count, { one: "Проверьте список (# документ) и подтвердите в нём подписание.", few: "Проверьте список (# документа) и подтвердите в нём подписание.", many: "Проверьте список (# документов) и подтвердите в нём подписание.", other: "Проверьте список (# документа) и подтвердите в нём подписание." })),
   claiming: "Подготовка к подписанию…",
   claiming_text: "Портал закрепляет запрос за этим окном.",
   claim_waits: "Ещё немного…",
   claim_waits_text: "Портал ждёт, пока закроется прежнее окно. Это займёт несколько секунд.",
   continuing: "Подписание продолжается",
   continuing_text: "Страница была перезагружена. То, что уже подписано, не пропало.",
-  preparing: "Документы готовятся",
-  preparing_text: "Список документов передаётся приложению Signet.",
+  preparing: (count) => (count === 1 ? "Документ готовится" : "Документы готовятся"),
+  preparing_text: (count) => (count === 1 ? "Документ передаётся приложению Signet." : "Список документов передаётся приложению Signet."),
   prepared: (done, total) => `Готово ${done} из ${total}`,
-  saving: "Подписи сохраняются",
+  saving: (count) => (count === 1 ? "Подпись сохраняется" : "Подписи сохраняются"),
   saving_text: "Не закрывайте окно до завершения.",
   this_time: (made, total) => `Сейчас: ${made} из ${total}`,
   phone: "Подтвердите на телефоне",
@@ -276,10 +276,10 @@ const ru: Texts = {
   freed_notice: "Запрос свободен. Нажмите «Подписать», чтобы продолжить здесь.",
   interrupted_notice: "Подписание было прервано. Подписанное сохранено; нажмите «Подписать» для остальных документов.",
   problem_cancelled: "Подписание остановлено",
-  problem_cancelled_advice: "Можно продолжить с неподписанными документами или отказаться.",
+  problem_cancelled_advice: (count) => (count === 1 ? "Можно продолжить с неподписанным документом или отказаться." : "Можно продолжить с неподписанными документами или отказаться."),
   problem_signed: (count) => ru_count(count, { one: "Уже подписан # документ.", few: "Уже подписано # документа.", many: "Уже подписано # документов.", other: "Уже подписано # документа." }),
   problem_unsigned: (count) => ru_count(count, { one: "Не подписан # документ", few: "Не подписано # документа", many: "Не подписано # документов", other: "Не подписано # документа" }),
-  problem_unsigned_advice: "Следующая попытка коснётся только их.",
+  problem_unsigned_advice: (count) => (count === 1 ? "Следующая попытка коснётся только его." : "Следующая попытка коснётся только их."),
   problem_issuer: "Сертификат не от выбранного инструмента",
   problem_issuer_advice: "Вставьте нужное устройство или выберите другой сертификат.",
   problem_signer: "Сертификат принадлежит другому лицу",
@@ -307,7 +307,7 @@ const ru: Texts = {
   and_more: (count) => ru_count(count, { one: "и ещё #", few: "и ещё #", many: "и ещё #", other: "и ещё #" }),
   ended_success: "Документы подписаны",
   ended_success_count: (count) => (count === 1 ? "Документ подписан" : ru_count(count, { one: "Подписан # документ", few: "Подписаны все # документа", many: "Подписаны все # документов", other: "Подписаны все # документа" })),
-  ended_failure: "Документы не подписаны",
+  ended_failure: (count) => (count === 1 ? "Документ не подписан" : "Документы не подписаны"),
   ended_failure_text: "Электронный сервис узнает, что подписание не состоялось.",
   ended_expired: "Срок запроса истёк",
   ended_expired_text: "Время для подписания вышло. Начните подписание заново в электронном сервисе.",
@@ -353,7 +353,7 @@ const ru: Texts = {
   verify_valid: "Подпись действительна",
   verify_invalid: "Подпись недействительна",
   verify_all_valid: (count) => (count === 1 ? "Подпись действительна" : ru_count(count, { one: "Действительна # подпись", few: "Действительны все # подписи", many: "Действительны все # подписей", other: "Действительны все # подписи" })),
-  verify_some_invalid: (bad, count) => `Недействительных подписей: ${bad} из ${count}`,
+  verify_some_invalid: (bad, count) => `Недействительных подписей: ${number("ru", bad)} из ${number("ru", count)}`,
   verify_no_signature: "В файле нет подписи",
   verify_failed: "Проверить не удалось",
   verify_failed_advice: "Портал ответил с ошибкой. Повторите попытку.",
@@ -362,7 +362,6 @@ const ru: Texts = {
   verify_signer: "Подписал",
   verify_time: "Время подписания",
   verify_no_time: "неизвестно: нет метки времени",
-  verify_message: "Заключение",
   footer: "Signet: электронная подпись вашим устройством. Страница не использует сторонних служб и не хранит данных в браузере.",
 };
 
@@ -384,7 +383,7 @@ const en: Texts = {
   search: "Search the list",
   found: (count) => en_count(count, { one: "# document found", other: "# documents found" }),
   none_found: "No document fits.",
-  listed: (shown, count) => `The list holds the first ${shown} of ${count} documents.`,
+  listed: (shown, count) => `The list holds the first ${shown} of ${en_count(count, { one: "# document", other: "# documents" })}.`,
   document: (number) => `Document ${number}`,
   instrument: "What you sign with",
   instrument_moldsign: "MoldSign",
@@ -431,10 +430,10 @@ const en: Texts = {
   claim_waits_text: "The portal waits for the earlier window to close. It takes a few seconds.",
   continuing: "Signing goes on",
   continuing_text: "The page was loaded again. What was signed is not lost.",
-  preparing: "Preparing the documents",
-  preparing_text: "The list of documents is handed to the Signet application.",
+  preparing: (count) => en_count(count, { one: "Preparing the document", other: "Preparing the documents" }),
+  preparing_text: (count) => en_count(count, { one: "The document is handed to the Signet application.", other: "The list of documents is handed to the Signet application." }),
   prepared: (done, total) => `${done} of ${total} prepared`,
-  saving: "Saving the signatures",
+  saving: (count) => en_count(count, { one: "Saving the signature", other: "Saving the signatures" }),
   saving_text: "Do not close the window before it is done.",
   this_time: (made, total) => `Now: ${made} of ${total}`,
   phone: "Confirm on your phone",
@@ -457,10 +456,10 @@ const en: Texts = {
   freed_notice: "The request is free. Press “Sign” to go on from here.",
   interrupted_notice: "Signing was interrupted. What was signed is kept; press “Sign” for the rest.",
   problem_cancelled: "Signing was stopped",
-  problem_cancelled_advice: "You can go on with the documents that are not signed, or give up.",
+  problem_cancelled_advice: (count) => en_count(count, { one: "You can go on with the document that is not signed, or give up.", other: "You can go on with the documents that are not signed, or give up." }),
   problem_signed: (count) => en_count(count, { one: "# document is already signed.", other: "# documents are already signed." }),
   problem_unsigned: (count) => en_count(count, { one: "# document is not signed", other: "# documents are not signed" }),
-  problem_unsigned_advice: "The next try is for these alone.",
+  problem_unsigned_advice: (count) => en_count(count, { one: "The next try is for this one alone.", other: "The next try is for these alone." }),
   problem_issuer: "The certificate is not one of the chosen instrument",
   problem_issuer_advice: "Put in the right device, or choose another certificate.",
   problem_signer: "The certificate is another person's",
@@ -488,7 +487,7 @@ const en: Texts = {
   and_more: (count) => en_count(count, { one: "and # more", other: "and # more" }),
   ended_success: "The documents are signed",
   ended_success_count: (count) => en_count(count, { one: "The document is signed", other: "All # documents are signed" }),
-  ended_failure: "The documents were not signed",
+  ended_failure: (count) => en_count(count, { one: "The document was not signed", other: "The documents were not signed" }),
   ended_failure_text: "The e-service learns that signing did not take place.",
   ended_expired: "The request has expired",
   ended_expired_text: "The time for signing ran out. Start signing anew, in the e-service.",
@@ -534,7 +533,7 @@ const en: Texts = {
   verify_valid: "The signature is valid",
   verify_invalid: "The signature is not valid",
   verify_all_valid: (count) => en_count(count, { one: "The signature is valid", other: "All # signatures are valid" }),
-  verify_some_invalid: (bad, count) => `${bad} of ${count} signatures are not valid`,
+  verify_some_invalid: (bad, count) => `${number("en", bad)} of ${en_count(count, { one: "# signature", other: "# signatures" })} ${bad === 1 ? "is" : "are"} not valid`,
   verify_no_signature: "The file holds no signature",
   verify_failed: "Verifying was not possible",
   verify_failed_advice: "The portal did not answer as it should. Try again.",
@@ -543,7 +542,6 @@ const en: Texts = {
   verify_signer: "Signer",
   verify_time: "Signed at",
   verify_no_time: "unknown: no time stamp",
-  verify_message: "Finding",
   footer: "Signet: electronic signatures with your own device. This page uses no third-party services and keeps no data in the browser.",
 };
 
@@ -558,7 +556,10 @@ export function coded(texts: Texts, prefix: string, code: string, general: Plain
   return typeof text === "string" ? text : texts[general];
 }
 
+const MOMENT: Intl.DateTimeFormatOptions = { year: "numeric", month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+
+/** By the clock of who reads it, with its zone. */
 export function moment(language: Language, time: string): string {
   const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? time : new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long", timeStyle: "short" }).format(date);
+  return Number.isNaN(date.getTime()) ? time : new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, MOMENT).format(date);
 }

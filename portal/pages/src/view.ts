@@ -91,7 +91,7 @@ export class SignView {
     show("documents", names.length > 0);
     show("search-field", names.length > FEW_NAMES);
     if (names.length > 0 && names.length <= FEW_NAMES) element<HTMLDetailsElement>("documents").open = true;
-    say("documents-listed", names.length < documents.count ? texts.listed(number(language, names.length), number(language, documents.count)) : undefined);
+    say("documents-listed", names.length < documents.count ? texts.listed(number(language, names.length), documents.count) : undefined);
     this.list();
   }
 
@@ -247,6 +247,7 @@ export class SignView {
 
   private words(): [heading: string, text: string] {
     const { texts, state: { phase, waiting, signed_before } } = this;
+    const left = unsigned(this.data, signed_before);
     if (phase === "stopping") return [texts.stopping, texts.stopping_text];
     switch (waiting?.what) {
       case undefined: break;
@@ -254,7 +255,7 @@ export class SignView {
       case "agent": return [texts.lost, texts.lost_text];
       case "origin": return [texts.waiting, texts.waiting_origin];
       case "certificate": return [texts.waiting, texts.waiting_certificate];
-      case "consent": return [texts.waiting, texts.waiting_consent(unsigned(this.data, signed_before))];
+      case "consent": return [texts.waiting, texts.waiting_consent(left)];
       case "pin": return [texts.waiting, texts.waiting_pin];
       case "reader": return [texts.waiting, texts.waiting_reader];
       default: return [texts.waiting, texts.waiting_other];
@@ -264,9 +265,9 @@ export class SignView {
       case "claiming": return [texts.claiming, texts.claiming_text];
       case "claim_waits": return [texts.claim_waits, texts.claim_waits_text];
       case "continuing": return [texts.continuing, texts.continuing_text];
-      case "preparing": return [texts.preparing, texts.preparing_text];
+      case "preparing": return [texts.preparing(left), texts.preparing_text(left)];
       case "signing": return [texts.signing, texts.signing_text];
-      case "saving": return [texts.saving, texts.saving_text];
+      case "saving": return [texts.saving(left), texts.saving_text];
       case "stamping": return [texts.stamping, texts.saving_text];
       case "phone": return [texts.phone, texts.phone_text];
       case "sandbox": return [texts.sandbox, texts.sandbox_text];
@@ -308,18 +309,19 @@ export class SignView {
 
   private explained(): { title: string; advice: string; code?: string } {
     const { texts, state: { problem, language, signed } } = this;
+    const left = unsigned(this.data, signed);
     switch (problem?.kind) {
       case "agent": return { ...explain(problem.error, language), code: `${problem.error.code}: ${problem.error.message}` };
       case "certificate": return problem.why === "issuer" ? { title: texts.problem_issuer, advice: texts.problem_issuer_advice } : { title: texts.problem_signer, advice: texts.problem_signer_advice };
       case "no_time_stamps": return { title: texts.no_time_stamps, advice: explain(new SignetError("configuration_invalid", ""), language).advice };
-      case "unsigned": return { title: texts.problem_unsigned(unsigned(this.data, signed)), advice: texts.problem_unsigned_advice };
+      case "unsigned": return { title: texts.problem_unsigned(left), advice: texts.problem_unsigned_advice(left) };
       case "portal": return problem.code === "token_invalid"
         ? { title: texts.problem_token, advice: texts.problem_token_advice }
         : { title: texts.problem_portal, advice: texts.problem_portal_advice, code: `${problem.code}: ${problem.detail}` };
       case "elsewhere": return known(problem.reason) && problem.reason !== "user_cancelled"
         ? explain(new SignetError(problem.reason, ""), language)
         : { title: coded(texts, "problem_elsewhere_", problem.reason.replace(/^user_/, ""), "problem_elsewhere"), advice: texts.problem_elsewhere_advice };
-      default: return { title: texts.problem_cancelled, advice: texts.problem_cancelled_advice };
+      default: return { title: texts.problem_cancelled, advice: texts.problem_cancelled_advice(left) };
     }
   }
 
@@ -351,7 +353,7 @@ export class SignView {
     if (ended === undefined) return;
     const { status, reason, return: back, leaving_s } = ended;
     const count = "documents" in this.state.data ? this.state.data.documents.count : 0;
-    const heading = status === "success" ? (count > 0 ? texts.ended_success_count(count) : texts.ended_success) : status === "failure" ? texts.ended_failure : texts.ended_expired;
+    const heading = status === "success" ? (count > 0 ? texts.ended_success_count(count) : texts.ended_success) : status === "failure" ? texts.ended_failure(count) : texts.ended_expired;
     const text = status === "expired" ? texts.ended_expired_text : back === undefined ? texts.may_close
       : leaving_s === undefined ? texts.came_back : status === "failure" ? texts.ended_failure_text : undefined;
     say("ended-heading", heading);

@@ -130,6 +130,16 @@ export const STATES = {
     },
   },
   verify_yes: { path: "/verify", verdict: { signatures: [{ valid: true, message: "Semnătura este validă", subject: "C=MD, SERIALNUMBER=2001234567890, CN=Maria Rusu", signed_at: "2026-11-22T08:15:00Z" }] }, go: verify },
+  verify_some: {
+    path: "/verify",
+    verdict: {
+      signatures: [
+        { valid: true, message: "", subject: "C=MD, SERIALNUMBER=2001234567890, CN=Maria Rusu", signed_at: "2026-11-22T08:15:00Z" },
+        ...["Ion Rusu", "Ana Rusu"].map((name) => ({ valid: false, message: "Semnătura nu este validă: certificatul a fost revocat", subject: `C=MD, CN=${name}`, signed_at: "2026-11-22T08:15:00Z" })),
+      ],
+    },
+    go: verify,
+  },
   verify_no: { path: "/verify", verdict: { signatures: [{ valid: false, message: "Semnătura nu este validă", subject: "O=Întreprinderea de Stat Exemplu, C=MD, SERIALNUMBER=2001234567890, CN=Maria Rusu" }] }, go: verify },
 };
 

@@ -100,7 +100,7 @@ TEST_CASE("while an outcome is on its way nothing else is played, and the very s
   People sandbox;
   const std::string id = sandbox.post();
   const Simulation::Play slow{
-      .request_id = id, .key = key, .instrument = "sandbox", .idnp = "2001234567892", .reason = {}, .delay = 600ms};
+      .request_id = id, .key = key, .instrument = "sandbox", .idnp = "2001234567892", .reason = {}, .delay = 2s};
   REQUIRE(sandbox.status(sandbox.playing(slow)) == 200);
   const auto changed = [&](auto change) {
     Simulation::Play other = slow;
