@@ -45,6 +45,13 @@ bool unreserved(char c) {
 
 }  // namespace
 
+std::string lower(std::string_view text) {
+  std::string made(text);
+  for (char& c : made)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return made;
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const auto character = first_character(text);

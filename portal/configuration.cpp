@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "base/text.hpp"
 #include "service/settings.hpp"
 
 namespace signet::portal {
@@ -62,9 +63,8 @@ void read_proxies(SettingsTable table, Configuration::Proxies& proxies) {
     return {};
   });
   const auto header = [](std::string& taken) {
-    return [&taken](std::string name) -> std::string {
-      std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      taken = std::move(name);
+    return [&taken](const std::string& name) -> std::string {
+      taken = base::lower(name);
       return taken.empty() || taken.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos
                  ? "must be the name of a header"
                  : "";

@@ -14,17 +14,12 @@ namespace signet::portal {
 namespace {
 
 constexpr std::size_t url_limit = 2048;  // what browsers and proxies have in common
+constexpr std::size_t host_limit = 253;  // of a name in DNS
 constexpr std::size_t name_limit = 200, certificates_limit = 20, addresses_limit = 500, return_urls_limit = 100;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_lower_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 boost::asio::ip::address unmapped(const boost::asio::ip::address& address) {
   if (address.is_v6() && address.to_v6().is_v4_mapped())
@@ -54,7 +49,7 @@ struct Location {
   bool https = true;
   std::string host;  // lower case
   std::uint16_t port = 443;
-  std::string path;   // as written, never empty
+  std::string path;   // as written, never empty where the host has been read
   bool plain = true;  // neither query nor fragment
 
   bool same_origin(const Location& other) const { return https == other.https && host == other.host && port == other.port; }
@@ -89,7 +84,7 @@ bool stays_where_it_is(std::string_view segment) {
 // different places are how "https://good.example" becomes another's.
 bool is_authority(std::string_view text, const Location& parsed) {
   const auto start = text.find("//") + 2;  // it is there: libcurl found the scheme before it
-  const std::string authority = lower(text.substr(start, text.find_first_of("/?#", start) - start));
+  const std::string authority = base::lower(text.substr(start, text.find_first_of("/?#", start) - start));
   if (!authority.starts_with(parsed.host)) return false;
   std::string_view rest = std::string_view(authority).substr(parsed.host.size());
   if (rest.empty() || rest == ":") return true;
@@ -113,14 +108,14 @@ std::string location(std::string_view text, Location& out) {
     return c <= 0x20 || c >= 0x7F || std::string_view("\"<>\\^`{|}").find(c) != std::string_view::npos;
   };
   if (std::ranges::any_of(text, in_no_url)) return "a character that no URL has: encode it";
-  const std::string beginning = lower(text.substr(0, 8));
+  const std::string beginning = base::lower(text.substr(0, 8));
   out.https = beginning == "https://";
   if (!out.https && !beginning.starts_with("http://")) return "it does not begin with https://";
   const Url url{::curl_url()};
   if (url == nullptr) throw std::bad_alloc();
   if (::curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) != CURLUE_OK)
     return "it is no URL, or has a user name";
-  out.host = lower(part(url, CURLUPART_HOST).value_or(""));
+  out.host = base::lower(part(url, CURLUPART_HOST).value_or(""));
   if (!is_host(out.host)) return "its host";
   const std::string port = part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT).value_or("");
   if (std::from_chars(port.data(), port.data() + port.size(), out.port).ec != std::errc() || out.port == 0) return "its port";
@@ -226,6 +221,14 @@ bool return_url_allowed(const Consumer& consumer, std::string_view url) {
       return false;
     return allowed.path.ends_with('/') || there.path.size() == allowed.path.size() || there.path[allowed.path.size()] == '/';
   });
+}
+
+std::string return_url_host(std::string_view url) {
+  Location there;
+  location(url, there);
+  if (there.path.empty() || there.host.size() > host_limit) return {};  // no path: what stands before it was not what it seems
+  const bool own_port = there.port == (there.https ? 443 : 80);
+  return own_port ? there.host : there.host + ":" + std::to_string(there.port);
 }
 
 std::string return_url_prefix_error(std::string_view prefix, Environment environment) {

@@ -24,9 +24,8 @@ void Form::add(std::string_view encoded) {
     encoded.remove_prefix(std::min(end + 1, encoded.size()));
     if (field.empty()) continue;
     const auto equals = std::min(field.find('='), field.size());
-    std::string name = decoded(field.substr(0, equals));
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    fields_.emplace_back(std::move(name), decoded(field.substr(std::min(equals + 1, field.size()))));
+    fields_.emplace_back(base::lower(decoded(field.substr(0, equals))),
+                         decoded(field.substr(std::min(equals + 1, field.size()))));
   }
 }
 

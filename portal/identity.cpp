@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
+
 namespace signet::portal {
 namespace {
 
@@ -32,8 +34,7 @@ std::string why(pki::PathStatus status) {
 
 // "00a1" and "A1" are one number.
 std::string serial_of(const pki::Certificate& certificate) {
-  std::string serial = certificate.serial_hex();
-  std::ranges::transform(serial, serial.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string serial = base::lower(certificate.serial_hex());
   serial.erase(0, std::min(serial.find_first_not_of('0'), serial.size() - 1));
   return serial;
 }

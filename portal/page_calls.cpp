@@ -1,25 +1,13 @@
 #include "page_calls.hpp"
 
-#include <algorithm>
 #include <boost/json/parse.hpp>
 
 namespace signet::portal {
 
 namespace json = boost::json;
 
-std::string lower(std::string_view text) {
-  std::string made(text);
-  std::ranges::transform(made, made.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return made;
-}
-
 bool is_request_id(std::string_view text) {
   return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-std::string_view only(const net::HttpRequest& request, std::string_view header) {
-  const auto values = request.all(header);
-  return values.size() == 1 ? values.front() : std::string_view{};
 }
 
 std::optional<std::string> text_of(const json::object& object, std::string_view key) {

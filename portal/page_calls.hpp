@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "net/http_server.hpp"
 #include "portal/simulation.hpp"
 
 // What the calls of page_face.cpp and its parts share: their parameters, and the answers that are no result.
@@ -17,10 +16,7 @@ constexpr std::size_t results_at_once = 500;
 // A page that signs claims anew well before; one that is gone blocks the request for so long.
 constexpr std::chrono::seconds claim_lasts{30};
 
-std::string lower(std::string_view text);
 bool is_request_id(std::string_view text);
-// The header's value where it is there once; else empty.
-std::string_view only(const net::HttpRequest& request, std::string_view header);
 
 std::optional<std::string> text_of(const boost::json::object& object, std::string_view key);
 std::optional<std::int64_t> number_of(const boost::json::object& object, std::string_view key);

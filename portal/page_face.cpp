@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "only_header.hpp"
 #include "page_calls.hpp"
 #include "portal/form.hpp"
 #include "portal/identifiers.hpp"
@@ -37,11 +38,11 @@ const PageFace::Instrument& mobile_elsewhere() {
 
 // The contract's parameter, else the browser's first known language, else Romanian.
 Language language_of(const Form& form, const HttpRequest& request) {
-  if (const auto named = form.value("lang")) return language_or_default(lower(*named));
+  if (const auto named = form.value("lang")) return language_or_default(base::lower(*named));
   std::string_view rest = only(request, "accept-language");
   while (!rest.empty()) {
     const auto end = std::min(rest.find(','), rest.size());
-    std::string tag = lower(rest.substr(0, end));
+    std::string tag = base::lower(rest.substr(0, end));
     rest.remove_prefix(std::min(end + 1, rest.size()));
     tag.erase(0, std::min(tag.find_first_not_of(' '), tag.size()));
     for (const std::string_view known : {"ro", "ru", "en"})
@@ -227,7 +228,7 @@ awaitable<HttpResponse> PageFace::answer(HttpRequest request) {
   // The form is case-sensitive nowhere but here: ids are hexadecimal digits in lower case, and people may paste them.
   if (!where.starts_with('/')) co_return page(404, name(Language::ro), {{"page", "error"}, {"code", "request_unknown"}}, "");
   const auto slash = where.find('/', 1);
-  const std::string id = lower(where.substr(1, slash == std::string_view::npos ? std::string_view::npos : slash - 1));
+  const std::string id = base::lower(where.substr(1, slash == std::string_view::npos ? std::string_view::npos : slash - 1));
   if (is_request_id(id) && slash == std::string_view::npos && (reads || request.method == "POST"))
     co_return co_await open(std::move(request), id);
   if (is_request_id(id) && slash != std::string_view::npos && request.method == "POST") {
@@ -235,7 +236,7 @@ awaitable<HttpResponse> PageFace::answer(HttpRequest request) {
     co_return json_response(co_await call(std::move(request), id, name));
   }
   if (simulation_ && where.starts_with("/sandbox/")) {
-    std::string wanted = lower(where.substr(std::string_view("/sandbox/").size()));
+    std::string wanted = base::lower(where.substr(std::string_view("/sandbox/").size()));
     co_return json_response(co_await integrator(std::move(request), std::move(wanted)));
   }
   if (where == "/verify" && ports_.verify) {
@@ -253,13 +254,18 @@ awaitable<HttpResponse> PageFace::answer(HttpRequest request) {
 
 awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   Form form;
-  if (request.method == "POST" && lower(only(request, "content-type")).starts_with("application/x-www-form-urlencoded"))
+  if (request.method == "POST" && base::lower(only(request, "content-type")).starts_with("application/x-www-form-urlencoded"))
     form.add(request.body);
   if (const auto mark = request.target.find('?'); mark != std::string::npos)
     form.add(std::string_view(request.target).substr(mark + 1));
   const std::string_view language = name(language_of(form, request));
   const auto error = [&](unsigned status, std::string_view code) {
     return page(status, language, {{"page", "error"}, {"code", code}}, "");
+  };
+  const auto wrong = [&](std::string_view code, std::string_view parameter, std::string_view host = {}) {
+    Object data{{"page", "error"}, {"code", code}, {"parameter", parameter}};
+    if (!host.empty()) data["host"] = host;
+    return page(400, language, std::move(data), "");
   };
 
   auto found = co_await ports_.store->request(id, ports_.now());
@@ -276,15 +282,15 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
                   .return_url = form.value("returnurl").value_or(""),
                   .relay_state = form.value("relaystate"),
                   .made_at = ports_.now()};
-  if (token.return_url.empty()) co_return error(400, "return_url_missing");
+  if (token.return_url.empty()) co_return wrong("return_url_missing", "ReturnUrl");
   if (token.return_url.size() > url_bytes || !return_url_allowed(*consumer, token.return_url))
-    co_return error(400, "return_url_refused");
+    co_return wrong("return_url_refused", "ReturnUrl", return_url_host(token.return_url));
   // What cannot be returned unmodified is not taken.
   if (token.relay_state && (token.relay_state->size() > relay_state_bytes || !base::is_utf8(*token.relay_state)))
-    co_return error(400, "parameter_invalid");
+    co_return wrong("parameter_invalid", "RelayState");
   const auto named = form.value("instrument");
   const auto msisdn = form.value("msisdn");
-  if (msisdn && !msisdn->empty() && !is_msisdn(*msisdn)) co_return error(400, "parameter_invalid");
+  if (msisdn && !msisdn->empty() && !is_msisdn(*msisdn)) co_return wrong("parameter_invalid", "MSISDN");
 
   Object data{{"request", id},
               {"test", consumer->environment == Environment::test},
@@ -314,6 +320,7 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   if (asked.expected_signer && asked.expected_signer->delegator_type != DelegatorType::none)
     data["on_behalf_of"] = {{"type", name(asked.expected_signer->delegator_type)},
                             {"id", base::shown(asked.expected_signer->delegator_id.value_or(""), 40)}};
+  if (simulation_ && asked.expected_signer && asked.expected_signer->id) data["expected_signer"] = *asked.expected_signer->id;
   json::array instruments;
   const auto show = [&](const Instrument& one) {
     instruments.push_back(
@@ -321,9 +328,9 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
   };
   std::ranges::for_each(options_.instruments, show);
   if (named && !named->empty()) {
-    const std::string wanted = lower(*named);
+    const std::string wanted = base::lower(*named);
     const Instrument* const with = shown_instrument(wanted);
-    if (with == nullptr) co_return error(400, "parameter_invalid");
+    if (with == nullptr) co_return wrong("parameter_invalid", "Instrument");
     if (with == &mobile_elsewhere()) show(*with);
     data["instrument"] = wanted;
   }
@@ -338,7 +345,8 @@ awaitable<HttpResponse> PageFace::open(HttpRequest request, std::string id) {
 
 // Anybody may ask: nothing is stored, and no secret is told.
 awaitable<PageReply> PageFace::verify(HttpRequest request) {
-  if (only(request, "origin") != options_.public_url || !lower(only(request, "content-type")).starts_with("application/json"))
+  if (only(request, "origin") != options_.public_url ||
+      !base::lower(only(request, "content-type")).starts_with("application/json"))
     co_return error_reply(403, "token_invalid", "Load the page again.");
   const auto parameters = object_in(request.body);
   const auto signature = parameters ? text_of(*parameters, "signature") : std::nullopt;
@@ -373,7 +381,7 @@ awaitable<PageReply> PageFace::call(HttpRequest request, std::string id, std::st
   auto token = opened(only(request, "signet-page"), ports_.token_secret);
   if (origin != options_.public_url || !token || token->request_id != id || token->made_at + token_lasts < ports_.now())
     co_return error_reply(403, "token_invalid", "Load the page again.");
-  if (!lower(only(request, "content-type")).starts_with("application/json"))
+  if (!base::lower(only(request, "content-type")).starts_with("application/json"))
     co_return error_reply(400, "parameter_invalid", "application/json is expected");
   auto parsed = object_in(request.body);
   if (!parsed) co_return error_reply(400, "parameter_invalid", "a JSON object is expected");

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "only_header.hpp"
 #include "page_calls.hpp"
 #include "portal/identifiers.hpp"
 #include "portal/page_face.hpp"
@@ -96,7 +97,7 @@ awaitable<PageReply> PageFace::integrator(net::HttpRequest request, std::string 
     // Another site's page cannot ask like that.
     if (!request.all("origin").empty() && only(request, "origin") != options_.public_url)
       co_return error_reply(403, "parameter_invalid", "not from a page");
-    if (!lower(only(request, "content-type")).starts_with("application/json"))
+    if (!base::lower(only(request, "content-type")).starts_with("application/json"))
       co_return wrong_parameter("application/json is expected");
     auto parameters = object_in(request.body);
     if (!parameters) co_return wrong_parameter("a JSON object is expected");

@@ -1,5 +1,7 @@
 #include "portal/rules.hpp"
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <unordered_set>
 
@@ -38,7 +40,27 @@ std::string length_error(const std::optional<std::string>& text, std::size_t mos
   return "longer than " + std::to_string(most) + " characters";
 }
 
+template <std::size_t n>
+bool is_one_of(std::size_t size, const std::array<std::size_t, n>& sizes) {
+  return std::ranges::find(sizes, size) != sizes.end();
+}
+
+// What is as long as a hash in hexadecimal, or in base64 with its padding, and has their characters alone: one hash in 10^18
+// looks so. Some are as long as another hash: SHA-256 in hexadecimal as SHA-512, MD5 as SHA-256, SHA-1 in base64 as SHA-224.
+bool is_text_of_hash(base::BytesView hash) {
+  constexpr std::array<std::size_t, 6> hexadecimal{32, 40, 56, 64, 96, 128};
+  constexpr std::array<std::size_t, 4> padded{28, 40, 44, 88};
+  const auto is_hex = [](std::uint8_t c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); };
+  const auto is_base64 = [&](std::uint8_t c) {
+    return is_hex(c) || ((c | 0x20) >= 'g' && (c | 0x20) <= 'z') || c == '+' || c == '/' || c == '=';
+  };
+  return (is_one_of(hash.size(), hexadecimal) && std::ranges::all_of(hash, is_hex)) ||
+         (is_one_of(hash.size(), padded) && hash.back() == '=' && std::ranges::all_of(hash, is_base64));
+}
+
 std::string_view hash_error(base::BytesView hash, const Rules& rules) {
+  if (is_text_of_hash(hash))
+    return "a hash as text, in hexadecimal or base64: give the client its bytes (32 of a SHA-256), which it encodes itself";
   const auto algorithm = digest_algorithm_of_length(hash.size());
   if (!algorithm) return "not a hash: 28, 32, 48 or 64 bytes are expected (SHA-224, SHA-256, SHA-384, SHA-512)";
   if (*algorithm == base::DigestAlgorithm::sha1 && !rules.allow_sha1)

@@ -22,6 +22,10 @@ constexpr std::size_t played_at_most = 10'000;
 constexpr std::chrono::hours forgotten_after{1};
 constexpr const char* anybody = "2000000000000";
 
+PageReply on_its_way() {
+  return error_reply(409, "held", "An outcome of this request is on its way: until it has come nothing else is played.");
+}
+
 std::string drawn_code() {
   std::array<unsigned char, 2> bytes{};
   if (::RAND_bytes(bytes.data(), bytes.size()) != 1) return "0000";  // it is only shown
@@ -36,6 +40,13 @@ std::optional<Simulation::Action> Simulation::action(std::string_view name) {
   for (std::size_t i = 0; i < names.size(); ++i)
     if (names[i] == name) return static_cast<Action>(i);
   return {};
+}
+
+// What another one had under way, such as a page that has released the request since, does not come any more.
+void Simulation::Played::begin_anew() {
+  state = {};
+  if (late) late->timer.cancel();
+  late = nullptr;
 }
 
 Claim Simulation::claim(const std::string& request_id, const std::string& key, std::chrono::seconds lasts) const {
@@ -57,11 +68,15 @@ Simulation::Played* Simulation::played(const std::string& request_id) {
   return &found;
 }
 
-// Played by this key already, as it is wanted: asked again by who did not hear the answer, or of several at once.
-std::shared_ptr<Simulation::Late> Simulation::late_of(const Play& play) {
-  const auto found = played_.find(play.request_id);
-  if (found == played_.end() || !found->second.late || found->second.late->key != play.key) return nullptr;
-  return found->second.late;
+std::shared_ptr<Simulation::Late> Simulation::late_of(const std::string& request_id) const {
+  const auto found = played_.find(request_id);
+  return found == played_.end() ? nullptr : found->second.late;
+}
+
+// Of this key alone: that of a page which has released the request since keeps nobody else from it.
+std::shared_ptr<Simulation::Late> Simulation::late_of(const std::string& request_id, const std::string& key) const {
+  auto late = late_of(request_id);
+  return late && late->play.key == key ? late : nullptr;
 }
 
 Simulation::State Simulation::state(const std::string& request_id) {
@@ -73,10 +88,9 @@ Simulation::State Simulation::state(const std::string& request_id) {
 }
 
 awaitable<std::optional<PageReply>> Simulation::play(Play play) {
-  const auto answered = [&play](const Late& late) {
-    return late.action == play.action ? std::nullopt : not_claimed(ClaimOutcome::held);
-  };
-  if (const auto late = late_of(play)) co_return answered(*late);
+  // The same may be asked again by who did not hear the answer, or by several at once.
+  const auto answered = [&play](const Late& late) { return late.play == play ? std::nullopt : std::optional(on_its_way()); };
+  if (const auto late = late_of(play.request_id, play.key)) co_return answered(*late);
   if (!has_room(play.request_id)) co_return error_reply(429, "too_many", "The sandbox is busy.");
   const auto lasts = std::chrono::ceil<std::chrono::seconds>(play.delay) + claim_lasts;
   const auto claimed = co_await ports_.store->claim(claim(play.request_id, play.key, lasts), play.instrument);
@@ -86,15 +100,13 @@ awaitable<std::optional<PageReply>> Simulation::play(Play play) {
     if (found && *found && (*found)->status == SignStatus::success) co_return std::nullopt;
   }
   if (auto refused = not_claimed(*claimed)) co_return refused;
-  if (const auto late = late_of(play)) co_return answered(*late);
+  if (const auto late = late_of(play.request_id, play.key)) co_return answered(*late);
   Played* const known = played(play.request_id);
   if (known == nullptr) co_return error_reply(429, "too_many", "The sandbox is busy.");
-  known->state = {};
-  if (known->late) known->late->timer.cancel();  // of a page that has released the request since
-  known->late = nullptr;
+  known->begin_anew();
   if (play.delay.count() <= 0) co_return co_await done(std::move(play));
   const auto executor = co_await asio::this_coro::executor;
-  const auto late = std::make_shared<Late>(Late{play.key, play.action, asio::steady_timer(executor, play.delay)});
+  const auto late = std::make_shared<Late>(Late{play, asio::steady_timer(executor, play.delay)});
   known->late = late;
   const std::string id = play.request_id;
   asio::co_spawn(executor, later(std::move(play), late), [this, id, late](std::exception_ptr thrown) {
@@ -161,20 +173,25 @@ awaitable<std::optional<PageReply>> Simulation::sign(Play play) {
 
 awaitable<PageReply> Simulation::call(std::string request_id, std::string key, std::string instrument, std::string msisdn) {
   if (!has_room(request_id)) co_return error_reply(429, "too_many", "The sandbox is busy.");
+  if (late_of(request_id, key)) co_return on_its_way();
   const auto claimed = co_await ports_.store->claim(claim(request_id, key, claim_lasts), instrument);
   if (!claimed) co_return unavailable();
   if (auto refused = not_claimed(*claimed)) co_return std::move(*refused);
+  if (late_of(request_id, key)) co_return on_its_way();
   Played* const known = played(request_id);
   if (known == nullptr) co_return error_reply(429, "too_many", "The sandbox is busy.");
   const auto& ringing = known->state.phone;
-  if (!ringing || ringing->key != key || ringing->msisdn != msisdn)
-    known->state = {{}, Phone{std::move(key), std::move(instrument), std::move(msisdn), drawn_code(), {}}};
+  if (!ringing || ringing->key != key || ringing->msisdn != msisdn) {
+    known->begin_anew();
+    known->state.phone = Phone{std::move(key), std::move(instrument), std::move(msisdn), drawn_code(), {}};
+  }
   known->state.phone->until = ports_.now() + phone_rings;
   co_return PageReply{200, {{"code", known->state.phone->code}, {"test", true}}};
 }
 
 awaitable<std::optional<PageReply>> Simulation::answer(std::string request_id, std::optional<std::string> key, PhoneAnswer answer,
                                                        std::string idnp) {
+  if (late_of(request_id)) co_return on_its_way();
   const State now = state(request_id);
   if (!now.phone || (key && *key != now.phone->key)) co_return error_reply(409, "not_waiting", "No phone waits for an answer.");
   Played* const known = played(request_id);

@@ -2,11 +2,13 @@
 #include <openssl/pkcs12.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <fstream>
 #include <iostream>
 
 #include "base/owned.hpp"
+#include "base/text.hpp"
 #include "demo/files.hpp"
 #include "demo/pki.hpp"
 #include "portal/identity.hpp"
@@ -57,7 +59,7 @@ void say_no(Context& context, const std::string& what) {
 
 std::string lower_serial(std::string serial) {
   std::erase(serial, ':');
-  std::ranges::transform(serial, serial.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  serial = base::lower(serial);
   serial.erase(0, std::min(serial.find_first_not_of('0'), serial.empty() ? 0 : serial.size() - 1));
   return serial;
 }
@@ -82,6 +84,7 @@ base::Result<pki::Certificate> certificate_in(const std::filesystem::path& file)
 // What names a certificate on the command line.
 struct Named {
   std::string file, serial, ca, issue;
+  bool overwrite = false;
 
   void add_to(CLI::App& command) {
     auto* const by_file = command.add_option("--certificate", file, "The consumer's system certificate (.cer, PEM or DER)");
@@ -89,6 +92,7 @@ struct Named {
     command.add_option("--ca", ca, "The certificate of the CA that issued it")->needs(by_serial);
     auto* const by_issue =
         command.add_option("--issue", issue, "Make a test certificate in this folder (.p12 and PEM); sandbox only");
+    command.add_flag("--overwrite", overwrite, "Files that --issue made there before are replaced")->needs(by_issue);
     by_file->excludes(by_serial)->excludes(by_issue);
     by_serial->excludes(by_issue);
   }
@@ -118,17 +122,20 @@ std::string pkcs12(const demo::Identity& identity, const std::string& name) {
 }
 
 // The sandbox's CA issues system certificates for tests too: consumers.ca must hold its certificate.
-base::Result<pki::Certificate> issued(const Configuration& configuration, const std::string& id,
-                                      const std::filesystem::path& folder) {
+base::Result<pki::Certificate> issued(const Configuration& configuration, const std::string& id, const Named& named) {
+  const std::filesystem::path folder = named.issue, file = folder / id;
   if (configuration.sandbox.empty())
     return wrong("--issue makes test certificates, which only a sandbox accepts (sandbox.folder)");
-  if (auto sandbox = Sandbox::open(configuration.sandbox, now()); !sandbox) return base::failure_of(sandbox);
   try {
+    // A key that is gone locks out whoever still uses it.
+    for (const char* const extension : {".pem", ".key", ".p12"})
+      if (!named.overwrite && std::filesystem::exists(file.string() + extension))
+        return wrong(file.string() + extension + " is there already: name another folder, or say --overwrite");
+    if (auto sandbox = Sandbox::open(configuration.sandbox, now()); !sandbox) return base::failure_of(sandbox);
     std::filesystem::create_directories(folder);
     demo::Authority authority(
         demo::read_identity(configuration.sandbox / "sandbox-ca.pem", configuration.sandbox / "sandbox-ca.key"), now());
     const demo::Identity made = authority.issue({.common_name = "TEST " + id});
-    const auto file = folder / id;
     write_file(file.string() + ".pem", demo::pem(made.certificate), false);
     write_file(file.string() + ".key", demo::private_key_pem(made.key), true);
     write_file(file.string() + ".p12", pkcs12(made, id), true);
@@ -148,7 +155,7 @@ base::Result<std::optional<ConsumerCertificate>> certificate_of(const Named& nam
         .serial_hex = lower_serial(named.serial), .issuer_sha256 = base::hex(ca->fingerprint().bytes()), .not_after = {}};
   }
   if (named.file.empty() && named.issue.empty()) return std::optional<ConsumerCertificate>{};
-  const auto certificate = named.issue.empty() ? certificate_in(named.file) : issued(configuration, id, named.issue);
+  const auto certificate = named.issue.empty() ? certificate_in(named.file) : issued(configuration, id, named);
   if (!certificate) return std::unexpected(certificate.error());
   const auto cas = service::read_trust(configuration.consumer_cas);  // the sandbox may have been made just now
   if (!cas) return std::unexpected(cas.error());
@@ -185,27 +192,47 @@ void put(Context& context, Register& known, Consumer consumer, const std::string
   std::cout << said << '\n';
 }
 
+// What `add` needs and `set` changes.
+struct Changeable {
+  std::string name;
+  std::vector<std::string> addresses, return_urls;
+
+  std::array<CLI::Option*, 3> add_to(CLI::App& command) {
+    return {
+        command.add_option("--name", name, "What people read on the Sign Page"),
+        command.add_option("--address", addresses, "From where it calls: an address or a range such as 192.0.2.0/24; repeatable"),
+        command.add_option("--return-url", return_urls,
+                           "Where the Sign Page may lead back: the beginning of an address; repeatable")};
+  }
+  bool is_empty() const { return name.empty() && addresses.empty() && return_urls.empty(); }
+  // What was given takes the place of what there was. Why not, or nothing.
+  std::string put_into(Consumer& consumer) const {
+    if (!name.empty()) consumer.name = name;
+    if (!addresses.empty()) consumer.addresses.clear();
+    for (const std::string& text : addresses) {
+      const auto range = address_range(text);
+      if (!range) return "--address " + text + " is no address and no range";
+      consumer.addresses.push_back(*range);
+    }
+    if (!return_urls.empty()) consumer.return_urls = return_urls;
+    return consumer_error(consumer);
+  }
+};
+
 void add_add(CLI::App& consumer, Context& context) {
   auto* const command = consumer.add_subcommand("add", "Registers an e-service; it may call after `activate`");
   struct Options {
     Consumer consumer;
+    Changeable given;
     Named named;
     std::string environment = "test";
-    std::vector<std::string> addresses;
   };
   auto options = std::make_shared<Options>();
   command->add_option("ID", options->consumer.id, "A short name for operators: a-z, 0-9, -")->required();
-  command->add_option("--name", options->consumer.name, "What people read on the Sign Page")->required();
   command->add_option("--environment", options->environment, "test or production")
       ->check(CLI::IsMember({"test", "production"}))
       ->capture_default_str();
-  command
-      ->add_option("--address", options->addresses, "From where it calls: an address or a range such as 192.0.2.0/24; repeatable")
-      ->required();
-  command
-      ->add_option("--return-url", options->consumer.return_urls,
-                   "Where the Sign Page may lead back: the beginning of an address; repeatable")
-      ->required();
+  for (CLI::Option* const needed : options->given.add_to(*command)) needed->required();
   command->add_flag("--active", options->consumer.active, "It may call at once");
   options->named.add_to(*command);
   command->callback([&context, options] {
@@ -214,11 +241,8 @@ void add_add(CLI::App& consumer, Context& context) {
     Consumer made = options->consumer;
     if (known->find(made.id) != nullptr) return say_no(context, "there is a consumer " + made.id + " already");
     made.environment = environment(options->environment).value_or(Environment::test);
-    for (const std::string& text : options->addresses) {
-      const auto range = address_range(text);
-      if (!range) return say_no(context, "--address " + text + " is no address and no range");
-      made.addresses.push_back(*range);
-    }
+    // First, so that no key is made for what is not registered.
+    if (const auto problem = options->given.put_into(made); !problem.empty()) return say_no(context, problem);
     auto certificate = certificate_of(options->named, made.id, known->configuration);
     if (!certificate) return say_no(context, certificate.error().detail);
     if (!*certificate) return say_no(context, "how does it show who it is? --certificate, --serial with --ca, or --issue");
@@ -226,6 +250,27 @@ void add_add(CLI::App& consumer, Context& context) {
     const std::string said =
         "registered " + made.id + (made.active ? "" : ": `signet-portal consumer activate " + made.id + "` lets it call");
     put(context, *known, std::move(made), said);
+  });
+}
+
+void add_set(CLI::App& consumer, Context& context) {
+  auto* const command =
+      consumer.add_subcommand("set", "Changes what was registered; a list that is given takes the place of the old one");
+  struct Options {
+    std::string id;
+    Changeable given;
+  };
+  auto options = std::make_shared<Options>();
+  command->add_option("ID", options->id)->required();
+  options->given.add_to(*command);
+  command->callback([&context, options] {
+    auto known = opened(context);
+    if (!known) return;
+    Consumer* const found = known->find(options->id);
+    if (found == nullptr) return say_no(context, "there is no consumer " + options->id);
+    if (options->given.is_empty()) return say_no(context, "what is to change? --name, --address or --return-url");
+    if (const auto problem = options->given.put_into(*found); !problem.empty()) return say_no(context, problem);
+    put(context, *known, *found, "changed " + found->id);
   });
 }
 
@@ -342,6 +387,7 @@ void add_consumer(CLI::App& app, Context& context) {
   auto* const consumer = app.add_subcommand("consumer", "The e-services that may call");
   consumer->require_subcommand(1);
   add_add(*consumer, context);
+  add_set(*consumer, context);
   add_list(*consumer, context);
   add_switch(*consumer, context, "activate", "Lets it call", true);
   add_switch(*consumer, context, "deactivate", "Lets it call no more", false);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/text.hpp"
 #include "demo/files.hpp"
 #include "pki/time_stamp.hpp"
 #include "xades/build.hpp"
@@ -43,17 +44,12 @@ void write_list(const std::filesystem::path& folder, const pki::Crl& list) {
   std::filesystem::rename(draft, file);
 }
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 }  // namespace
 
 bool is_test_anchor(const pki::Certificate& certificate) {
   // Whole words: an "Attestation Authority" is none of tests.
   std::string word;
-  for (const char c : lower(certificate.subject()) + " ") {
+  for (const char c : base::lower(certificate.subject()) + " ") {
     if (c >= 'a' && c <= 'z') {
       word += c;
     } else {

@@ -140,6 +140,21 @@ TEST_CASE("http is for this machine in the test environment") {
   }
 }
 
+TEST_CASE("where a way back leads is told where all who read it find the same") {
+  CHECK(return_url_host("https://EVIL.example/signed/../x") == "evil.example");
+  CHECK(return_url_host("http://localhost:8090/signed?a=b") == "localhost:8090");
+  CHECK(return_url_host("https://shop.example:443/signed") == "shop.example");
+  CHECK(return_url_host("http://[::1]:80") == "[::1]");
+  CHECK(return_url_host("https://a.example/%2e%2e/b") == "a.example");
+  for (const std::string& url :
+       {std::string{}, std::string("javascript:alert(1)//https://shop.example/"), std::string("//shop.example/"),
+        std::string("https://shop.example@evil.example/"), std::string("https://evil.example\\@shop.example/"),
+        std::string("https://evil.example%00.shop.example/"), std::string("https:///shop.example/"),
+        std::string("https://a b.example/"), std::string("https://<b>.example/"), std::string("https://call me now/"),
+        "https://" + std::string(300, 'a') + ".example/"})
+    CHECK(return_url_host(url).empty());
+}
+
 TEST_CASE("why a text is no prefix is said") {
   for (const char* good : {"https://good.example", "https://good.example/", "https://good.example:8443/a/b",
                            "https://xn--80ak6aa92e.example/", "https://192.0.2.1/a", "https://[2001:db8::1]:8443/a"})

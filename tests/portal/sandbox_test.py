@@ -191,6 +191,36 @@ class PlayedTest(SandboxCase):
         self.assertEqual(self.refused(page.id, action="cancel"), (409, "held"))
         self.assertTrue(self.play(page.id, action="sign", delay_ms=600_000)["held"], "asked again it is the same")
 
+    def test_one_outcome_at_a_time(self):
+        """while an outcome is on its way the very same call is answered again, and all others, of a phone too, are held and change nothing"""
+        request_id = self.post()
+        slow = {"action": "sign", "idnp": OTHER_IDNP, "delay_ms": 6_000}
+        self.play(request_id, **slow)
+        for other in (
+            {"action": "sign"}, {**slow, "idnp": IDNP}, {**slow, "delay_ms": 0}, {"action": "fail"}, {"action": "cancel"}, {"action": "expire"}, {"action": "cancel", "delay_ms": 6_000},
+            {"action": "call", "msisdn": MSISDN}, {"action": "confirm"}, {"action": "confirm", "idnp": IDNP}, {"action": "refuse"},
+        ):
+            with self.subTest(**other):
+                self.assertEqual(self.refused(request_id, **other), (409, "held"))
+        told = self.play(request_id, **slow)
+        self.assertEqual((told["status"], told["signed"], "phone" in told), ("pending", 0, False))
+        until(lambda: self.outcome(request_id)[0] == "Success", "it comes")
+        self.assertIn(OTHER_IDNP, self.signer_of(request_id))
+
+    def test_a_phone_makes_way(self):
+        """while a phone rings a new call or another action takes its place, and what it would have confirmed is over"""
+        request_id = self.post()
+        for msisdn in (MSISDN, "37369000000"):
+            self.assertEqual(self.play(request_id, action="call", msisdn=msisdn)["phone"]["msisdn"], msisdn)
+        self.assertNotIn("phone", self.play(request_id, action="fail", delay_ms=1_000))
+        self.assertEqual(self.refused(request_id, action="confirm"), (409, "held"))
+        until(lambda: self.outcome(request_id)[0] == "Failure", "it comes")
+
+    def test_the_expected_signer_on_the_page(self):
+        """the page's form begins with the IDNP of who is expected, if anybody is"""
+        self.assertEqual(SignPage(self.portal, self.post(post_body(content(), expected=signer()))).data["expected_signer"], IDNP)
+        self.assertNotIn("expected_signer", SignPage(self.portal, self.post()).data)
+
     def test_a_slow_one_keeps_nobody_waiting(self):
         """while a hundred outcomes are on their way, others are played; each comes once its time is over"""
         slow = [self.post() for _ in range(100)]
@@ -376,6 +406,8 @@ class ProductionTest(SandboxCase):
             self.assertEqual(page.call("state")[1]["status"], "pending")
 
         self.assertEqual([one["id"] for one in SignPage(portal, request_id).data["instruments"]], ["moldsign"])
+        named = SignPage(portal, self.post(post_body(content(), expected=signer()), portal=portal, consumer=shop))
+        self.assertNotIn(IDNP, named.html, "nobody who has the link reads who is expected")
         named = SignPage(portal, request_id, Instrument="Mobile", MSISDN=MSISDN)
         self.assertEqual((named.status, named.data["instrument"], named.data["instruments"][-1]), (200, "mobile", not_there))
         refused(named)

@@ -47,9 +47,11 @@ class SignPageCase(WireCase):
         self.assertEqual(page.call("claim", instrument="sandbox")[0], 200)
         return page
 
-    def refused(self, page, status, code):
-        """That the page is an error, without a token and without a way to anywhere."""
+    def refused(self, page, status, code, **named):
+        """That the page is an error, which names what is to be mended, without a token and without a way to anywhere."""
         self.assertEqual((page.status, page.data["page"], page.data["code"]), (status, "error", code))
+        for key, value in named.items():
+            self.assertEqual(page.data.get(key), value)
         self.assertNotIn("token", page.data)
         self.assertNotIn("return", page.data)
         self.assertIn("form-action 'self';", page.headers["Content-Security-Policy"])
@@ -77,14 +79,27 @@ class OpeningTest(SignPageCase):
         request_id = self.post()
         for url in REFUSED_URLS:
             with self.subTest(url):
-                self.refused(self.open(request_id, return_url=url), 400, "return_url_refused")
-        self.refused(self.open(request_id, return_url=""), 400, "return_url_missing")
+                self.refused(self.open(request_id, return_url=url), 400, "return_url_refused", parameter="ReturnUrl")
+        self.refused(self.open(request_id, return_url=""), 400, "return_url_missing", parameter="ReturnUrl", host=None)
         for url in ALLOWED_URLS:
             with self.subTest(url):
                 page = self.open(request_id, return_url=url)
                 self.assertEqual((page.status, page.data["page"]), (200, "sign"))
         page = self.claimed(request_id, return_url=ALLOWED_URLS[3])
         self.assertEqual(page.call("give_up", reason="user_cancelled")[1]["return"]["url"], ALLOWED_URLS[3])
+
+    def test_a_refused_way_back_is_named(self):
+        """the page names the host that a refused ReturnUrl leads to, as text; one that programs read differently, or that is markup, is not named"""
+        request_id = self.post()
+        for url, host in (
+            ("https://evil.example:8443/signed", "evil.example:8443"), ("http://shop.example/signed", "shop.example"), ("https://shop.example/signed/../x", "shop.example"),
+            ("https://shop.example@evil.example/", None), ("https://</script><b>/", None), ("javascript:alert(1)", None), ("https://call.us now/", None),
+        ):
+            page = self.open(request_id, return_url=url)
+            self.refused(page, 400, "return_url_refused", host=host)
+            self.assertNotIn("href=\"https", page.html)
+            self.assertNotIn("</script><b>", page.html)
+            self.assertNotIn("evil", str(page.headers))
 
     def test_of_two_ways_back_the_first_counts(self):
         """a second ReturnUrl neither hides the first from the check nor takes its place"""
@@ -93,7 +108,7 @@ class OpeningTest(SignPageCase):
         for first, second, status in ((good, evil, 200), (evil, good, 400)):
             answer = self.http("GET", f"/{request_id}?ReturnUrl={first}&returnurl={second}")
             self.assertEqual(answer[0], status)
-            self.assertNotIn("evil.example", answer[2] + str(answer[1]))
+            self.assertNotIn("evil.example", answer[2].replace('"host":"evil.example"', "") + str(answer[1]))
         body = urllib.parse.urlencode({"ReturnUrl": RETURN_URL})
         self.assertEqual(self.http("POST", f"/{request_id}?returnUrl={evil}", body, {"Content-Type": FORM})[0], 200)
 
@@ -127,7 +142,7 @@ class OpeningTest(SignPageCase):
         request_id = self.post()
         for query in ("%ff", "%c3", "%ed%a0%80", "x" * 16_385):
             self.assertEqual(self.http("GET", f"/{request_id}?ReturnUrl={urllib.parse.quote(RETURN_URL)}&RelayState={query}")[0], 400)
-        self.refused(self.posted_page(request_id, {"ReturnUrl": RETURN_URL, "RelayState": "x" * 100_000}), 400, "parameter_invalid")
+        self.refused(self.posted_page(request_id, {"ReturnUrl": RETURN_URL, "RelayState": "x" * 100_000}), 400, "parameter_invalid", parameter="RelayState", host=None)
 
     def test_requests_that_are_not_there(self):
         """an id that nobody has, or that is none, is 404 and says nothing of anybody"""
@@ -162,7 +177,7 @@ class OpeningTest(SignPageCase):
             {"Instrument": "nonsense"}, {"Instrument": "moldsign"}, {"Instrument": "<script>"}, {"MSISDN": "069123456"}, {"MSISDN": "+37369123456"},
             {"MSISDN": "3736912345"}, {"MSISDN": "373691234567"}, {"MSISDN": "37369123x56"}, {"MSISDN": "40712345678"},
         ):
-            self.refused(self.open(request_id, **parameters), 400, "parameter_invalid")
+            self.refused(self.open(request_id, **parameters), 400, "parameter_invalid", parameter=next(iter(parameters)), host=None)
         self.assertNotIn("instrument", self.open(request_id, Instrument="", MSISDN="").data)
 
     def test_mobile_where_it_is_not_configured(self):

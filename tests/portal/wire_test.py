@@ -531,6 +531,9 @@ class RegisterTest(WireCase):
         self.soon("let in", first)
 
         renewed = self.folder / "renewed"
+        key = first[1].read_text()
+        self.assertEqual(self.told("rotate", "life", "--issue", issue)[0], 1)
+        self.assertEqual(first[1].read_text(), key, "a key that is there is kept")
         self.assertEqual(self.told("rotate", "life", "--issue", renewed), (0, "life has 2 certificates"))
         second = renewed / "life.pem", renewed / "life.key"
         self.soon("let in", second)
@@ -546,6 +549,51 @@ class RegisterTest(WireCase):
         for word in ("remove", "activate", "deactivate", "rotate"):
             self.assertEqual(self.told(word, "life"), (1, "signet-portal: there is no consumer life"))
         self.assertNotIn("life", self.told("list")[1])
+
+    def test_what_is_registered_changes(self):
+        """addresses, return URLs and the name are replaced by what `set` gives, the rest stays; what cannot be is refused and changes nothing"""
+        moved = self.portal.add_consumer("moved")
+        page = lambda url: self.portal.at_pages("GET", f"/{request_id}?ReturnUrl={urllib.parse.quote(url)}")[0]
+        self.soon("let in", moved)
+        request_id = self.post(consumer=moved)
+        new = "https://new.example/signed"
+        self.assertEqual((page(RETURN_URL), page(new)), (200, 400))
+        self.assertEqual(self.told("set", "moved", "--return-url", new, "--return-url", "https://third.example/"), (0, "changed moved"))
+        until(lambda: page(new) == 200, "the register is read")
+        self.assertEqual(page(RETURN_URL), 400)
+        self.assertEqual(self.outcome(moved), "let in")
+        self.assertEqual(self.told("set", "moved", "--address", "192.0.2.0/24", "--name", "Moved on"), (0, "changed moved"))
+        self.soon("may not call from this address", moved)
+        self.assertRegex(self.told("list")[1], rf"moved  active  test  Moved on\n  certificate .*\n  from 192.0.2.0/24\n  back to {new}\n  back to https://third.example/")
+        before = self.told("list")
+        for words in ((), ("--address", "192.0.2.1/24"), ("--return-url", "http://new.example/"), ("--return-url", new, "--name", "\x07")):
+            self.assertEqual(self.told("set", "moved", *words)[0], 1, words)
+        self.assertEqual(self.told("set", "nobody", "--name", "x"), (1, "signet-portal: there is no consumer nobody"))
+        self.assertEqual(self.told("list"), before)
+
+    def test_keys_are_not_overwritten(self):
+        """--issue touches no file that is there unless told so, and makes none for what is not registered"""
+        issue = self.folder / "kept-keys"
+        add = ["add", "again", "--name", "Again", "--address", "127.0.0.1", "--return-url", RETURN_URL, "--issue", issue]
+        self.assertEqual(self.told(*add[:-3], "no URL", "--issue", issue)[0], 1)
+        self.assertFalse(issue.exists())
+        for extension in ("pem", "key", "p12"):
+            issue.mkdir(exist_ok=True)
+            there = issue / f"again.{extension}"
+            there.write_text("mine")
+            code, said = self.told(*add)
+            self.assertEqual(code, 1)
+            self.assertIn(f"{there} is there already", said)
+            self.assertEqual([(file, file.read_text()) for file in issue.iterdir()], [(there, "mine")])
+            there.unlink()
+        self.assertEqual(self.told(*add)[0], 0)
+        first = (issue / "again.key").read_text()
+        self.told("remove", "again")
+        self.assertEqual(self.told(*add)[0], 1)
+        self.assertNotIn("again", self.told("list")[1])
+        self.assertEqual((issue / "again.key").read_text(), first)
+        self.assertEqual(self.told(*add, "--overwrite")[0], 0)
+        self.assertNotEqual((issue / "again.key").read_text(), first)
 
     def test_an_open_connection_is_no_privilege(self):
         """who is deactivated is refused on the connection that was let in"""

@@ -6,6 +6,8 @@
 namespace signet::base {
 
 bool is_utf8(std::string_view text);
+// A to Z as a to z, whatever the locale; other bytes as they are.
+std::string lower(std::string_view text);
 
 // Untrusted text made fit to be shown to a person: invalid UTF-8, control characters and bidirectional or other invisible
 // formatting characters become U+FFFD, and what is longer than `max_bytes` is cut at a character and ends in "…".

@@ -52,6 +52,9 @@ std::string consumer_error(const Consumer& consumer);
 // origin as one of the prefixes, and its path below that prefix's: "https://a/b" allows /b, /b/c and /b?c, not /bc. What
 // browsers and servers may read in several ways is refused, not resolved: "..", %2e, %2f, back slashes, control characters.
 bool return_url_allowed(const Consumer& consumer, std::string_view url);
+// Where it leads, for people to read: "shop.example", with a port that is not the scheme's own. Empty where that is not told alike
+// by all who read it, as in a URL with a user name.
+std::string return_url_host(std::string_view url);
 // Why a text cannot be a prefix; empty if it can.
 std::string return_url_prefix_error(std::string_view prefix, Environment environment);
 

@@ -50,10 +50,13 @@ class Simulation {
     std::string idnp;    // of who signs; empty: the expected signer, else one of the sandbox's own
     std::string reason;  // of `fail`; empty: token_failed
     std::chrono::milliseconds delay{0};
+
+    bool operator==(const Play&) const = default;
   };
   static constexpr std::chrono::milliseconds longest_delay{600'000};
 
-  // What refuses it; nothing: it was done, or will be after the delay. The same caller may ask for the same again while it waits.
+  // What refuses it; nothing: it was done, or will be after the delay. Until then the same caller may ask for exactly the same
+  // again, and all else that he asks of this request, here and below, is refused as `held` and changes nothing.
   boost::asio::awaitable<std::optional<PageReply>> play(Play play);
   // Rings a phone, for two minutes. Answers its code; the same page may ask again.
   boost::asio::awaitable<PageReply> call(std::string request_id, std::string key, std::string instrument, std::string msisdn);
@@ -76,19 +79,21 @@ class Simulation {
  private:
   // An outcome that is under way.
   struct Late {
-    std::string key;
-    Action action;
+    Play play;
     boost::asio::steady_timer timer;
   };
   struct Played {
     State state;
     std::shared_ptr<Late> late;  // one of a request
     base::Time last{};
+
+    void begin_anew();
   };
 
   bool has_room(const std::string& request_id);
   Played* played(const std::string& request_id);
-  std::shared_ptr<Late> late_of(const Play& play);
+  std::shared_ptr<Late> late_of(const std::string& request_id) const;
+  std::shared_ptr<Late> late_of(const std::string& request_id, const std::string& key) const;
   boost::asio::awaitable<std::optional<PageReply>> done(Play play);
   boost::asio::awaitable<std::optional<PageReply>> sign(Play play);
   boost::asio::awaitable<void> later(Play play, std::shared_ptr<Late> late);

@@ -38,6 +38,8 @@ export interface SignData extends Common {
   instruments: Instrument[];
   instrument?: string;
   msisdn?: string;
+  /** In a sandbox alone. */
+  expected_signer?: string;
   held?: boolean;
   agent?: { install_url?: string; ports?: number[] };
   return_origin?: string;
@@ -54,6 +56,9 @@ export interface EndedData extends Common {
 export interface ErrorData extends Common {
   page: "error";
   code: string;
+  /** Which one is wrong, and where the way back that is refused leads: texts from outside. */
+  parameter?: string;
+  host?: string;
 }
 export interface VerifyData extends Common {
   page: "verify";

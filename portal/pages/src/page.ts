@@ -60,5 +60,5 @@ if (data.page === "ended") {
 } else if (data.page !== "verify") view.translate();
 if (data.page === "verify") frame.turn();
 if (data.page === "sign") {
-  new SignPage(data, state, view, (answer) => ended(answer.status as Ended["status"], answer, answer.status !== "expired")).start();
+  new SignPage(data, state, view, (answer, by_itself) => ended(answer.status as Ended["status"], answer, by_itself && answer.status !== "expired")).start();
 }

@@ -8,6 +8,7 @@ import { number } from "signet-pages/words";
 import { misfit } from "./certificate.js";
 import { Claim } from "./claim.js";
 import type { ClaimAnswer, ContentItem, MobileAnswer, SaveAnswer, SignData, SignedItem, StateAnswer, Status } from "./data.js";
+import { Idle } from "./idle.js";
 import { idnp, msisdn } from "./numbers.js";
 import { Portal, PortalError } from "./portal.js";
 import { Saver } from "./saver.js";
@@ -31,6 +32,8 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 
 export class SignPage {
   private readonly portal: Portal;
+  /** Asks once, and nobody hears that it failed. */
+  private readonly quiet: Portal;
   private readonly claim: Claim;
   private readonly saver: Saver;
   private agent: Agent | undefined;
@@ -43,13 +46,14 @@ export class SignPage {
   private ended = false;
   private drawing = false;
 
-  constructor(private readonly data: SignData, private readonly state: State, private readonly view: SignView, private readonly leave: (answer: StateAnswer) => void) {
+  constructor(private readonly data: SignData, private readonly state: State, private readonly view: SignView, private readonly leave: (answer: StateAnswer, by_itself: boolean) => void) {
     this.portal = new Portal(data.request, data.token, {
       onTrouble: (seconds) => {
         state.trouble_until = seconds === undefined ? undefined : Date.now() + seconds * 1_000;
         this.drawSoon();
       },
     });
+    this.quiet = new Portal(data.request, data.token, { sleep: () => Promise.reject(new PortalError("unavailable", "asked again later")) });
     this.claim = new Claim(this.portal, (error) => this.abort.abort(new Stopped(error)));
     this.saver = new Saver((results) => this.save(results));
   }
@@ -59,6 +63,22 @@ export class SignPage {
     const stored = this.stored();
     if (stored !== undefined) void this.resume(stored.instrument, stored.batch);
     else if (this.data.held === true) void this.hold();
+    new Idle(() => this.look()).start();
+  }
+
+  /** The request may end elsewhere while this page waits for its person: then nobody is sent away who may be back already. */
+  private async look(): Promise<void> {
+    const { state } = this;
+    const waits = () => !this.ended && (state.view === "form" || state.view === "problem");
+    if (!waits()) return;
+    const answer = await this.quiet.call<StateAnswer>("state");
+    if (!waits()) return;
+    if (answer.status !== "pending") return this.end(answer, false);
+    if (state.view !== "form") return;
+    if (answer.held === true && !this.claim.taken) return this.hold();
+    if (answer.signed === state.signed) return;
+    state.signed = answer.signed;
+    this.view.render();
   }
 
   // Showing
@@ -272,7 +292,7 @@ export class SignPage {
     this.go("form", { notice: "interrupted_notice" });
   }
 
-  /** Another page signs: its progress is shown until the request ends or comes free. */
+  /** Another page signs: its progress is shown until the request ends, which that page goes back with, or comes free. */
   private async hold(): Promise<void> {
     this.forgetBatch(); // the other page signs what is left: two must not
     this.claim.forget();
@@ -281,12 +301,12 @@ export class SignPage {
       const answer = await this.portal.call<StateAnswer>("state").catch((error) => error as unknown);
       if (this.state.view !== "held") return;
       if (answer instanceof PortalError) {
-        if (answer.code === "ended") return this.end();
+        if (answer.code === "ended") return this.end(undefined, false);
         return this.stopped({ kind: "portal", code: answer.code, detail: answer.message });
       }
       const { status, signed, held } = answer as StateAnswer;
       this.state.signed = signed;
-      if (status !== "pending") return this.end(answer as StateAnswer);
+      if (status !== "pending") return this.end(answer as StateAnswer, false);
       if (held !== true) return this.go("form", { notice: "freed_notice" });
       this.view.render();
       await pause(POLL_MS);
@@ -425,7 +445,7 @@ export class SignPage {
     }
   }
 
-  private async end(answer?: StateAnswer): Promise<void> {
+  private async end(answer?: StateAnswer, by_itself = true): Promise<void> {
     if (this.ended) return;
     this.forgetBatch();
     this.claim.forget();
@@ -440,7 +460,7 @@ export class SignPage {
     }
     if (answer.status === "pending") return this.stopped({ kind: "unsigned" });
     this.ended = true;
-    this.leave(answer);
+    this.leave(answer, by_itself);
   }
 
   private forgetBatch(): void {
@@ -459,6 +479,10 @@ export class SignPage {
       this.view.render();
     });
     element<HTMLInputElement>("msisdn").value = this.data.msisdn ?? "";
+    element<HTMLInputElement>("idnp").value = this.data.expected_signer ?? "";
+    element("sandbox-fields").addEventListener("change", (event) => {
+      if ((event.target as HTMLInputElement).name === "action") this.view.render();
+    });
     element("search").addEventListener("input", () => this.view.list());
     element("form").addEventListener("submit", (event) => {
       event.preventDefault();

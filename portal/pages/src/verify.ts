@@ -1,7 +1,6 @@
 // The verification page: the signature goes to the portal, of the document only its digest.
 import { toBase64 } from "signet-sdk";
 import { element, say, show } from "signet-pages/dom";
-import { number } from "signet-pages/words";
 import type { VerifyAnswer } from "./data.js";
 import type { Frame } from "./frame.js";
 import { digestFrom } from "./numbers.js";
@@ -17,6 +16,7 @@ const ALGORITHMS: Record<string, string> = {
   "http://www.w3.org/2001/04/xmldsig-more#sha384": "sha384", "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
 };
 
+type Signature = VerifyAnswer["signatures"][number];
 type Field = "signature" | "document" | "digest";
 
 /** A hash that the signature carries in an object of its own has the algorithm of its length, whatever its reference is made by. */
@@ -152,34 +152,57 @@ export class VerifyPage {
   }
 
   private verdict(answer: VerifyAnswer | NoAnswer): void {
-    const { texts, state: { language } } = this;
+    const { texts } = this;
     const none = typeof answer === "string";
     const signatures = none ? [] : answer.signatures;
     const bad = signatures.filter(({ valid }) => !valid).length;
     const good = signatures.length > 0 && bad === 0;
+    const findings = this.findings(signatures);
     const heading = none ? texts[`verify_${answer}`] : signatures.length === 0 ? texts.verify_no_signature : good ? texts.verify_all_valid(signatures.length)
-      : signatures.length === 1 ? texts.verify_invalid : texts.verify_some_invalid(number(language, bad), number(language, signatures.length));
+      : signatures.length === 1 ? findings[0]?.words ?? "" : texts.verify_some_invalid(bad, signatures.length);
     say("verdict-heading", heading);
     say("verdict-advice", none ? texts[`verify_${answer}_advice`] : undefined);
     element("verdict-picture").className = `picture ${good ? "good" : none ? "fair" : "bad"}`;
-    element("verdict-list").replaceChildren(...signatures.map(({ valid, message, subject, signed_at }) => {
-      const list = document.createElement("dl");
-      list.className = "facts";
-      const fact = (name: string, value: string, class_name = "") => {
-        const row = document.createElement("div");
-        const term = document.createElement("dt");
-        term.textContent = name;
-        const words = document.createElement("dd");
-        words.textContent = value;
-        words.className = class_name;
-        row.append(term, words);
-        list.append(row);
-      };
-      fact(texts.verify_message, message === "" ? (valid ? texts.verify_valid : texts.verify_invalid) : message, `verdict-mark ${valid ? "good" : "bad"}`);
-      if (subject !== undefined) fact(texts.verify_signer, subject);
-      fact(texts.verify_time, signed_at === undefined ? texts.verify_no_time : moment(language, signed_at));
-      return list;
+    element("verdict-list").replaceChildren(...findings.flatMap(({ valid, words, of }) => {
+      const lists = of.map((signature) => this.facts(signature));
+      if (signatures.length === 1 || good) return lists; // the heading says it
+      const mark = document.createElement("h3");
+      mark.className = `verdict-mark ${valid ? "good" : "bad"}`;
+      mark.textContent = words;
+      return [mark, ...lists];
     }));
     this.frame.announce(heading, heading);
+  }
+
+  /** Each finding once, with the signatures that it is about; what is wrong first. */
+  private findings(signatures: readonly Signature[]): { valid: boolean; words: string; of: Signature[] }[] {
+    const { texts } = this;
+    const found = new Map<string, { valid: boolean; words: string; of: Signature[] }>();
+    for (const signature of signatures) {
+      const { valid, message } = signature;
+      const words = message !== "" ? message : valid ? texts.verify_valid : texts.verify_invalid;
+      const one = found.get(words) ?? { valid, words, of: [] };
+      one.of.push(signature);
+      found.set(words, one);
+    }
+    return [...found.values()].sort((a, b) => Number(a.valid) - Number(b.valid));
+  }
+
+  private facts({ subject, signed_at }: Signature): HTMLElement {
+    const { texts, state: { language } } = this;
+    const list = document.createElement("dl");
+    list.className = "facts";
+    const fact = (name: string, value: string) => {
+      const row = document.createElement("div");
+      const term = document.createElement("dt");
+      term.textContent = name;
+      const words = document.createElement("dd");
+      words.textContent = value;
+      row.append(term, words);
+      list.append(row);
+    };
+    if (subject !== undefined && subject !== "") fact(texts.verify_signer, subject);
+    fact(texts.verify_time, signed_at === undefined ? texts.verify_no_time : moment(language, signed_at));
+    return list;
   }
 }

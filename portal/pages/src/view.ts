@@ -91,7 +91,7 @@ export class SignView {
     show("documents", names.length > 0);
     show("search-field", names.length > FEW_NAMES);
     if (names.length > 0 && names.length <= FEW_NAMES) element<HTMLDetailsElement>("documents").open = true;
-    say("documents-listed", names.length < documents.count ? texts.listed(number(language, names.length), number(language, documents.count)) : undefined);
+    say("documents-listed", names.length < documents.count ? texts.listed(number(language, names.length), documents.count) : undefined);
     this.list();
   }
 
@@ -128,6 +128,9 @@ export class SignView {
     say("notice", notice === undefined ? undefined : texts[notice]);
     show("msisdn-field", kind === "mobile");
     show("sandbox-fields", kind === "sandbox");
+    const needs_signer = new FormData(element<HTMLFormElement>("form")).get("action") === "sign";
+    element<HTMLInputElement>("idnp").required = needs_signer;
+    show("idnp-required", needs_signer);
     say("instrument-error", invalid === "instrument" ? texts.instrument_missing : undefined);
     for (const field of ["msisdn", "idnp"] as const) {
       say(`${field}-error`, invalid === field ? texts[`${field}_invalid`] : undefined);
@@ -136,7 +139,7 @@ export class SignView {
     const sign = element<HTMLButtonElement>("sign");
     sign.textContent = texts.sign(unsigned(this.data, signed));
     sign.disabled = this.data.instrument !== undefined && instrumentOf(this.data, this.data.instrument)?.available !== true;
-    say("sign-hint", kind === "mobile" ? texts.sign_hint_mobile : texts.sign_hint);
+    say("sign-hint", kind === "token" ? texts.sign_hint : kind === "mobile" ? texts.sign_hint_mobile : undefined);
     if (invalid !== undefined) document.querySelector<HTMLElement>(invalid === "instrument" ? "#instruments input:enabled" : `#${invalid}`)?.focus();
   }
 
@@ -244,6 +247,7 @@ export class SignView {
 
   private words(): [heading: string, text: string] {
     const { texts, state: { phase, waiting, signed_before } } = this;
+    const left = unsigned(this.data, signed_before);
     if (phase === "stopping") return [texts.stopping, texts.stopping_text];
     switch (waiting?.what) {
       case undefined: break;
@@ -251,7 +255,7 @@ export class SignView {
       case "agent": return [texts.lost, texts.lost_text];
       case "origin": return [texts.waiting, texts.waiting_origin];
       case "certificate": return [texts.waiting, texts.waiting_certificate];
-      case "consent": return [texts.waiting, texts.waiting_consent(unsigned(this.data, signed_before))];
+      case "consent": return [texts.waiting, texts.waiting_consent(left)];
       case "pin": return [texts.waiting, texts.waiting_pin];
       case "reader": return [texts.waiting, texts.waiting_reader];
       default: return [texts.waiting, texts.waiting_other];
@@ -261,9 +265,9 @@ export class SignView {
       case "claiming": return [texts.claiming, texts.claiming_text];
       case "claim_waits": return [texts.claim_waits, texts.claim_waits_text];
       case "continuing": return [texts.continuing, texts.continuing_text];
-      case "preparing": return [texts.preparing, texts.preparing_text];
+      case "preparing": return [texts.preparing(left), texts.preparing_text(left)];
       case "signing": return [texts.signing, texts.signing_text];
-      case "saving": return [texts.saving, texts.saving_text];
+      case "saving": return [texts.saving(left), texts.saving_text];
       case "stamping": return [texts.stamping, texts.saving_text];
       case "phone": return [texts.phone, texts.phone_text];
       case "sandbox": return [texts.sandbox, texts.sandbox_text];
@@ -305,18 +309,19 @@ export class SignView {
 
   private explained(): { title: string; advice: string; code?: string } {
     const { texts, state: { problem, language, signed } } = this;
+    const left = unsigned(this.data, signed);
     switch (problem?.kind) {
       case "agent": return { ...explain(problem.error, language), code: `${problem.error.code}: ${problem.error.message}` };
       case "certificate": return problem.why === "issuer" ? { title: texts.problem_issuer, advice: texts.problem_issuer_advice } : { title: texts.problem_signer, advice: texts.problem_signer_advice };
       case "no_time_stamps": return { title: texts.no_time_stamps, advice: explain(new SignetError("configuration_invalid", ""), language).advice };
-      case "unsigned": return { title: texts.problem_unsigned(unsigned(this.data, signed)), advice: texts.problem_unsigned_advice };
+      case "unsigned": return { title: texts.problem_unsigned(left), advice: texts.problem_unsigned_advice(left) };
       case "portal": return problem.code === "token_invalid"
         ? { title: texts.problem_token, advice: texts.problem_token_advice }
         : { title: texts.problem_portal, advice: texts.problem_portal_advice, code: `${problem.code}: ${problem.detail}` };
       case "elsewhere": return known(problem.reason) && problem.reason !== "user_cancelled"
         ? explain(new SignetError(problem.reason, ""), language)
         : { title: coded(texts, "problem_elsewhere_", problem.reason.replace(/^user_/, ""), "problem_elsewhere"), advice: texts.problem_elsewhere_advice };
-      default: return { title: texts.problem_cancelled, advice: texts.problem_cancelled_advice };
+      default: return { title: texts.problem_cancelled, advice: texts.problem_cancelled_advice(left) };
     }
   }
 
@@ -348,9 +353,9 @@ export class SignView {
     if (ended === undefined) return;
     const { status, reason, return: back, leaving_s } = ended;
     const count = "documents" in this.state.data ? this.state.data.documents.count : 0;
-    const heading = status === "success" ? (count > 0 ? texts.ended_success_count(count) : texts.ended_success) : status === "failure" ? texts.ended_failure : texts.ended_expired;
-    const text = back === undefined ? (status === "expired" ? texts.ended_expired_text : texts.may_close)
-      : leaving_s === undefined ? texts.came_back : status === "failure" ? texts.ended_failure_text : status === "expired" ? texts.ended_expired_text : undefined;
+    const heading = status === "success" ? (count > 0 ? texts.ended_success_count(count) : texts.ended_success) : status === "failure" ? texts.ended_failure(count) : texts.ended_expired;
+    const text = status === "expired" ? texts.ended_expired_text : back === undefined ? texts.may_close
+      : leaving_s === undefined ? texts.came_back : status === "failure" ? texts.ended_failure_text : undefined;
     say("ended-heading", heading);
     say("ended-text", text);
     say("ended-reason", status === "failure" && reason !== undefined && known(reason) ? texts.ended_reason(explain(new SignetError(reason, ""), language).title) : undefined);
@@ -363,12 +368,20 @@ export class SignView {
     this.frame.announce(heading, [heading, text, element("leaving").textContent].filter((part) => part !== undefined && part !== "").join(". "));
   }
 
+  /** Which of the address's parameters is to be mended, for whoever made the address. */
+  private wrongParameter(): string | undefined {
+    const { texts, state: { data } } = this;
+    if (data.page !== "error" || data.parameter === undefined || data.code === "return_url_missing") return undefined;
+    return data.host === undefined ? coded(texts, "error_parameter_", data.parameter, "error_parameter_invalid") : texts.error_host(data.host);
+  }
+
   private error(): void {
     const { texts, state: { data } } = this;
     const code = data.page === "error" ? data.code : "internal";
     const title = coded(texts, "error_", code, "error_internal");
     say("error-heading", title);
     say("error-advice", coded(texts, "error_", `${code}_advice`, "error_internal_advice"));
+    say("error-parameter", this.wrongParameter());
     say("error-code", code);
     show("error-reload", title === texts.error_internal);
     document.title = `${title} – Signet`;

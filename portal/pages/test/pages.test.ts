@@ -85,10 +85,27 @@ test("each code of the contract has words of its own in each language; an unknow
   }
 });
 
+test("one document is spoken of as one, also by the rules of ro and ru", () => {
+  assert.deepEqual([1, 2].map(TEXTS.en.problem_unsigned_advice), ["The next try is for this one alone.", "The next try is for these alone."]);
+  assert.deepEqual([1, 2, 20].map(TEXTS.ro.problem_unsigned_advice), ["Încercarea următoare îl cuprinde numai pe acesta.", ...Array(2).fill("Încercarea următoare le cuprinde numai pe acestea.")]);
+  assert.deepEqual([1, 2, 21].map(TEXTS.ru.problem_unsigned_advice), ["Следующая попытка коснётся только его.", ...Array(2).fill("Следующая попытка коснётся только их.")]);
+  for (const texts of Object.values(TEXTS)) {
+    for (const key of ["problem_cancelled_advice", "preparing", "preparing_text", "saving", "ended_failure", "waiting_consent"] as const) {
+      assert.notEqual(texts[key](1).replace(/\d+/, ""), texts[key](21).replace(/\d+/, ""), key);
+    }
+  }
+  assert.deepEqual([[1, 2], [2, 2], [3, 25]].map(([bad, count]) => TEXTS.ro.verify_some_invalid(bad as number, count as number)),
+    ["1 din 2 semnături nu este validă", "2 din 2 semnături nu sunt valide", "3 din 25 de semnături nu sunt valide"]);
+  assert.equal(TEXTS.en.verify_some_invalid(1, 2), "1 of 2 signatures is not valid");
+  assert.deepEqual([210, 219, 220].map((count) => TEXTS.ro.listed("200", count)), ["210 documente", "219 documente", "220 de documente"].map((count) => `Lista cuprinde primele 200 din ${count}.`));
+  assert.deepEqual([221, 222].map((count) => TEXTS.ru.listed("200", count)), ["В списке первые 200 из 221 документа.", "В списке первые 200 из 222 документов."]);
+});
+
 test("a time is written in the person's language; one that is none stays as it came", () => {
   assert.match(moment("ro", "2026-11-22T10:00:00Z"), /noiembrie 2026/);
   assert.match(moment("ru", "2026-11-22T10:00:00Z"), /ноября 2026/);
   assert.match(moment("en", "2026-11-22T10:00:00Z"), /^22 November 2026/);
+  for (const language of ["ro", "ru", "en"] as const) assert.match(moment(language, "2026-11-22T10:00:00Z"), / \d\d:00 (UTC|[A-Z]{2,5}([+-]\d+)?)$/, "with its zone");
   assert.equal(moment("en", "soon"), "soon");
 });
 

@@ -47,7 +47,7 @@ async function verdict(page, signature, document, heading) {
   await page.locator("#document-file").setInputFiles(document === undefined ? [] : file(document));
   await page.locator("#verify-submit").click();
   await page.locator("#verdict-heading", { hasText: heading }).waitFor();
-  return page.locator("#verdict-list").innerText();
+  return page.locator("#verdict").innerText();
 }
 
 const picture = async (page, name) => {
@@ -140,6 +140,6 @@ test("the language switch tells the verdict in the other language", async (t) =>
   const { page, asked } = await open(t);
   await verdict(page, "detached.xml", "other.pdf", "The signature is not valid");
   await page.locator("[data-language=ru]").click();
-  await page.locator("#verdict-list", { hasText: "она относится к другому содержимому" }).waitFor();
+  await page.locator("#verdict-heading", { hasText: "она относится к другому содержимому" }).waitFor();
   assert.equal(JSON.parse(asked.at(-1).toString()).language, "ru");
 });

@@ -83,7 +83,7 @@ export class ScriptedPortal {
       return response.writeHead(200, { "content-type": TYPES[extname(name)], "x-content-type-options": "nosniff", "cache-control": "no-store" }).end(readFileSync(join(DIST, name)));
     }
     const language = searchParams.get("lang") ?? "ro";
-    if (name.startsWith("error/")) return this.#page(response, { page: "error", code: name.slice(6), language });
+    if (name.startsWith("error/")) return this.#page(response, { page: "error", code: name.slice(6), language, parameter: searchParams.get("parameter") ?? undefined, host: searchParams.get("host") ?? undefined });
     if (name === "verify") {
       if (request.method !== "POST") return this.#page(response, { page: "verify", language, test: true });
       this.verified.push(JSON.parse(body));

@@ -18,6 +18,10 @@ async function back(page) {
   await page.locator("#return-button").click();
   await leaves(page);
 }
+// Where a page that leads back by itself would go too early for the test.
+const stays = () => {
+  HTMLFormElement.prototype.submit = () => { throw new Error("the page left by itself"); };
+};
 const INSTRUMENTS = ["moldsign", "nationalid", "securesign", "tax"].map((id) => ({ id, kind: "token", available: true, reason: "" }));
 
 /** Looks again within bounds. */
@@ -307,6 +311,8 @@ test("a second tab waits, and ends when the first one does", async (t) => {
   const page = await open(t, bench, `/${request.id}`);
   await headed(page, "The request is being signed in another window");
   Object.assign(request, { status: "success", claim: undefined });
+  await headed(page, "All 3 documents are signed");
+  assert.equal(await page.locator("#leaving").isVisible(), false, "the other one goes back by itself");
   await back(page);
 });
 
@@ -415,6 +421,56 @@ test("a request that expires under way ends", async (t) => {
   await headed(page, "The request has expired");
 });
 
+for (const [status, heading, words] of [["success", "All 3 documents are signed", "This request is finished."], ["failure", "The documents were not signed", "This request is finished."],
+  ["expired", "The request has expired", "Start signing anew"]]) {
+  test(`a form left open learns that its request ended elsewhere (${status}), offers the way back and sends nobody away`, async (t) => {
+    const request = bench.server.add();
+    const page = await open(t, bench, `/${request.id}`, { before_load: stays });
+    const before = bench.server.returned.length;
+    await page.clock.install();
+    await page.reload();
+    Object.assign(request, { status, claim: undefined });
+    await page.clock.runFor(11_000);
+    assert.equal(calls(request, "state").length, 0, "gently");
+    await page.clock.runFor(2_000);
+    await headed(page, heading);
+    await page.locator("#ended-text", { hasText: words }).waitFor();
+    await page.clock.runFor(60_000);
+    assert.equal(bench.server.returned.length, before);
+    assert.equal(calls(request, "state").length, 1, "and asks no more");
+    await back(page);
+    assert.equal(bench.server.returned.length, before + 1);
+  });
+}
+
+test("a form that nobody sees asks nothing, and looks at once when it is seen again; what is typed stays", async (t) => {
+  const request = bench.server.add({ data: { instruments: [{ id: "sandbox", kind: "sandbox", available: true }], test: true } });
+  const page = await open(t, bench, `/${request.id}`, { complaints: FAILED_CALLS });
+  const seen = (state) => page.evaluate((visible) => {
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => visible });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, state);
+  await page.clock.install();
+  await page.reload();
+  await page.getByLabel("The signer's IDNP").fill("20012");
+  await sign(page);
+  await page.locator("#idnp-error", { hasText: "13 digits" }).waitFor();
+  await seen("hidden");
+  await page.clock.runFor(120_000);
+  assert.equal(calls(request, "state").length, 0);
+  request.broken = true;
+  await Promise.all([page.waitForEvent("requestfailed"), seen("visible")]);
+  request.broken = false;
+  const failed = calls(request, "state").length; // a browser itself may ask twice
+  await page.clock.runFor(13_000);
+  await until(() => calls(request, "state").length > failed, "what failed is looked at the next time");
+  assert.equal(await page.getByLabel("The signer's IDNP").inputValue(), "20012");
+  assert.ok(await page.locator("#idnp-error").isVisible());
+  request.claim = { key: "f".repeat(32), until: Date.now() + 60_000 };
+  await page.clock.runFor(13_000);
+  await headed(page, "The request is being signed in another window");
+});
+
 test("a page token that is no longer good asks for a reload", async (t) => {
   await agentFor(t, bench);
   const request = bench.server.add();
@@ -494,6 +550,8 @@ for (const [label, status] of [["Sign", "success"], ["Fail", "failure"], ["Cance
     const request = bench.server.add({ data: { instruments: [{ id: "sandbox", kind: "sandbox", available: true }], test: true } });
     const page = await open(t, bench, `/${request.id}`);
     await page.locator("#sandbox-fields").getByText(label, { exact: true }).click();
+    assert.equal(await page.getByLabel("The signer's IDNP").evaluate(({ required }) => required), label === "Sign");
+    assert.equal(await page.locator("#idnp-required").isVisible(), label === "Sign");
     if (label === "Sign") {
       await sign(page);
       await page.locator("#idnp-error", { hasText: "An IDNP has exactly 13 digits." }).waitFor();
@@ -507,6 +565,28 @@ for (const [label, status] of [["Sign", "success"], ["Fail", "failure"], ["Cance
     assert.deepEqual([action, idnp, delay_ms], [label.toLowerCase(), label === "Sign" ? "2001234567890" : undefined, label === "Sign" ? 1_500 : 0]);
   });
 }
+
+test("sandbox: who is expected stands there, and is who signs", async (t) => {
+  const request = bench.server.add({ data: { instruments: [{ id: "sandbox", kind: "sandbox", available: true }], test: true, expected_signer: "2001234567890" } });
+  const page = await open(t, bench, `/${request.id}`);
+  assert.equal(await page.getByLabel("The signer's IDNP").inputValue(), "2001234567890");
+  await sign(page);
+  await back(page);
+  assert.equal(calls(request, "sandbox")[0].params.idnp, "2001234567890");
+});
+
+test("the window where the PIN is typed is spoken of with a token alone", async (t) => {
+  const kinds = ["token", "mobile", "sandbox"];
+  const request = bench.server.add({ data: { instruments: kinds.map((kind) => ({ id: kind === "token" ? "moldsign" : kind, kind, available: true })) } });
+  const page = await open(t, bench, `/${request.id}`);
+  const hint = page.locator("#sign-hint");
+  assert.equal(await hint.isVisible(), false, "nothing is chosen");
+  for (const [id, words] of [["moldsign", /window of Signet/], ["mobile", /on your phone/], ["sandbox", undefined]]) {
+    await page.locator(`#instruments input[value=${id}]`).check();
+    assert.equal(await hint.isVisible(), words !== undefined, id);
+    if (words !== undefined) assert.match(await hint.textContent(), words);
+  }
+});
 
 test("sandbox: an outcome that comes late is waited for", async (t) => {
   const request = bench.server.add({ slow: true, data: { instruments: [{ id: "sandbox", kind: "sandbox", available: true }], test: true } });
@@ -534,6 +614,17 @@ for (const [code, title] of [["request_unknown", "There is no such signing reque
     await headed(page, title);
     assert.ok((await page.locator("#error-advice").textContent()).length > 20);
     assert.equal(await page.locator("#error-reload").isVisible(), title.startsWith("Something"));
+  });
+}
+
+for (const [query, words] of [["return_url_refused?parameter=ReturnUrl&host=evil.example:8443", /^ReturnUrl leads to evil\.example:8443\. It must begin/],
+  ["return_url_refused?parameter=ReturnUrl", /^ReturnUrl must be a whole address/], ["parameter_invalid?parameter=MSISDN", /^MSISDN: 373/],
+  ["parameter_invalid?parameter=RelayState", /^RelayState: text in UTF-8/], ["parameter_invalid?parameter=Instrument", /^Instrument: none/],
+  ["return_url_refused?parameter=ReturnUrl&host=%3Cimg%20src%3Dx%3E", /^ReturnUrl leads to <img src=x>/]]) {
+  test(`error page ${query} says what is to be mended, and links nowhere`, async (t) => {
+    const page = await open(t, bench, `/error/${query}`);
+    await page.locator("#error-parameter", { hasText: words }).waitFor();
+    assert.equal(await page.locator("#error a, #error img").count(), 0);
   });
 }
 

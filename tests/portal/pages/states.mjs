@@ -115,9 +115,11 @@ export const STATES = {
     },
   },
   failure: { request: {}, ended: { status: "failure", reason: "user_cancelled" }, go: (page) => shown(page, "leaving") },
+  expired_back: { request: { count: 1 }, ended: { status: "expired" }, go: (page) => shown(page, "return-button") },
   expired: { request: { no_return: true }, ended: { status: "expired" }, go: (page) => shown(page, "ended") },
   error_unknown: { path: "/error/request_unknown", go: (page) => shown(page, "error") },
-  error_refused: { path: "/error/return_url_refused", go: (page) => shown(page, "error") },
+  error_parameter: { path: "/error/parameter_invalid?parameter=MSISDN", go: (page) => shown(page, "error-parameter") },
+  error_refused: { path: "/error/return_url_refused?parameter=ReturnUrl&host=pay.evil.example:8443", go: (page) => shown(page, "error") },
   verify: { path: "/verify", go: (page) => shown(page, "verify") },
   verify_missing: {
     path: "/verify",
@@ -128,6 +130,16 @@ export const STATES = {
     },
   },
   verify_yes: { path: "/verify", verdict: { signatures: [{ valid: true, message: "Semnătura este validă", subject: "C=MD, SERIALNUMBER=2001234567890, CN=Maria Rusu", signed_at: "2026-11-22T08:15:00Z" }] }, go: verify },
+  verify_some: {
+    path: "/verify",
+    verdict: {
+      signatures: [
+        { valid: true, message: "", subject: "C=MD, SERIALNUMBER=2001234567890, CN=Maria Rusu", signed_at: "2026-11-22T08:15:00Z" },
+        ...["Ion Rusu", "Ana Rusu"].map((name) => ({ valid: false, message: "Semnătura nu este validă: certificatul a fost revocat", subject: `C=MD, CN=${name}`, signed_at: "2026-11-22T08:15:00Z" })),
+      ],
+    },
+    go: verify,
+  },
   verify_no: { path: "/verify", verdict: { signatures: [{ valid: false, message: "Semnătura nu este validă", subject: "O=Întreprinderea de Stat Exemplu, C=MD, SERIALNUMBER=2001234567890, CN=Maria Rusu" }] }, go: verify },
 };
 

@@ -46,7 +46,7 @@ test("yes and no are big, with the signer and the time; a change of the files ta
   const page = await open(t, bench, "/verify");
   await page.locator("#signature-file").setInputFiles(file("a.xml", xml()));
   await verify(page);
-  await headed(page, "1 of 2 signatures are not valid");
+  await headed(page, "1 of 2 signatures is not valid");
   assert.equal(await page.evaluate(() => document.activeElement.id), "verdict-heading");
   assert.ok((await page.locator("#verdict-list").textContent()).includes("CN=Maria Rusu"));
   assert.ok((await page.locator("#verdict-list").textContent()).includes("unknown: no time stamp"));
@@ -59,6 +59,31 @@ test("yes and no are big, with the signer and the time; a change of the files ta
   bench.server.verdict = { signatures: [] };
   await verify(page);
   await headed(page, "The file holds no signature");
+});
+
+test("each finding is told once, with all whose it is; times have their zone", async (t) => {
+  const revoked = "The signature is not valid: the certificate was revoked";
+  const told = async (signatures) => {
+    bench.server.verdict = { signatures };
+    const page = await open(t, bench, "/verify", { timezoneId: "Europe/Chisinau" });
+    await page.locator("#signature-file").setInputFiles(file("a.xml", xml()));
+    await verify(page);
+    await page.locator("#verdict").waitFor();
+    return { page, text: await page.locator("#verdict").innerText(), heading: await page.locator("#verdict-heading").textContent() };
+  };
+  const times = (text, words) => text.split(words).length - 1;
+  const one = await told([VALID]);
+  assert.deepEqual([one.heading, times(one.text, "is valid")], ["The signature is valid", 1]);
+  assert.ok(one.text.includes("22 November 2026 at 10:15 EET"), one.text);
+  const bad = await told([{ valid: false, message: revoked, subject: "CN=Maria Rusu" }]);
+  assert.deepEqual([bad.heading, times(bad.text, "not valid"), times(bad.text, "CN=Maria Rusu")], [revoked, 1, 1]);
+  const unsigned = await told([{ valid: false, message: "The signature is not valid: it is not well formed", subject: "" }]);
+  assert.equal(times(unsigned.text, "Signer"), 0, "nobody is no signer");
+  const good = await told([VALID, VALID, VALID]);
+  assert.deepEqual([good.heading, times(good.text, "valid"), times(good.text, "CN=Maria Rusu")], ["All 3 signatures are valid", 1, 3]);
+  const mixed = await told([{ ...VALID, message: "" }, ...["A", "B"].map((name) => ({ valid: false, message: revoked, subject: `CN=${name}` }))]);
+  assert.deepEqual([mixed.heading, times(mixed.text, revoked), times(mixed.text, "The signature is valid")], ["2 of 3 signatures are not valid", 1, 1]);
+  assert.match(mixed.text, /revoked[^]*CN=A[^]*CN=B[^]*is valid[^]*CN=Maria Rusu/);
 });
 
 test("a fingerprint may be pasted; one of the wrong length is told", async (t) => {

@@ -11,6 +11,10 @@ TEST_CASE("UTF-8 is told from what only looks like it") {
   CHECK_FALSE(is_utf8(bad));
 }
 
+TEST_CASE("only letters of ASCII become lower case") {
+  CHECK(lower("X-Client-Cert, ȘTIUCĂ \xC0") == "x-client-cert, ȘtiucĂ \xC0");
+}
+
 TEST_CASE("text that is shown has no control and no bidirectional characters") {
   CHECK(shown("invoice\xE2\x80\xAE"
               "fdp.exe",

@@ -160,6 +160,30 @@ TEST_CASE("a hash has the length of its algorithm, and SHA-1 must be allowed") {
   CHECK(reason(verified, sha1) == "");
 }
 
+TEST_CASE("a hash as text is no hash, whichever length it has by that") {
+  const std::string hex = "0123456789abcdef";
+  for (const std::string& text : {hex + hex + hex + hex,  // SHA-256: as long as SHA-512
+                                  std::string(64, 'A'),   // also in capitals
+                                  hex + hex,              // MD5: as long as SHA-256
+                                  hex + hex + "01234567", std::string(96, '7'), std::string(128, 'f'),  // SHA-1, SHA-384, SHA-512
+                                  std::string("2jmj7l5rSw0yVb/vlWAYkK/YBwk="),  // SHA-1 in base64: as long as SHA-224
+                                  std::string("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")}) {
+    SignRequest posted = request();
+    posted.contents[0].content.assign(text.begin(), text.end());
+    CHECK(reason(posted).starts_with("Contents[0].Content: a hash as text"));
+    VerificationRequest verified = verification();
+    verified.contents[0].content = base::Bytes(text.begin(), text.end());
+    CHECK(reason(verified).starts_with("Contents[0].Content: a hash as text"));
+    posted.contents[0].content[5] = 0x1F;
+    CHECK_FALSE(reason(posted).starts_with("Contents[0].Content: a hash as text"));
+  }
+  for (const std::size_t size : {30, 48, 1000}) {
+    SignRequest posted = request();
+    posted.contents[0].content.assign(size, 'a');
+    CHECK_FALSE(reason(posted).starts_with("Contents[0].Content: a hash as text"));
+  }
+}
+
 TEST_CASE("PDF is refused in words, and what is only for PDF has no effect on a hash") {
   SignRequest pdf = request();
   pdf.content_type = ContentType::pdf;

@@ -53,6 +53,9 @@ struct People {
     Simulation::Play play{.request_id = id, .key = by, .instrument = "sandbox", .idnp = {}, .reason = {}, .delay = delay};
     return boost::asio::co_spawn(context.io(), simulation.play(std::move(play)), boost::asio::use_future);
   }
+  Outcome playing(Simulation::Play play) {
+    return boost::asio::co_spawn(context.io(), simulation.play(std::move(play)), boost::asio::use_future);
+  }
   unsigned status(Outcome outcome) {
     const auto refused = outcome.get();
     return refused ? refused->status : 200;
@@ -91,6 +94,48 @@ TEST_CASE("the same that is asked for by many at once is under way once") {
   for (auto& one : all) CHECK(sandbox.status(std::move(one)) == 200);
   REQUIRE(sandbox.all_have_come(300ms));
   CHECK(sandbox.context.on_thread([&] { return sandbox.tried; }) == 2);
+}
+
+TEST_CASE("while an outcome is on its way nothing else is played, and the very same is answered again") {
+  People sandbox;
+  const std::string id = sandbox.post();
+  const Simulation::Play slow{
+      .request_id = id, .key = key, .instrument = "sandbox", .idnp = "2001234567892", .reason = {}, .delay = 2s};
+  REQUIRE(sandbox.status(sandbox.playing(slow)) == 200);
+  const auto changed = [&](auto change) {
+    Simulation::Play other = slow;
+    change(other);
+    return sandbox.status(sandbox.playing(std::move(other)));
+  };
+  CHECK(changed([](auto&) {}) == 200);
+  using enum Simulation::Action;
+  for (const auto action : {fail, cancel, expire}) {
+    CHECK(changed([&](auto& other) { other.action = action; }) == 409);
+    CHECK(changed([&](auto& other) { other.action = action, other.delay = 0ms; }) == 409);
+  }
+  CHECK(changed([](auto& other) { other.idnp = "2001234567893"; }) == 409);
+  CHECK(changed([](auto& other) { other.delay = 0ms; }) == 409);
+  CHECK(changed([](auto& other) { other.key = other_key; }) == 409);
+  CHECK(sandbox.context.await(sandbox.simulation.call(id, key, "mobile", "37369123456")).status == 409);
+  for (const auto answer : {Simulation::PhoneAnswer::confirm, Simulation::PhoneAnswer::refuse})
+    CHECK(sandbox.status(boost::asio::co_spawn(sandbox.context.io(), sandbox.simulation.answer(id, {}, answer, {}),
+                                               boost::asio::use_future)) == 409);
+  CHECK(sandbox.context.on_thread([&] { return sandbox.tried; }) == 0);
+  CHECK_FALSE(sandbox.context.on_thread([&] { return sandbox.simulation.state(id).phone.has_value(); }));
+  REQUIRE(sandbox.comes_to([&] { return sandbox.simulation.state(id).reason == "unavailable"; }));
+  CHECK(sandbox.context.on_thread([&] { return sandbox.tried; }) == 1);
+  CHECK(changed([](auto& other) { other.action = fail, other.delay = 0ms; }) == 200);
+}
+
+TEST_CASE("a phone that is called on a request which a page gave back ends what that page had under way") {
+  People sandbox;
+  const std::string id = sandbox.post();
+  CHECK(sandbox.status(sandbox.playing(id, 300ms)) == 200);
+  REQUIRE(sandbox.context.await(sandbox.store->release(id, key)));
+  REQUIRE(sandbox.context.await(sandbox.simulation.call(id, other_key, "mobile", "37369123456")).status == 200);
+  REQUIRE(sandbox.all_have_come(300ms));
+  CHECK(sandbox.context.on_thread([&] { return sandbox.tried; }) == 1);
+  CHECK(sandbox.context.on_thread([&] { return sandbox.simulation.state(id).phone.has_value(); }));
 }
 
 TEST_CASE("who gives a request back and another who takes it leave one outcome under way") {
