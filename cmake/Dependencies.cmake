@@ -21,6 +21,7 @@ target_compile_definitions(signet_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_
 
 # The portal's databases. Debian's package of SOCI has no CMake configuration; each backend is linked, none is loaded by its name.
 pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
+find_package(SQLite3 REQUIRED)
 find_path(SIGNET_SOCI_INCLUDE soci/soci.h REQUIRED)
 add_library(signet_soci INTERFACE)
 target_include_directories(signet_soci SYSTEM INTERFACE ${SIGNET_SOCI_INCLUDE})
@@ -28,7 +29,7 @@ foreach(part sqlite3 postgresql core)
   find_library(SIGNET_SOCI_${part} soci_${part} REQUIRED)
   target_link_libraries(signet_soci INTERFACE ${SIGNET_SOCI_${part}})
 endforeach()
-target_link_libraries(signet_soci INTERFACE PkgConfig::libpq)
+target_link_libraries(signet_soci INTERFACE PkgConfig::libpq SQLite::SQLite3)
 # SOCI's libraries keep their types' information to themselves, which the check of virtual calls would link to.
 if(SIGNET_SANITIZE)
   target_compile_options(signet_soci INTERFACE -fno-sanitize=vptr)

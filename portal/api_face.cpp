@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "only_header.hpp"
 #include "portal/identifiers.hpp"
 
 namespace signet::portal {
@@ -24,17 +25,6 @@ HttpResponse response(unsigned status, std::string_view type, std::string body) 
   made.headers = {{"Content-Type", std::string(type)}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
   made.body = std::move(body);
   return made;
-}
-
-std::string lower(std::string_view text) {
-  std::string made(text);
-  std::ranges::transform(made, made.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return made;
-}
-
-std::string_view only(const HttpRequest& request, std::string_view header) {
-  const auto values = request.all(header);
-  return values.size() == 1 ? values.front() : std::string_view{};
 }
 
 std::unexpected<Fault> fault(FaultCode code, std::string reason) { return std::unexpected(Fault{code, std::move(reason)}); }
@@ -101,7 +91,7 @@ std::size_t ApiFace::body_bytes(const HttpRequest& head) const {
 
 HttpResponse ApiFace::contract(const HttpRequest& request) const {
   const auto mark = request.target.find('?');
-  const std::string query = mark == std::string::npos ? "" : lower(std::string_view(request.target).substr(mark + 1));
+  const std::string query = mark == std::string::npos ? "" : base::lower(std::string_view(request.target).substr(mark + 1));
   if (query == "wsdl" || query == "singlewsdl") {
     std::string endpoint = options_.endpoint;
     if (endpoint.empty()) endpoint = "https://" + std::string(only(request, "host")) + std::string(path);
@@ -112,14 +102,14 @@ HttpResponse ApiFace::contract(const HttpRequest& request) const {
 
 awaitable<HttpResponse> ApiFace::answer(HttpRequest request) {
   const auto where = std::string_view(request.target).substr(0, request.target.find('?'));
-  if (lower(where) != lower_path) co_return response(404, "text/plain; charset=utf-8", "The service is at /MSign.svc\n");
+  if (base::lower(where) != lower_path) co_return response(404, "text/plain; charset=utf-8", "The service is at /MSign.svc\n");
   if (request.method == "GET" || request.method == "HEAD") co_return contract(request);
   if (request.method != "POST") {
     auto refused = response(405, "text/plain; charset=utf-8", "POST a SOAP 1.1 message, or GET ?singleWsdl\n");
     refused.headers.emplace_back("Allow", "GET, HEAD, POST");
     co_return refused;
   }
-  if (!lower(only(request, "content-type")).starts_with("text/xml"))
+  if (!base::lower(only(request, "content-type")).starts_with("text/xml"))
     co_return response(415, "text/plain; charset=utf-8", "SOAP 1.1 is sent as text/xml\n");
   const Answered answered = co_await call(request);
   co_return answered ? response(200, xml, *answered) : response(500, xml, fault_response(answered.error()));

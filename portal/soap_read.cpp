@@ -3,6 +3,7 @@
 #include <charconv>
 #include <span>
 
+#include "known_forms.hpp"
 #include "portal/soap.hpp"
 #include "soap_envelope.hpp"
 #include "soap_schema.hpp"
@@ -191,9 +192,7 @@ bool action_fits(std::string_view soap_action, std::string_view operation) {
 
 Read no_message(std::string reason) { return std::unexpected(Fault{FaultCode::client, std::move(reason)}); }
 
-}  // namespace
-
-std::expected<Call, Fault> read_call(std::string_view body, std::string_view soap_action, const SoapLimits& limits) {
+Read parsed(std::string_view body, std::string_view soap_action, const SoapLimits& limits) {
   const auto envelope = read_envelope(body, limits);
   if (!envelope) return std::unexpected(envelope.error());
   const Operation* const operation = operation_of(envelope->operation);
@@ -205,6 +204,21 @@ std::expected<Call, Fault> read_call(std::string_view body, std::string_view soa
   if (auto fault = schema_fault(envelope->operation)) return std::unexpected(std::move(*fault));
   OperationReader reader(envelope->operation);
   return (reader.*operation->read)();
+}
+
+}  // namespace
+
+std::expected<Call, Fault> read_call(std::string_view body, std::string_view soap_action, const SoapLimits& limits) {
+  thread_local KnownForms known;
+  if (auto asked = known.read(body, soap_action)) return std::move(*asked);
+  auto call = parsed(body, soap_action, limits);
+  if (const auto* asked = call ? std::get_if<GetSignResponse>(&*call) : nullptr)
+    known.learn(body, soap_action, *asked, [&](std::string_view message) -> std::optional<GetSignResponse> {
+      const auto read = parsed(message, soap_action, limits);
+      const auto* same = read ? std::get_if<GetSignResponse>(&*read) : nullptr;
+      return same == nullptr ? std::nullopt : std::optional(*same);
+    });
+  return call;
 }
 
 }  // namespace signet::portal

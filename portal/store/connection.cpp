@@ -99,6 +99,9 @@ Connection::Connection(const Database& database, Patience patience) : kind_(data
     session_.open(*soci::factory_postgresql(), database.name);
     prepare_postgresql(session_);
   } else {
+    // A connection is one thread's at a time: without SQLite's own mutex at each of its functions.
+    static const int without_mutexes = sqlite_api::sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+    static_cast<void>(without_mutexes);
     create_private(database.name);
     session_.open(*soci::factory_sqlite3(), "dbname=\"" + database.name + "\" timeout=" + std::to_string(lock_timeout.count()));
     prepare_sqlite(session_);

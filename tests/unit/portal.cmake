@@ -4,6 +4,7 @@ signet_test(unit portal
     portal/portal_configuration_test.cpp
     portal/portal_identity_test.cpp
     portal/portal_judges_test.cpp
+    portal/portal_known_forms_test.cpp
     portal/portal_metrics_test.cpp
     portal/portal_page_token_test.cpp
     portal/portal_rules_test.cpp
@@ -12,6 +13,7 @@ signet_test(unit portal
     portal/portal_soap_read_test.cpp
     portal/portal_soap_write_test.cpp
   LIBRARIES signet::portal signet::demo LibXml2::LibXml2)
+target_include_directories(unit_portal PRIVATE ${PROJECT_SOURCE_DIR}/portal)  # known_forms.hpp: what no other part sees
 signet_test(unit portal_sandbox
   SOURCES portal/portal_sandbox_test.cpp ${PROJECT_SOURCE_DIR}/portal/program/sandbox.cpp
   LIBRARIES signet::portal signet::demo)
