@@ -16,6 +16,7 @@ import subprocess
 import sys
 import unittest
 
+from middleware_signature import Middleware
 from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, cannot_run, until
 from wire_case import IDNP, WireCase, content, digest, get_body, make_authority, make_certificate, post_body, serialization, signer
 
@@ -320,6 +321,51 @@ class ProductionTest(SandboxCase):
         portal.start()
         self.assertEqual(portal.stop(), 0)
 
+    def verdict(self, portal, signature):
+        """(whether it is valid, the message) at the verification page."""
+        body = json.dumps({"signature": signature, "algorithm": "sha256", "digest": base64.b64encode(digest("a")).decode(), "language": "en"})
+        _, _, text = portal.at_pages("POST", "/verify", body, {"Content-Type": "application/json", "Origin": portal.pages})
+        (told,) = json.loads(text)["signatures"]
+        return told["valid"], told["message"]
+
+    def refuses(self, portal, words):
+        """That what was put into a folder is not taken, by the log and by readiness."""
+        until(lambda: portal.operations("/ready")[0] == 503, "it is looked at", 10)
+        self.assertIn(words, portal.operations("/ready")[1])
+        self.assertRegex(portal.log.read_text(), f'warning.* trust_not_read detail=".*{words}')
+
+    def test_a_real_anchor_beside_a_running_sandbox(self):
+        """one that is put there while the sandbox runs counts for nothing, the log and /ready say so; taken away, all is well, and one of tests counts"""
+        real, tests = (Middleware(self.place / name, IDNP, authority=authority) for name, authority in (("real", "Institution CA"), ("tests", "Institution TEST CA")))
+        (self.trust / "Institution CA.pem").unlink()
+        self.anchor("Another TEST CA", self.trust)
+        portal = Portal(self.bin, self.place / "portal", more=f'[signers]\ntrust = "{self.trust}"\n')
+        shop = portal.add_consumer("shop")
+        portal.start()
+        self.addCleanup(lambda: portal.stop())
+        by_real, by_tests = (people.enveloping(digest("a")).decode() for people in (real, tests))
+        not_trusted = (False, "The signature is not valid: the certificate's issuer is not trusted")
+
+        def put(people):
+            for file in people.trust.iterdir():
+                shutil.copy(file, self.trust / f"{people.folder.name}-{file.name}")
+
+        for both in (False, True):  # with one of tests beside it, neither is taken
+            put(real)
+            if both:
+                put(tests)
+            self.refuses(portal, "anchors of tests")
+            self.assertEqual(self.verdict(portal, by_real), not_trusted)
+            self.assertEqual(self.verdict(portal, by_tests), not_trusted)
+            request_id = self.post(portal=portal, consumer=shop)
+            self.assertEqual(self.asked("POST", request_id, '{"action": "sign"}', portal=portal)[1]["status"], "success", "it goes on with what it had")
+            for file in [*self.trust.glob("real-*"), *self.trust.glob("tests-*")]:
+                file.unlink()
+            until(lambda: portal.operations("/ready") == (200, "ready\n"), "ready again", 10)
+        put(tests)
+        until(lambda: self.verdict(portal, by_tests)[0], "one of tests counts", 10)
+        self.assertEqual((portal.operations("/ready")[0], self.verdict(portal, by_real)), (200, not_trusted))
+
     def test_production_with_a_sandbox_s_ca(self):
         """a portal that is no sandbox starts with a sandbox's CA neither in signers.trust nor in consumers.ca"""
         theirs = self.portal.sandbox / "sandbox-ca.pem"
@@ -333,7 +379,7 @@ class ProductionTest(SandboxCase):
         portal.start()
         self.addCleanup(portal.stop)
         shutil.copy(theirs, self.cas)
-        until(lambda: "trust_not_read" in portal.log.read_text(), "it is not taken while the portal runs either", 10)
+        self.refuses(portal, "consumers.ca: holds the CA of a sandbox")
 
     def test_production_refuses_what_a_sandbox_signed(self):
         """a sandbox's signature is not valid to a portal that is none, and nobody plays people there"""
@@ -343,15 +389,9 @@ class ProductionTest(SandboxCase):
         portal = self.production()
         portal.start()
         self.addCleanup(portal.stop)
-        body = json.dumps({"signature": made, "algorithm": "sha256", "digest": base64.b64encode(digest("a")).decode(), "language": "en"})
-        connection = http.client.HTTPConnection("127.0.0.1", portal.page_port, timeout=WITHIN_S)
-        self.addCleanup(connection.close)
-        connection.request("POST", "/verify", body, {"Content-Type": "application/json", "Origin": portal.pages})
-        (told,) = json.loads(connection.getresponse().read())["signatures"]
-        self.assertEqual((told["valid"], told["message"]), (False, "The signature is not valid: the certificate's issuer is not trusted"))
-        connection.request("POST", f"/sandbox/{request_id}", json.dumps({"action": "sign"}), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        self.assertEqual((answer.status, b'"code":"request_unknown"' in answer.read()), (404, True))
+        self.assertEqual(self.verdict(portal, made), (False, "The signature is not valid: the certificate's issuer is not trusted"))
+        status, _, text = portal.at_pages("POST", f"/sandbox/{request_id}", '{"action": "sign"}', {"Content-Type": "application/json"})
+        self.assertEqual((status, '"code":"request_unknown"' in text), (404, True))
         with portal.configuration.open("a") as configuration:
             configuration.write('[[instruments]]\nid = "sandbox"\nkind = "sandbox"\n')
         ran = portal.command("serve", "--check", check=False)
