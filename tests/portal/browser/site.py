@@ -11,7 +11,7 @@ COMMAND finds in its environment SIGNET_SITE_ESERVICE, SIGNET_SITE_PORTAL (addre
 SIGNET_SITE_PERSON, a folder: what the file `answer` there says (sign, cancel, cancel-pin) is what the person does at a dialog, `dialogs`
 has a line for each, and of several certificates the person takes the one whose description holds what the file `certificate` says.
 By POST to SIGNET_SITE_CONTROL/WHAT/NAME programs end and start again: WHAT is end, kill (SIGKILL) or start, NAME portal, agent or tsa; the
-token is taken out and put back by end and start too. SIGNET_SITE_AGENT is the agent's address, SIGNET_SITE_BIN has the programs, SIGNET_SITE_JOURNAL is the agent's journal.
+token is taken out and put back by end and start too, and the token's certificate of the demonstration's CA is revoked by end, and is not by start. SIGNET_SITE_AGENT is the agent's address, SIGNET_SITE_BIN has the programs, SIGNET_SITE_JOURNAL is the agent's journal.
 
 Exit code: COMMAND's; 77 (1 where CI=true) when this machine cannot run it.
 """
@@ -32,8 +32,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(HERE.parent), str(ROOT / "demo")]
 from portal_bench import cannot_run  # noqa: E402
-from portal_site import ENDS_WITHIN_S, Site, softhsm  # noqa: E402
+from portal_site import ENDS_WITHIN_S, Site, softhsm, until  # noqa: E402
 from second_issuer import add_signer  # noqa: E402
+from wire_case import authority_of, list_of  # noqa: E402
 
 PIN = "482913"
 PROGRAMS = {"portal": "signet-portal", "agent": "signetd", "tsa": "time stamp authority"}
@@ -55,6 +56,9 @@ class DisturbedSite(Site):
             f'id = "moldsign"\nissuers = "{self.trust}"', f'id = "moldsign"\nissuers = "{self.work}/pki/demo-ca.pem"')
 
     def end(self, name, number):
+        if name == "certificate":
+            self._publish(list_of(authority_of(self.work / "pki", "demo-ca"), self.work / "pki" / "signer-rsa2048.pem"))
+            return
         if name == "token":
             self._tokens().rename(self._tokens(out=True))
             self._tokens().mkdir()
@@ -68,12 +72,24 @@ class DisturbedSite(Site):
             entry[1].stdout.close()
 
     def start(self, name):
+        if name == "certificate":
+            self._publish((self.work / "pki" / "demo-ca.crl.pem").read_bytes())
+            return
         if name == "token":
             self._tokens().rmdir()
             self._tokens(out=True).rename(self._tokens())
             self._end_token_hosts()
             return
         {"portal": self._start_portal, "agent": self._start_agent, "tsa": self._start_time_stamps}[name]()
+
+    def _publish(self, revocation_list):
+        """Until the portal knows it."""
+        def read():
+            return self.log_of("signet-portal").read_text(encoding="utf-8").count(" trust_changed ")
+
+        before = read()
+        (self.trust / "demo-ca.crl.pem").write_bytes(revocation_list)
+        until(lambda: read() > before, "the portal reads the list")
 
     def _tokens(self, out=False):
         return pathlib.Path(self.softhsm).parent / ("tokens.out" if out else "tokens")

@@ -127,6 +127,29 @@ test("the TSA is down: the reason; once it is back Try again fetches the time st
   assertOnce(texts("Stamped", 3));
 });
 
+test("the certificate was revoked: the page says so of each document, nothing is a success; Give up keeps nothing, and once it is not revoked Try again signs", async (t) => {
+  await end("certificate");
+  const [page, other] = [await form(t, { named: "Revoked" }), await form(t)];
+  const { id, fields } = await toSignPage(page);
+  await toSignPage(other);
+  for (const one of [page, other]) {
+    await pressSign(one);
+    await headed(one, "3 documents are not signed");
+    assert.match(await one.locator("#reasons").innerText(), /^3 documents: The certificate is not trusted, has expired or was revoked\./);
+    assert.equal(await one.locator("#problem-signed").isVisible(), false);
+  }
+  const looks = await (await browser.newContext()).newPage();
+  t.after(() => looks.context().close());
+  await looks.goto(`${PORTAL}/${id}?${new URLSearchParams(fields)}`);
+  assert.equal(await looks.evaluate(() => JSON.parse(document.querySelector("#data").textContent).documents.signed), 0);
+  await givenUp(other, /^Failure: /);
+  assert.equal(await downloads(other), 0);
+  await start("certificate");
+  await press(page, "Try again");
+  assert.match(await status(page), /^Success/);
+  assert.equal(await downloads(page), 3);
+});
+
 test("no agent: how to start it; once it runs Try again signs, and Give up is a failure", async (t) => {
   await end("agent");
   const [page, other] = [await form(t, { complaints: FAILED_CONNECTIONS }), await form(t, { complaints: FAILED_CONNECTIONS })];
