@@ -45,7 +45,7 @@ def rows():
 def content_algorithm(signature):
     """The hash of the first reference to something outside, for hashlib; SHA-256 where it is none that hashlib has. None without such a reference."""
     references = re.findall(rb"<(?:\w+:)?Reference\b([^>]*)>(.*?)</(?:\w+:)?Reference>", signature, re.S)
-    outside = [inside for attributes, inside in references if b"SignedProperties" not in attributes and b'URI="#' not in attributes]
+    outside = [inside for attributes, inside in references if re.search(rb"""URI=["'][^"'#]""", attributes)]
     if not outside:
         return None
     found = re.search(rb"DigestMethod[^>]*#(sha\d+)", outside[0])
