@@ -10,7 +10,7 @@ import { ESERVICE, openBrowser, openMortalBrowser, PORTAL, site, WAIT_FOR_PAGE_S
 const FAILED_CONNECTIONS = ["WebSocket connection to"]; // Chromium says each in the console
 const FAILED_CALLS = ["Failed to load resource"];
 const MANY = 400;
-const LONG = 1_000; // more than is signed while the agent waits for a page that has gone
+const LONG = 1_500; // more than is signed while the agent waits for a page that has gone: a thousand may be unacknowledged
 const CHUNK_S = 2; // the one that was in flight, and clocks that count whole seconds
 
 let browser;
