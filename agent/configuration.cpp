@@ -84,6 +84,7 @@ void read_web(SettingsTable table, Configuration::Web& web) {
     return {};
   });
   if (!ports.empty()) web.ports = std::move(ports);
+  table.number("wait_for_page_s", 0, 3'600, [&](std::int64_t value) { web.wait_for_page = std::chrono::seconds{value}; });
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ struct Configuration {
   struct Web {
     std::vector<std::string> origins;  // exact; no pattern
     std::vector<std::uint16_t> ports{18580, 18581, 18582, 18583, 18584};
+    std::chrono::seconds wait_for_page{10};
   } web;
 
   std::vector<std::string> client_users;  // names or numbers; empty: the agent's own user

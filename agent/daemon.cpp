@@ -111,7 +111,8 @@ class Daemon {
               return configuration_.language.empty() ? page_languages_.of(origin) : std::string{};
             }),
         time_stamps_(configuration_.time_stamping),
-        batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache, {}),
+        batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache,
+                 {.wait_for_page = configuration_.web.wait_for_page}),
         face_(io_.get_executor(), batches_, control_ports(), native_options()) {}
 
   static std::filesystem::path journal_path(const Configuration& configuration) {

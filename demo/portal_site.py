@@ -313,15 +313,17 @@ class Site:
         self._listens("signet-portal", portal, self.api_port, "::1" if self.listen == "::" else "127.0.0.1")
         self._listens("signet-portal", portal, self.page_port, self._reached_at())
 
+    def _agent_settings(self):
+        return (
+            f'control_socket = "{self.work}/run/control.sock"\njournal = "{self.work}/journal"\n'
+            f'[[modules]]\nname = "SoftHSM2 (demo)"\npath = "{self.module}"\n[time_stamping]\nurls = ["{self.time_stamps}"]\n'
+            f'[web]\norigins = ["{self.pages}"]\n[dialog]\npinentry = "{self.pinentry}"\n'
+        )
+
     def _start_agent(self):
         (self.work / "run").mkdir(mode=0o700, exist_ok=True)
         settings = self.work / "signet.toml"
-        settings.write_text(
-            f'control_socket = "{self.work}/run/control.sock"\njournal = "{self.work}/journal"\n'
-            f'[[modules]]\nname = "SoftHSM2 (demo)"\npath = "{self.module}"\n[time_stamping]\nurls = ["{self.time_stamps}"]\n'
-            f'[web]\norigins = ["{self.pages}"]\n[dialog]\npinentry = "{self.pinentry}"\n',
-            encoding="utf-8",
-        )
+        settings.write_text(self._agent_settings(), encoding="utf-8")
         environment = {**os.environ, "SOFTHSM2_CONF": self.softhsm, "XDG_STATE_HOME": str(self.work / "state")}
         agent = self._begin("signetd", self.bin / "signetd", "--config", settings, env=environment)
         asks = [self.bin / "signet", "--config", settings, "--json", "status"]

@@ -124,6 +124,7 @@ struct Batch {
   BatchListener listener;
   bool attached = false;
   base::Time detached_at{};
+  bool heard = false;  // somebody has listened; a command that does not is not gone
   Signal changed;
 
   std::size_t units() const { return request.together ? std::min<std::size_t>(manifest.size(), 1) : manifest.size(); }
@@ -238,6 +239,10 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   awaitable<void> sign_with(BatchPointer batch, ReadyKey key);
   awaitable<void> work(BatchPointer batch, ReadyKey key);
   awaitable<std::vector<std::uint32_t>> take(BatchPointer batch);
+  bool room_for(const Origin& origin);
+  bool page_gone(const Batch& batch) const {
+    return batch.heard && !batch.attached && ports_.now() - batch.detached_at >= limits_.wait_for_page;
+  }
   void take_in(const BatchPointer& batch, const std::vector<std::uint32_t>& units, base::Time signing_time,
                pkcs11::SignedChunk chunk);
   void give_out(const BatchPointer& batch, Signature signature);
@@ -263,15 +268,27 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   bool stopping_ = false;
 };
 
+// Whether there may be one more of this origin. People who close their browser in the middle leave paused ones behind: the oldest
+// of these makes room.
+bool Batches::Implementation::room_for(const Origin& origin) {
+  std::vector<BatchPointer> unfinished;
+  for (const auto& [handle, batch] : batches_) {
+    if (batch->origin == origin && batch->state != BatchState::complete && batch->state != BatchState::cancelled)
+      unfinished.push_back(batch);
+  }
+  if (unfinished.size() < limits_.max_batches_per_origin) return true;
+  std::erase_if(unfinished, [](const BatchPointer& batch) {
+    return batch->busy || batch->attached || !batch->heard || batch->state != BatchState::paused;
+  });
+  if (unfinished.empty()) return false;
+  forget((*std::ranges::min_element(unfinished, {}, [](const BatchPointer& batch) { return batch->detached_at; }))->handle);
+  return true;
+}
+
 base::Result<std::string> Batches::Implementation::begin(const Origin& origin, std::uint32_t user, BatchRequest request) {
   if (stopping_) return failure(ErrorCode::agent_not_running, "the agent is stopping");
   if (request.purpose.size() > limits_.manifest.max_name_bytes) return failure(ErrorCode::parameter_invalid, "purpose");
-  const auto unfinished = std::ranges::count_if(batches_, [&](const auto& row) {
-    const Batch& other = *row.second;
-    return other.origin == origin && other.state != BatchState::complete && other.state != BatchState::cancelled;
-  });
-  if (static_cast<std::size_t>(unfinished) >= limits_.max_batches_per_origin)
-    return failure(ErrorCode::too_many, "unfinished batches");
+  if (!room_for(origin)) return failure(ErrorCode::too_many, "unfinished batches");
   std::string handle = random_base64url(32);
   auto batch = std::make_shared<Batch>(executor_, handle, origin, user, std::move(request), limits_.manifest);
   batch->id = "signet-" + base::hex(base::digest(base::DigestAlgorithm::sha256, base::as_bytes(handle)).bytes().first(12));
@@ -585,18 +602,19 @@ awaitable<void> Batches::Implementation::work(BatchPointer batch, ReadyKey key) 
   }
 }
 
-// The next items to sign: as many as fit into the chunk and into what the page has room for; none when all are taken, or when
-// the batch is to stop.
+// The next items to sign: as many as fit into the chunk and into what the page has room for; none when all are taken, when the
+// batch is to stop, or when its page has gone.
 awaitable<std::vector<std::uint32_t>> Batches::Implementation::take(BatchPointer batch) {
   const auto held = [&] { return batch->ready.size() + batch->stamping + batch->in_flight; };
   const auto full = [&] {
     return held() >= limits_.max_unacknowledged ||
            (batch->request.level != xades::Level::b_b && batch->stamping + batch->in_flight >= limits_.max_time_stamps_pending);
   };
-  while (!batch->halt && !batch->error && batch->left() > 0 && full()) {
-    co_await batch->changed.wait(limits_.wait_for_reader);
-    if (full() && !batch->attached && batch->stamping == 0 && ports_.now() - batch->detached_at >= limits_.wait_for_reader)
-      batch->halt = base::Error{ErrorCode::batch_state, "nobody reads the results", 0, {}};
+  // Without its page no more is signed than is bound to be: a new page, which does not know of this batch, would sign it again.
+  while (!batch->halt && !batch->error && batch->left() > 0) {
+    if (page_gone(*batch)) batch->halt = base::Error{ErrorCode::batch_state, "the page has gone", 0, {}};
+    if (batch->halt || !full()) break;
+    co_await batch->changed.wait(std::max<std::chrono::seconds>(limits_.wait_for_page, std::chrono::seconds{1}));
   }
   std::vector<std::uint32_t> units;
   if (batch->halt || batch->error) co_return units;
@@ -716,6 +734,9 @@ base::Result<void> Batches::Implementation::record(std::string_view event, const
 
 awaitable<base::Result<BatchProgress>> Batches::Implementation::resume(BatchPointer batch) {
   const auto self = shared_from_this();
+  // The page is back while the pause for its absence is on its way.
+  const auto pausing = [&] { return batch->busy && batch->halt && batch->halt->code == ErrorCode::batch_state; };
+  while (pausing() && !stopping_) co_await housekeeping_.wait(std::chrono::seconds{1});
   // One that is being resumed already, by a page that was loaded again, tells its progress.
   if (batch->state == BatchState::paused && batch->stamping > 0)
     co_return failure(ErrorCode::batch_state, "time stamps are being fetched");
@@ -768,6 +789,7 @@ void Batches::Implementation::acknowledge(Batch& batch, std::uint64_t through) {
 
 void Batches::Implementation::listen(Batch& batch, BatchListener listener) {
   batch.attached = static_cast<bool>(listener.results_ready);
+  batch.heard = batch.heard || batch.attached;
   if (!batch.attached) batch.detached_at = ports_.now();
   batch.listener = std::move(listener);
   housekeeping_.notify();

@@ -138,6 +138,7 @@ class Portal {
   std::atomic<bool> given_up_{false};  // fetches end: nobody waits for them any more
   asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
   asio::signal_set signals_{io_};
+  std::string refused_trust_;  // why it could not be started with what its folders hold now; empty: it could
   bool stopping_ = false;
 };
 
@@ -358,7 +359,8 @@ awaitable<std::optional<Fault>> Portal::delegation(ExpectedSigner signer) {
   co_return std::move(found.fault);
 }
 
-// For those who watch the service: /health says that this process answers, /ready that its database does too.
+// For those who watch the service: /health says that this process answers, /ready that its database does too, and that its
+// folders are such as it may be started with.
 awaitable<net::HttpResponse> Portal::operations(net::HttpRequest request) {
   net::HttpResponse response;
   response.headers = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
@@ -369,8 +371,11 @@ awaitable<net::HttpResponse> Portal::operations(net::HttpRequest request) {
     response.body = "ok\n";
   } else if (where == "/ready") {
     const auto pinged = co_await store_->ping();
-    response.status = pinged && !stopping_ ? 200 : 503;
-    response.body = stopping_ ? "stopping\n" : pinged ? "ready\n" : "the database does not answer\n";
+    response.body = stopping_                ? "stopping\n"
+                    : !pinged                ? "the database does not answer\n"
+                    : refused_trust_.empty() ? "ready\n"
+                                             : refused_trust_ + "\n";
+    response.status = response.body == "ready\n" ? 200 : 503;
   } else if (where == "/metrics") {
     response.headers.front().second = "text/plain; version=0.0.4; charset=utf-8";
     response.body = metrics_.text({{"api_connections", static_cast<double>(api_->connections())},
@@ -445,8 +450,11 @@ awaitable<void> Portal::keep_trust() {
     known = seen;
     auto cas = co_await service::on_worker(workers_, [this] { return consumer_cas(); });
     auto signers = co_await service::on_worker(workers_, [this] { return signer_trust(); });
+    refused_trust_.clear();
     if (!cas || !signers) {
-      spdlog::warn("trust_not_read detail={}", in_quotes((cas ? signers : cas).error().detail));
+      const base::Error& why = (cas ? signers : cas).error();
+      if (why.code == ErrorCode::configuration_invalid) refused_trust_ = why.detail;
+      spdlog::warn("trust_not_read detail={}", in_quotes(why.detail));
       continue;
     }
     spdlog::info("trust_changed consumer_cas={} consumer_lists={} signer_anchors={} signer_lists={}",

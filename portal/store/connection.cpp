@@ -31,6 +31,13 @@ void create_private(const std::string& file) {
   throw std::runtime_error("cannot create the database's file: " + std::string(std::strerror(errno)));
 }
 
+// A connection is one thread's at a time: SQLite need not lock at each of its functions, nor count what all of them hold.
+void spare_mutexes() {
+  static const int spared =
+      sqlite_api::sqlite3_config(SQLITE_CONFIG_MULTITHREAD) + sqlite_api::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(spared);
+}
+
 void prepare_sqlite(soci::session& session) {
   using namespace std::chrono_literals;
   // SQLite does not wait for a lock while it changes to WAL, and several may be at their first start.
@@ -99,9 +106,7 @@ Connection::Connection(const Database& database, Patience patience) : kind_(data
     session_.open(*soci::factory_postgresql(), database.name);
     prepare_postgresql(session_);
   } else {
-    // A connection is one thread's at a time: without SQLite's own mutex at each of its functions.
-    static const int without_mutexes = sqlite_api::sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
-    static_cast<void>(without_mutexes);
+    spare_mutexes();
     create_private(database.name);
     session_.open(*soci::factory_sqlite3(), "dbname=\"" + database.name + "\" timeout=" + std::to_string(lock_timeout.count()));
     prepare_sqlite(session_);

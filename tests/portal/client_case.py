@@ -87,6 +87,22 @@ class ClientCase:
         for language, words in (("ro", "Semnarea a fost anulată de utilizator."), ("en", "Signing was cancelled by the user.")):
             self.assertEqual(self.done(self.shop, "get", request_id, language), [("status", "Failure"), ("message", words)])
 
+    def test_giving_up_in_the_midst_keeps_what_is_signed(self):
+        """a batch that somebody gave up when one of three was signed has failed, with its reason and the one result, which verifies"""
+        ((_, made),) = self.done(self.shop, "get", self.sign(self.post("b.pdf"))[0].id)[2:]
+        request_id = self.post("a.pdf", "b.pdf", "c.pdf")
+        page = SignPage(self.portal, request_id)
+        page.call("claim", instrument="sandbox")
+        _, saved = page.call("save", results=[{"number": 1, "signature": base64.b64decode(made.split()[1]).decode()}])
+        self.assertEqual((saved["saved"], saved["status"]), (1, "pending"))
+        self.assertEqual(self.done(self.shop, "get", request_id), [("status", "Pending"), ("message", "-")], "no results before the end")
+        self.assertEqual(page.call("give_up", reason="token_removed")[1]["status"], "failure")
+        said = self.done(self.shop, "get", request_id, "en")
+        self.assertEqual(said[:2], [("status", "Failure"), ("message", "The signing device was not there.")])
+        ((word, result),) = said[2:]
+        self.assertEqual((word, result.split()), ("result", ["c1", *made.split()[1:]]))
+        self.assertTrue(self.done(self.shop, "verify", "b.pdf", result.split()[1])[0][1].startswith("v0 True "))
+
     def test_nobody_is_let_in_without_a_certificate(self):
         """without a client certificate the client reads AuthenticationFailed, and no failed connection"""
         code, reason = self.fault(None, "post", "-", "a.pdf")

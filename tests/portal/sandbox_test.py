@@ -6,17 +6,24 @@ usage: sandbox_test.py FOLDER-OF-SIGNET-PORTAL [unittest's arguments]
 The examples of docs/sandbox.md are run as they stand there. Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import base64
+import contextlib
 import http.client
+import importlib.util
 import json
 import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import textwrap
 import unittest
+import urllib.request
 
-from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, cannot_run, until
+from middleware_signature import Middleware
+from portal_bench import RETURN_URL, WITHIN_S, Portal, SignPage, cannot_run, free_port, until
 from wire_case import IDNP, WireCase, content, digest, get_body, make_authority, make_certificate, post_body, serialization, signer
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "sandbox.md"
@@ -87,6 +94,86 @@ class DocumentTest(SandboxCase):
                     self.assertEqual(self.outcome(request_id)[0], "Pending")
                     until(lambda: self.outcome(request_id)[0] == "Success", "the slow signer signs")
         self.assertEqual({json.loads(one).get("status") for one in seen}, {"success", "failure", "expired", "pending", None})
+
+
+def examples(text):
+    """The examples of a document: what is fenced, and what is indented by four spaces under a line that is not."""
+    found, block, fenced = [], [], False
+    for line in [*text.splitlines(), "end"]:
+        fence = line.startswith("```")
+        if fenced and not fence:
+            block.append(line)
+        elif not fenced and not fence and (line.startswith("    ") or (block and not line)):
+            block.append(line)
+        elif block:
+            found.append(textwrap.dedent("\n".join(block)).strip() + "\n")
+            block = []
+        fenced ^= fence
+    return found
+
+
+class WholeDocumentTest(WireCase):
+    """What docs/sandbox.md tells a new integrator to write, to type and to program, as it stands there, but for its paths and ports."""
+
+    @classmethod
+    def setUpClass(cls):
+        if importlib.util.find_spec("zeep") is None or importlib.util.find_spec("requests") is None:
+            cannot_run("missing: python3-zeep, python3-requests")
+        folder = tempfile.TemporaryDirectory(prefix="portal-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        api, pages = free_port(), free_port()
+        cls.ports = {"8443": str(api), "8080": str(pages)}
+        cls.pages = f"http://127.0.0.1:{pages}"
+
+    def here(self, text):
+        return re.sub(r":(8443|8080)\b", lambda port: f":{self.ports[port.group(1)]}", text).replace("/path/", f"{self.folder}/")
+
+    def example(self, *words):
+        """The one that holds all of these."""
+        (found,) = [one for one in examples(DOCUMENT.read_text(encoding="utf-8")) if all(word in one for word in words)]
+        return self.here(found)
+
+    def shell(self, commands):
+        environment = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}", "no_proxy": "*"}
+        return subprocess.run(["sh", "-ec", commands], cwd=self.folder, env=environment, capture_output=True, text=True, check=True, timeout=WITHIN_S).stdout
+
+    def test_from_start_to_verdict(self):
+        """the configuration and the commands start a portal; the Python posts, and once somebody signed fetches and verifies"""
+        (self.folder / "portal.toml").write_text(self.example("[api]", "[sandbox]"), encoding="utf-8")
+        self.shell(self.example("openssl req -x509"))
+        commands = self.example("consumer add shop", "serve")
+        self.assertTrue(commands.endswith("\nsignet-portal serve\n"), commands)
+        self.shell(commands.removesuffix("signet-portal serve\n"))
+        self.assertEqual({file.name for file in (self.folder / "keys").iterdir()}, {"shop.p12", "shop.pem", "shop.key"})
+        with (self.folder / "portal.log").open("wb") as log:
+            process = subprocess.Popen([self.bin / "signet-portal", "serve"], env={**os.environ, "SIGNET_PORTAL_CONFIG": f"{self.folder}/portal.toml"}, stdout=log, stderr=log)
+        self.addCleanup(process.wait, WITHIN_S)
+        self.addCleanup(process.terminate)
+
+        def listens():
+            self.assertIsNone(process.poll(), (self.folder / "portal.log").read_text(errors="replace"))
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(self.ports["8443"])), 1):
+                return True
+
+        until(listens, "the portal listens")
+        posting, fetching = self.example("import hashlib", "PostSignRequest"), self.example("GetSignResponse(", "VerifySignatures(")
+        program = "\n".join((
+            posting, "print(request_id, flush=True)", "input()", fetching,
+            "result = verdict.VerificationResult[0]", "print(answer.Status, result.SignaturesValid, result.Certificates.VerificationCertificate[0].Subject)",
+        ))
+        person = subprocess.Popen([sys.executable, "-c", program], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(person.communicate)
+        self.addCleanup(person.kill)
+        request_id = person.stdout.readline().strip()
+        self.assertRegex(request_id, "^[0-9a-f]{32}$", request_id or person.stderr.read())
+        (address,) = set(re.findall(r"http://\S+/\{request_id\}\?\S+?(?=`)", self.here(DOCUMENT.read_text(encoding="utf-8"))))
+        with urllib.request.urlopen(address.format(request_id=request_id), timeout=WITHIN_S) as page:
+            self.assertIn(f'"{request_id}"', page.read().decode())
+        sign = re.search(r"""^ {4}(curl .*'{"action": "sign"}' \S+)$""", DOCUMENT.read_text(encoding="utf-8"), re.M).group(1)
+        self.assertEqual(json.loads(self.shell(f"PORTAL={self.pages} REQUEST={request_id}; {sign}"))["status"], "success")
+        told, complaint = person.communicate("\n", WITHIN_S)
+        self.assertRegex(told, "^Success True .*CN=TEST", complaint)
 
 
 class PlayedTest(SandboxCase):
@@ -350,6 +437,51 @@ class ProductionTest(SandboxCase):
         portal.start()
         self.assertEqual(portal.stop(), 0)
 
+    def verdict(self, portal, signature):
+        """(whether it is valid, the message) at the verification page."""
+        body = json.dumps({"signature": signature, "algorithm": "sha256", "digest": base64.b64encode(digest("a")).decode(), "language": "en"})
+        _, _, text = portal.at_pages("POST", "/verify", body, {"Content-Type": "application/json", "Origin": portal.pages})
+        (told,) = json.loads(text)["signatures"]
+        return told["valid"], told["message"]
+
+    def refuses(self, portal, words):
+        """That what was put into a folder is not taken, by the log and by readiness."""
+        until(lambda: portal.operations("/ready")[0] == 503, "it is looked at", 10)
+        self.assertIn(words, portal.operations("/ready")[1])
+        self.assertRegex(portal.log.read_text(), f'warning.* trust_not_read detail=".*{words}')
+
+    def test_a_real_anchor_beside_a_running_sandbox(self):
+        """one that is put there while the sandbox runs counts for nothing, the log and /ready say so; taken away, all is well, and one of tests counts"""
+        real, tests = (Middleware(self.place / name, IDNP, authority=authority) for name, authority in (("real", "Institution CA"), ("tests", "Institution TEST CA")))
+        (self.trust / "Institution CA.pem").unlink()
+        self.anchor("Another TEST CA", self.trust)
+        portal = Portal(self.bin, self.place / "portal", more=f'[signers]\ntrust = "{self.trust}"\n')
+        shop = portal.add_consumer("shop")
+        portal.start()
+        self.addCleanup(lambda: portal.stop())
+        by_real, by_tests = (people.enveloping(digest("a")).decode() for people in (real, tests))
+        not_trusted = (False, "The signature is not valid: the certificate's issuer is not trusted")
+
+        def put(people):
+            for file in people.trust.iterdir():
+                shutil.copy(file, self.trust / f"{people.folder.name}-{file.name}")
+
+        for both in (False, True):  # with one of tests beside it, neither is taken
+            put(real)
+            if both:
+                put(tests)
+            self.refuses(portal, "anchors of tests")
+            self.assertEqual(self.verdict(portal, by_real), not_trusted)
+            self.assertEqual(self.verdict(portal, by_tests), not_trusted)
+            request_id = self.post(portal=portal, consumer=shop)
+            self.assertEqual(self.asked("POST", request_id, '{"action": "sign"}', portal=portal)[1]["status"], "success", "it goes on with what it had")
+            for file in [*self.trust.glob("real-*"), *self.trust.glob("tests-*")]:
+                file.unlink()
+            until(lambda: portal.operations("/ready") == (200, "ready\n"), "ready again", 10)
+        put(tests)
+        until(lambda: self.verdict(portal, by_tests)[0], "one of tests counts", 10)
+        self.assertEqual((portal.operations("/ready")[0], self.verdict(portal, by_real)), (200, not_trusted))
+
     def test_production_with_a_sandbox_s_ca(self):
         """a portal that is no sandbox starts with a sandbox's CA neither in signers.trust nor in consumers.ca"""
         theirs = self.portal.sandbox / "sandbox-ca.pem"
@@ -363,7 +495,7 @@ class ProductionTest(SandboxCase):
         portal.start()
         self.addCleanup(portal.stop)
         shutil.copy(theirs, self.cas)
-        until(lambda: "trust_not_read" in portal.log.read_text(), "it is not taken while the portal runs either", 10)
+        self.refuses(portal, "consumers.ca: holds the CA of a sandbox")
 
     def test_production_refuses_what_a_sandbox_signed(self):
         """a sandbox's signature is not valid to a portal that is none, and nobody plays people there"""
@@ -373,15 +505,9 @@ class ProductionTest(SandboxCase):
         portal = self.production()
         portal.start()
         self.addCleanup(portal.stop)
-        body = json.dumps({"signature": made, "algorithm": "sha256", "digest": base64.b64encode(digest("a")).decode(), "language": "en"})
-        connection = http.client.HTTPConnection("127.0.0.1", portal.page_port, timeout=WITHIN_S)
-        self.addCleanup(connection.close)
-        connection.request("POST", "/verify", body, {"Content-Type": "application/json", "Origin": portal.pages})
-        (told,) = json.loads(connection.getresponse().read())["signatures"]
-        self.assertEqual((told["valid"], told["message"]), (False, "The signature is not valid: the certificate's issuer is not trusted"))
-        connection.request("POST", f"/sandbox/{request_id}", json.dumps({"action": "sign"}), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        self.assertEqual((answer.status, b'"code":"request_unknown"' in answer.read()), (404, True))
+        self.assertEqual(self.verdict(portal, made), (False, "The signature is not valid: the certificate's issuer is not trusted"))
+        status, _, text = portal.at_pages("POST", f"/sandbox/{request_id}", '{"action": "sign"}', {"Content-Type": "application/json"})
+        self.assertEqual((status, '"code":"request_unknown"' in text), (404, True))
         with portal.configuration.open("a") as configuration:
             configuration.write('[[instruments]]\nid = "sandbox"\nkind = "sandbox"\n')
         ran = portal.command("serve", "--check", check=False)

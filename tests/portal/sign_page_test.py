@@ -127,7 +127,7 @@ class OpeningTest(SignPageCase):
 
     def test_relay_state_comes_back_as_it_was(self):
         """RelayState is returned byte for byte, empty too, absent only where it was; what cannot be is not taken"""
-        states = ("", " ", "a b+c", "a=b&c=d", "%41%zz%", "ț ж 漢 \U0001f58b", "\"'<>&;", "a\r\nb\tc", "\x00\x01\x7f", "null", '{"a":[1]}', "\u2028\u2029\ufeff", "x" * 16_384, "</script><script>")
+        states = ("", " ", "a b+c", "a=b&c=d", "%41%zz%", "ț ж 漢 \U0001f58b", "\"'<>&;", "a\r\nb\tc", "\r\n\r\n", "\x00\x01\x7f", "null", '{"a":[1]}', "\u2028\u2029\ufeff", "x" * 16_384, "</script><script>")
         for by_form in (False, True):
             for state in states:
                 with self.subTest(state[:20], by_form=by_form):

@@ -63,22 +63,27 @@ def make_authority(name):
     return made, key
 
 
-def authority_of(sandbox):
-    """The sandbox's own, as (certificate, key)."""
-    certificate, key = sandbox / "sandbox-ca.pem", sandbox / "sandbox-ca.key"
+def authority_of(folder, name="sandbox-ca"):
+    """A sandbox's own, or another that a folder holds, as (certificate, key)."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
     return x509.load_pem_x509_certificate(certificate.read_bytes()), serialization.load_pem_private_key(key.read_bytes(), None)
+
+
+def list_of(authority, revoked_file, lasts=datetime.timedelta(1)):
+    """An authority's list in PEM, with one that is revoked."""
+    certificate, key = authority
+    revoked = x509.load_pem_x509_certificate(revoked_file.read_bytes()).serial_number
+    entry = x509.RevokedCertificateBuilder().serial_number(revoked).revocation_date(now() - datetime.timedelta(hours=1)).build()
+    made = (
+        x509.CertificateRevocationListBuilder().issuer_name(certificate.subject).last_update(now() - datetime.timedelta(minutes=30))
+        .next_update(now() + lasts).add_revoked_certificate(entry).sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM)
 
 
 def make_list(sandbox, revoked_file, lasts=datetime.timedelta(1)):
     """The CA's list beside its certificate, with one that is revoked."""
-    certificate, key = authority_of(sandbox)
-    revoked = x509.load_pem_x509_certificate(revoked_file.read_bytes()).serial_number
-    entry = x509.RevokedCertificateBuilder().serial_number(revoked).revocation_date(now() - datetime.timedelta(hours=1)).build()
-    made = (
-        x509.CertificateRevocationListBuilder().issuer_name(certificate.subject).last_update(now() - datetime.timedelta(hours=1))
-        .next_update(now() + lasts).add_revoked_certificate(entry).sign(key, hashes.SHA256())
-    )
-    (sandbox / "sandbox-ca.crl").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (sandbox / "sandbox-ca.crl").write_bytes(list_of(authority_of(sandbox), revoked_file, lasts))
 
 
 def serial_of(certificate_file):

@@ -10,6 +10,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import socket
 import ssl
 import subprocess
@@ -217,36 +218,82 @@ class MessageTest(WireCase):
         self.assertEqual(self.fault(post_body(*contents)), ("InvalidParameter", "Contents: more than 10000"))
         self.assertEqual(self.fault(verify_body(*[(digest("a"), "AAAA")] * 10_001)), ("InvalidParameter", "Contents: more than 10000"))
 
+    def stalled(self):
+        """Connections of clients that stall, by what they do, each with what it sends now and then: at the API over TLS, and at the pages."""
+        body = envelope(post_body())
+        form = f"POST /{self.post()}?ReturnUrl={RETURN_URL} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 999\r\n\r\n".encode()
+        heads = {"API": (self.head(body), body[:40]), "pages": (form, b"RelayState=x")}
+        for where, (head, part) in heads.items():
+            for how, (sent, drop) in {
+                "silent": (b"", b""), "header": (head[:40], b""), "body": (head + part, b""), "dripping header": (head[:20], b"x"), "dripping body": (head + part, b" "),
+            }.items():
+                connection = self.connect(self.shop) if where == "API" else socket.create_connection(("127.0.0.1", self.portal.page_port), WITHIN_S)
+                self.addCleanup(connection.close)
+                connection.sendall(sent)
+                connection.settimeout(0.1)
+                yield f"{where}: {how}", (connection, drop)
+
     @unittest.skipIf(ON_POSTGRESQL, "no database has a part in it, and it takes half a minute")
     def test_a_client_that_stalls_holds_up_nobody(self):
-        """silent, stalled in the header, stalled in the body or dripping: each ends in time, and others are answered meanwhile"""
-        body = envelope(post_body())
-        begun = {"silent": b"", "header": self.head(body)[:40], "body": self.head(body) + body[:40], "dripping": self.head(body) + body[:40]}
-        connections = {name: self.connect(self.shop) for name in begun}
+        """silent, stalled or dripping, in the header or in the body, at the API and at the pages: each ends in time, and others are answered meanwhile"""
+        connections = dict(self.stalled())
         started = time.monotonic()
-        for name, connection in connections.items():
-            connection.sendall(begun[name])
-            connection.settimeout(1)
-        self.post()
+        self.assertEqual(SignPage(self.portal, self.post()).status, 200)
         self.assertLess(time.monotonic() - started, WITHIN_S / 2)
 
-        def ended(name):
+        def ended(connection, drop):
             try:
-                if name == "dripping":
-                    connections[name].sendall(b" ")
-                return connections[name].recv(4096) is not None
+                if drop:
+                    connection.sendall(drop)
+                return connection.recv(4096) is not None
             except TimeoutError:
                 return False
             except OSError:
                 return True
 
         def all_ended():
-            for name in [name for name in connections if ended(name)]:
-                connections.pop(name).close()
+            for name in [name for name, one in connections.items() if ended(*one)]:
+                connections.pop(name)[0].close()
             return not connections
 
-        until(all_ended, "the stalled connections end", STALLED_ENDS_WITHIN_S)
-        self.post()
+        until(all_ended, f"the stalled connections end: {list(connections)}", STALLED_ENDS_WITHIN_S)
+        self.assertEqual(SignPage(self.portal, self.post()).status, 200)
+
+    @unittest.skipIf(ON_POSTGRESQL, "no database has a part in it")
+    def test_who_does_not_read_holds_up_nobody(self):
+        """pages that are asked for and not read, by many: others are answered meanwhile; a slow reader gets the whole, and the portal ends in time"""
+        portal = Portal(self.bin, self.folder / "unread")
+        portal.configuration.write_text("stop_timeout_s = 1\n" + portal.configuration.read_text())
+        shop = portal.add_consumer("shop")
+        portal.start()
+        self.addCleanup(lambda: portal.process.poll() is None and portal.stop())
+        size = int(portal.at_pages("GET", "/page.js")[1]["Content-Length"])
+
+        def asking(times):
+            """Who asks for the script so often, with the smallest buffer that there is."""
+            connection = socket.socket()
+            self.addCleanup(connection.close)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            connection.connect(("127.0.0.1", portal.page_port))
+            connection.sendall(b"GET /page.js HTTP/1.1\r\nHost: x\r\n\r\n" * times)
+            return connection
+
+        deaf = [asking(500) for _ in range(100)]
+        slow = asking(1)
+        started = time.monotonic()
+        self.assertEqual(SignPage(portal, self.post(portal=portal, consumer=shop)).status, 200)
+        self.assertLess(time.monotonic() - started, WITHIN_S / 2)
+        with slow.makefile("rb", buffering=0) as answer:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += answer.read(1)
+            body = b""
+            while len(body) < size:
+                body += answer.read(500)
+        self.assertEqual(body.decode(), portal.at_pages("GET", "/page.js")[2])
+        gauges = portal.operations("/metrics")[1]
+        self.assertRegex(gauges, rf"signet_portal_page_connections {len(deaf) + 1}\b", "they wait all the while")
+        self.assertEqual(portal.stop(), 0)
 
     def test_texts_are_texts(self):
         """markup, quotes and SQL in every text come back unharmed, and unescaped in no page"""
@@ -360,6 +407,33 @@ class CallerTest(WireCase):
                 self.assertTrue(reason.startswith("Invalid authentication certificate provided"), reason)
                 self.assertIn(words, reason)
         self.assertEqual(self.s_client(self.shop)[0].split()[1], "200")
+
+    def asked_for_certificate(self, portal, port, version):
+        """Whether the handshake holds a CertificateRequest, as `openssl s_client -msg` shows it, whatever client certificate there is."""
+        words = ["-CAfile", portal.certificate, "-verify_return_error", "-cert", self.shop[0], "-key", self.shop[1], "-msg", version]
+        ran = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *words], input=b"", capture_output=True, check=True, timeout=WITHIN_S)
+        said = ran.stdout.decode()
+        self.assertRegex(said, r"<<< TLS 1\.[23], Handshake .*ServerHello")
+        self.assertIn("Verify return code: 0 (ok)", said)
+        asked = "CertificateRequest" in said
+        if not asked:
+            self.assertIn("No client certificate CA names sent", said)
+        self.assertEqual(bool(re.search(r">>> TLS 1\.[23], Handshake .*CertificateVerify", said)), asked, "only who is asked shows it")
+        return asked
+
+    def test_the_pages_ask_for_no_certificate(self):
+        """over TLS the API asks for a client certificate and the pages never do, in TLS 1.2 and 1.3, also where a browser has one"""
+        portal = Portal(self.bin, self.folder / "tls-pages")
+        pages = f'[pages]\nlisten = ["127.0.0.1:{portal.page_port}"]\n'
+        text = portal.configuration.read_text()
+        self.assertIn(pages, text)
+        portal.configuration.write_text(text.replace(pages, f'{pages}certificate = "{portal.certificate}"\nkey = "{portal.key}"\n'))
+        portal.add_consumer("shop")
+        portal.start()
+        self.addCleanup(lambda: portal.stop())
+        for version in ("-tls1_2", "-tls1_3"):
+            self.assertTrue(self.asked_for_certificate(portal, portal.api_port, version), version)
+            self.assertFalse(self.asked_for_certificate(portal, portal.page_port, version), version)
 
     def test_operators_are_told_the_rule(self):
         """`consumer test` lets in whom the service does, and else names the rule that refuses in the service's own words; PEM and DER"""

@@ -77,6 +77,22 @@ class ZeepTest(ZeepCase):
         self.assertEqual(said["ru"].Message, "Подписание отменено пользователем.")
         self.assertEqual(said["xx"].Message, said["ro"].Message, "an unknown language is Romanian")
 
+    def test_giving_up_in_the_midst_keeps_what_is_signed(self):
+        """a batch that was given up when one of three was signed has failed with its reason, and the one result is read and verifies"""
+        service = self.client(self.shop)
+        made, = self.signed(service, "b.pdf")
+        request_id = service.PostSignRequest(self.request("a.pdf", "b.pdf", "c.pdf"))
+        page = SignPage(self.portal, request_id)
+        page.call("claim", instrument="sandbox")
+        self.assertEqual(page.call("save", results=[{"number": 1, "signature": made.decode()}])[1]["saved"], 1)
+        self.assertEqual(page.call("give_up", reason="token_removed")[1]["status"], "failure")
+        answer = service.GetSignResponse(requestID=request_id, language="en")
+        self.assertEqual((answer.Status, answer.Message), ("Failure", "The signing device was not there."))
+        result, = answer.Results.SignResult
+        self.assertEqual((result.CorrelationID, result.Signature), ("c1", made))
+        self.assertIn(IDNP.encode(), result.Certificate)
+        self.assertTrue(self.verified(service, ("b.pdf", result.Signature))[0].SignaturesValid)
+
     def test_the_four_faults_are_read_by_their_names(self):
         code, reason = self.fault(self.client().PostSignRequest, self.request("a.pdf"))
         self.assertEqual(code, "AuthenticationFailed")

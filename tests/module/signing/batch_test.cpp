@@ -510,6 +510,73 @@ TEST_CASE("a page that reads nothing stops the signing; reading lets it go on") 
   CHECK(bench.results_seen == 400);
 }
 
+TEST_CASE(
+    "a page that has gone and does not come back in time pauses the batch; it resumes with a PIN alone, and nothing is signed "
+    "twice") {
+  constexpr std::size_t items = 500;
+  Bench bench({.limits = {.max_unacknowledged = items, .wait_for_page = std::chrono::seconds{0}}});
+  const std::string handle = bench.begin(items);
+  const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
+  REQUIRE(bench.batches->listen(page, handle, reads));
+  REQUIRE(bench.commit(handle, items));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count >= 20; }));
+  REQUIRE(bench.batches->listen(page, handle, {}));
+  REQUIRE(bench.reaches(handle, BatchState::paused));
+  const std::size_t made = bench.progress(handle).signed_count;
+  CHECK(bench.progress(handle).error->code == ErrorCode::batch_state);
+  CHECK(made < items);
+  CHECK(bench.journaled("sha256:") == made);
+  CHECK(bench.batches->overview().pins_kept == 0);
+
+  REQUIRE(bench.batches->listen(page, handle, reads));
+  REQUIRE(run(bench.io, bench.batches->resume(page, handle)));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.size() == 2);
+  CHECK(bench.person.asked[1].consent_given);
+  CHECK(bench.results_seen == items);
+  CHECK(bench.journaled("sha256:") == items);
+}
+
+TEST_CASE("a page that comes back in time finds its batch running") {
+  constexpr std::size_t items = 400;
+  Bench bench({.limits = {.max_unacknowledged = items, .wait_for_page = std::chrono::seconds{60}}});
+  const std::string handle = bench.begin(items);
+  const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
+  REQUIRE(bench.batches->listen(page, handle, reads));
+  REQUIRE(bench.commit(handle, items));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count >= 20; }));
+  REQUIRE(bench.batches->listen(page, handle, {}));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count >= 200; }));
+  REQUIRE(bench.batches->listen(page, handle, reads));
+  REQUIRE(run(bench.io, bench.batches->resume(page, handle)));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.size() == 1);
+  CHECK(bench.journaled("sha256:") == items);
+}
+
+TEST_CASE("a page that comes back while its batch is pausing for it lets it go on") {
+  constexpr std::size_t items = 300;
+  Bench bench({.limits = {.wait_for_page = std::chrono::seconds{0}}});
+  const std::string handle = bench.begin(items);
+  const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
+  REQUIRE(bench.batches->listen(page, handle, reads));
+  REQUIRE(bench.commit(handle, items));
+  REQUIRE(bench.batches->listen(page, handle, {}));
+  for (int i = 0; i < 1'000 && bench.progress(handle).state == BatchState::running; ++i) {
+    bench.io.restart();
+    bench.io.run_one_for(std::chrono::seconds{1});
+    REQUIRE(bench.batches->listen(page, handle, reads));
+    const auto progress = run(bench.io, bench.batches->resume(page, handle));
+    REQUIRE(progress);
+    CHECK(progress->state != BatchState::paused);
+    REQUIRE(bench.batches->listen(page, handle, {}));
+  }
+  REQUIRE(bench.batches->listen(page, handle, reads));
+  REQUIRE(run(bench.io, bench.batches->resume(page, handle)));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.journaled("sha256:") == items);
+}
+
 TEST_CASE("results stay until they are acknowledged and are the same when fetched again") {
   Bench bench;
   const std::string handle = bench.begin(20);
@@ -647,4 +714,21 @@ TEST_CASE("no more unfinished batches of one origin than the limit") {
   for (int i = 0; i < 8; ++i) REQUIRE(bench.batches->begin(page, 1000, {}));
   CHECK(bench.batches->begin(page, 1000, {}).error().code == ErrorCode::too_many);
   CHECK(bench.batches->begin(other_page, 1000, {}));
+}
+
+TEST_CASE("over the limit the oldest paused batch whose page has gone makes room, and no other") {
+  Bench bench({.limits = {.max_batches_per_origin = 2, .wait_for_page = std::chrono::seconds{0}}});
+  const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
+  const std::string left = bench.begin(50), stays = bench.begin(50);
+  for (const std::string& handle : {left, stays}) {
+    REQUIRE(bench.batches->listen(page, handle, reads));
+    REQUIRE(bench.commit(handle, 50));
+    REQUIRE(bench.batches->listen(page, handle, {}));
+    REQUIRE(bench.reaches(handle, BatchState::paused));
+  }
+  REQUIRE(bench.batches->listen(page, stays, reads));
+  REQUIRE(bench.batches->begin(page, 1000, {}));
+  CHECK(bench.batches->progress(page, left).error().code == ErrorCode::batch_unknown);
+  CHECK(bench.progress(stays).state == BatchState::paused);
+  CHECK(bench.batches->begin(page, 1000, {}).error().code == ErrorCode::too_many);
 }

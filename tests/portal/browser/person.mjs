@@ -95,12 +95,16 @@ export async function status(page) {
 export const signedMore = (page, count) => page.waitForFunction((than) =>
   Number(document.querySelector("#bar")?.value) > than && document.querySelector("#bar-text").textContent.endsWith("signed"), count);
 
+/** What the agent's journal says: its lines of an event, each with its time in milliseconds. */
+export const journaled = (event) => [...readFileSync(JOURNAL, "utf8").matchAll(/^\d+ (\S+) (\S+) (.*)$/gm)]
+  .filter(([, , what]) => what === event).map(([, time, , fields]) => ({ time: Date.parse(time), fields }));
+
 /** How often each of these documents stands in the agent's journal as signed; the journal is whole. */
 export function signings(documents) {
   execFileSync(`${BIN}/signet`, ["journal", "verify", JOURNAL]);
   const counts = new Map(documents.map((text) => [createHash("sha256").update(text).digest("hex"), 0]));
-  for (const [, items] of readFileSync(JOURNAL, "utf8").matchAll(/^\d+ \S+ signed .*?\bitems=(\S+)/gm)) {
-    for (const item of decodeURIComponent(items).split(",")) {
+  for (const { fields } of journaled("signed")) {
+    for (const item of decodeURIComponent(fields.match(/\bitems=(\S+)/)[1]).split(",")) {
       const hash = item.split(":")[1];
       if (counts.has(hash)) counts.set(hash, counts.get(hash) + 1);
     }

@@ -11,7 +11,7 @@ COMMAND finds in its environment SIGNET_SITE_ESERVICE, SIGNET_SITE_PORTAL (addre
 SIGNET_SITE_PERSON, a folder: what the file `answer` there says (sign, cancel, cancel-pin) is what the person does at a dialog, `dialogs`
 has a line for each, and of several certificates the person takes the one whose description holds what the file `certificate` says.
 By POST to SIGNET_SITE_CONTROL/WHAT/NAME programs end and start again: WHAT is end, kill (SIGKILL) or start, NAME portal, agent or tsa; the
-token is taken out and put back by end and start too. SIGNET_SITE_AGENT is the agent's address, SIGNET_SITE_BIN has the programs, SIGNET_SITE_JOURNAL is the agent's journal.
+token is taken out and put back by end and start too, and the token's certificate of the demonstration's CA is revoked by end, and is not by start. SIGNET_SITE_AGENT is the agent's address, SIGNET_SITE_BIN has the programs, SIGNET_SITE_JOURNAL is the agent's journal, SIGNET_SITE_WAIT_FOR_PAGE_S how long it signs without its page.
 
 Exit code: COMMAND's; 77 (1 where CI=true) when this machine cannot run it.
 """
@@ -32,15 +32,20 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(HERE.parent), str(ROOT / "demo")]
 from portal_bench import cannot_run  # noqa: E402
-from portal_site import ENDS_WITHIN_S, Site, softhsm  # noqa: E402
+from portal_site import ENDS_WITHIN_S, Site, softhsm, until  # noqa: E402
 from second_issuer import add_signer  # noqa: E402
+from wire_case import authority_of, list_of  # noqa: E402
 
 PIN = "482913"
+WAIT_FOR_PAGE_S = 1
 PROGRAMS = {"portal": "signet-portal", "agent": "signetd", "tsa": "time stamp authority"}
 
 
 class DisturbedSite(Site):
-    """One whose programs end and start again, and whose `nationalid` has an issuer of its own."""
+    """One whose programs end and start again, whose agent does not wait long for a page that has gone, and whose `nationalid` has an issuer of its own."""
+
+    def _agent_settings(self):
+        return super()._agent_settings().replace("[web]\n", f"[web]\nwait_for_page_s = {WAIT_FOR_PAGE_S}\n")
 
     def _register_shop(self):
         shutil.copytree(self.work / "second", self.trust, dirs_exist_ok=True)
@@ -55,6 +60,9 @@ class DisturbedSite(Site):
             f'id = "moldsign"\nissuers = "{self.trust}"', f'id = "moldsign"\nissuers = "{self.work}/pki/demo-ca.pem"')
 
     def end(self, name, number):
+        if name == "certificate":
+            self._publish(list_of(authority_of(self.work / "pki", "demo-ca"), self.work / "pki" / "signer-rsa2048.pem"))
+            return
         if name == "token":
             self._tokens().rename(self._tokens(out=True))
             self._tokens().mkdir()
@@ -68,12 +76,24 @@ class DisturbedSite(Site):
             entry[1].stdout.close()
 
     def start(self, name):
+        if name == "certificate":
+            self._publish((self.work / "pki" / "demo-ca.crl.pem").read_bytes())
+            return
         if name == "token":
             self._tokens().rmdir()
             self._tokens(out=True).rename(self._tokens())
             self._end_token_hosts()
             return
         {"portal": self._start_portal, "agent": self._start_agent, "tsa": self._start_time_stamps}[name]()
+
+    def _publish(self, revocation_list):
+        """Until the portal knows it."""
+        def read():
+            return self.log_of("signet-portal").read_text(encoding="utf-8").count(" trust_changed ")
+
+        before = read()
+        (self.trust / "demo-ca.crl.pem").write_bytes(revocation_list)
+        until(lambda: read() > before, "the portal reads the list")
 
     def _tokens(self, out=False):
         return pathlib.Path(self.softhsm).parent / ("tokens.out" if out else "tokens")
@@ -156,7 +176,7 @@ def main():
         place = pathlib.Path(work) / "site"
         add_signer(options.bin, place / "pki", place / "second")
         with DisturbedSite(options.bin, place, person / "pin", pinentry, options.public, options.public, expire_after_s=options.expire_after_s) as site:
-            found = {"ESERVICE": site.shop, "PORTAL": site.pages, "CA": site.tls.ca, "PERSON": person, "BIN": site.bin, "AGENT": f"http://127.0.0.1:{site.agent_port}", "JOURNAL": site.work / "journal", "CONTROL": controlled(site)}
+            found = {"ESERVICE": site.shop, "PORTAL": site.pages, "CA": site.tls.ca, "PERSON": person, "BIN": site.bin, "AGENT": f"http://127.0.0.1:{site.agent_port}", "JOURNAL": site.work / "journal", "WAIT_FOR_PAGE_S": WAIT_FOR_PAGE_S, "CONTROL": controlled(site)}
             environment = {**os.environ, **{f"SIGNET_SITE_{name}": str(value) for name, value in found.items()}}
             status = subprocess.run(options.command, env=environment, check=False).returncode
             if status != 0:

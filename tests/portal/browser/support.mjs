@@ -10,6 +10,7 @@ export const PORTAL = process.env.SIGNET_SITE_PORTAL;
 export const PERSON = process.env.SIGNET_SITE_PERSON;
 export const BIN = process.env.SIGNET_SITE_BIN;
 export const JOURNAL = process.env.SIGNET_SITE_JOURNAL;
+export const WAIT_FOR_PAGE_S = Number(process.env.SIGNET_SITE_WAIT_FOR_PAGE_S);
 export const BROWSER = process.env.SIGNET_TEST_BROWSER ?? "chromium";
 
 const KINDS = {

@@ -5,8 +5,9 @@ import { after, before, test as named } from "node:test";
 import {
   answer, assertOnce, cancelledPins, chooseInstrument, dialogs, form as filled, headed, HOLDER, onSignPage, press, pressSign, signedMore, status, takes, texts, toSignPage, wellBehaved,
 } from "./person.mjs";
-import { BROWSER, ESERVICE, openBrowser } from "./support.mjs";
+import { BROWSER, ESERVICE, openBrowser, PORTAL } from "./support.mjs";
 
+const HOSTILE = ["'; DROP TABLE requests; --", "</script><script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "<svg onload=alert(1)>'||(SELECT secret FROM secrets)||'", "&lt;b&gt; {{1}} <!--"];
 const IDNP = "2001234567892";
 
 let browser;
@@ -186,4 +187,43 @@ test("a page that is loaded again in the middle goes on with what is unsigned, a
   assert.match(await status(page), /^Success/);
   assert.equal(await page.locator("a[download]").count(), 400);
   assertOnce(texts("Loaded again", 400));
+});
+
+/** The pairs that a page's POST to the e-service had, percent-decoded: as bytes, whatever a parser would make of them. */
+const returned = (request) => new Map(request.postData().split("&").map((pair) => pair.split("=")
+  .map((part) => part.replaceAll("+", " ").replace(/%([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16))))));
+
+test("TC_FUNCT_01 texts of markup and SQL are texts, at the e-service, on the Sign Page and in the verdict, and such a RelayState comes back byte for byte", async (t) => {
+  const page = await form(t, { instrument: "moldsign" });
+  await page.fill("#documents", HOSTILE.join("\n"));
+  await page.fill("#title", HOSTILE[2]);
+  const harmless = await form(t, { instrument: "moldsign", documents: HOSTILE.length, complaints: ["status of 400"] }); // of the e-service, to a return that is none
+  for (const one of [page, harmless]) one.on("dialog", () => assert.fail("a dialog"));
+  const { id, fields } = await toSignPage(page);
+  const other = await toSignPage(harmless);
+  const elements = () => JSON.stringify([...document.querySelectorAll("*")].map(({ localName }) => localName));
+  for (const one of [page, harmless]) await one.locator("#documents-list li").nth(HOSTILE.length - 1).waitFor({ state: "attached" });
+  assert.equal(await page.evaluate(elements), await harmless.evaluate(elements));
+  assert.ok((await page.locator("#about").innerText()).includes(HOSTILE[2]));
+  await pressSign(page);
+  assert.match(await status(page), /^Success/);
+  for (const text of HOSTILE) assert.equal(await page.getByRole("cell", { name: text, exact: true }).count(), 1, text);
+  assert.equal((await signers(page)).length, HOSTILE.length);
+  for (const text of HOSTILE) assert.equal(await page.getByRole("cell", { name: text, exact: true }).count(), 1, text);
+  assert.equal(await page.locator("script, img, svg, b").count(), 0);
+
+  assertOnce(HOSTILE);
+  if (BROWSER === "firefox") return; // it tells nobody what a form posted
+  for (const text of [...HOSTILE, "a\r\nb\tc\n", " \u0000\u0001\u007f\ufeff\u2028\u{1F58B} %41%zz&=+;"]) {
+    const [request] = await Promise.all([
+      harmless.waitForRequest(`${ESERVICE}/signed`),
+      (async () => {
+        await harmless.goto(`${PORTAL}/${id}?${new URLSearchParams({ ...fields, RelayState: text })}`);
+        await harmless.locator("#return-button").click();
+      })(),
+    ]);
+    const back = returned(request);
+    const line_ends = text.replace(/\r?\n/g, "\r\n"); // as every form sends them
+    assert.deepEqual([back.get("RequestID"), back.get("RelayState")], [id, Buffer.from(line_ends).toString("latin1")]);
+  }
 });

@@ -70,6 +70,26 @@ test("the list of contents comes in pages, and only what is not signed", async (
   assert.equal(agent.requests("batch.items").flatMap(({ params }) => params.items).length, 75);
 });
 
+test("names of markup are shown as they are, in the list, its search and what was refused, and make no element", async (t) => {
+  await agentFor(t, bench);
+  const names = ["</script><script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "'; DROP TABLE requests; --", "&lt;b&gt;<!--"];
+  const documents = (texts) => ({ count: texts.length, signed: 0, names: texts });
+  const shapes = [];
+  for (const texts of [names, names.map((_, index) => `invoice-${index}.pdf`)]) {
+    const [title] = texts;
+    const request = bench.server.add({ count: texts.length, refusing: new Map([[1, texts[0]], [2, "signer_differs"]]), data: { short_description: title, description: title, consumer: title, documents: documents(texts) } });
+    request.items.forEach((item, index) => { item.name = texts[index]; });
+    const page = await open(t, bench, `/${request.id}`);
+    for (const text of texts) assert.equal(await page.locator("#documents-list li", { hasText: text }).count(), 1, text);
+    const found = await page.evaluate(() => [...document.querySelectorAll("*")].map(({ localName }) => localName).join(" "));
+    await sign(page);
+    await headed(page, "2 documents are not signed");
+    assert.ok((await page.locator("#reasons").innerText()).includes(texts[2]));
+    shapes.push([found, await page.evaluate(() => [...document.querySelectorAll("*")].map(({ localName }) => localName).join(" "))]);
+  }
+  assert.deepEqual(shapes[0], shapes[1]);
+});
+
 test("the form says for whom, what, for whom else, and its list can be searched", async (t) => {
   await agentFor(t, bench);
   const request = bench.server.add({ count: 300, data: { test: true, on_behalf_of: { type: "Organization", id: "1003600012346" }, consumer: "<b>Fisc</b> & Co" } });

@@ -198,6 +198,22 @@ TEST_CASE("a silent connection is closed without a word") {
   CHECK(client.received().empty());
 }
 
+TEST_CASE("a connection whose answer is not read ends, and others are answered meanwhile") {
+  constexpr std::size_t more_than_buffers_hold = 32u << 20;
+  HttpLimits limits;
+  limits.body_bytes = more_than_buffers_hold;
+  limits.write_timeout = std::chrono::milliseconds(300);
+  Echo echo(limits);
+  RawClient deaf(echo.port);
+  REQUIRE(deaf.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(more_than_buffers_hold) + "\r\n\r\n" +
+                    std::string(more_than_buffers_hold, 'x')));
+  RawClient other(echo.port);
+  REQUIRE(other.send("GET /last HTTP/1.1\r\nHost: x\r\n\r\n"));
+  CHECK(other.response().status == 200);
+  CHECK(other.ended());
+  CHECK(echo.comes_to(0));
+}
+
 TEST_CASE("connections over the limit are dropped, and there is room again after one ended") {
   HttpLimits limits;
   limits.connections = 2;

@@ -162,6 +162,29 @@ TEST_CASE("a page that does not read stops the signing, and goes on where it was
   CHECK(all.by_id.size() + 100 >= 400);
 }
 
+TEST_CASE("a connection that is lost in the middle pauses the batch, and another one resumes it") {
+  constexpr int many = 1'500;
+  Bench bench({.token = WithToken::yes, .signing = {.max_unacknowledged = many, .wait_for_page = std::chrono::seconds{0}}});
+  auto page = std::make_unique<Page>(bench.port);
+  page->hello();
+  page->ask("certificate.choose");
+  const std::string batch = begin_batch(*page, many);
+  REQUIRE(commit(*page, batch, many).empty());
+  page.reset();
+  const auto progress = [&] {
+    return bench.context.on_thread(
+        [&] { return bench.batches->progress(signing::Origin::parse(allowed_origin).value(), batch).value(); });
+  };
+  REQUIRE(Bench::eventually([&] { return progress().state == signing::BatchState::paused; }));
+  CHECK(progress().signed_count < many);
+  Page again(bench.port);
+  again.hello();
+  again.begin("batch.resume", {{"batch", batch}});
+  const auto all = collect(again, batch, "complete");
+  CHECK(without_gaps(all.sequences));
+  CHECK(all.by_id.size() == many);
+}
+
 TEST_CASE("while a dialog stands open other requests are answered") {
   Bench bench({.token = WithToken::yes});
   Page page(bench.port);
