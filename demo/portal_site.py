@@ -278,7 +278,7 @@ class Site:
         tls = f'certificate = "{self.tls.server}"\nkey = "{self.tls.server_key}"\n'
         at = in_url(self.listen)
         api = [f"{at}:{self.api_port}"]
-        if self.public and not ipaddress.ip_address(self.listen).is_unspecified:
+        if self.listen != "127.0.0.1" and not ipaddress.ip_address(self.listen).is_unspecified:
             api.append(f"127.0.0.1:{self.api_port}")  # where the e-service calls
         settings = (
             f'public_url = "{self.pages}"\n'
