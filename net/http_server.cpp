@@ -135,15 +135,6 @@ awaitable<error_code> read_some(ByteStream& stream, beast::flat_buffer& buffer, 
   co_return error_code{};
 }
 
-// What counts as one caller: an address, of IPv6 the network that one household or office has.
-asio::ip::address caller_of(const asio::ip::address& address) {
-  if (!address.is_v6()) return address;
-  if (address.to_v6().is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-  auto bytes = address.to_v6().to_bytes();
-  std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
-  return asio::ip::address_v6(bytes);
-}
-
 HttpResponse refusal(unsigned status) {
   HttpResponse response;
   response.status = status;

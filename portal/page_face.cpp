@@ -359,7 +359,7 @@ awaitable<PageReply> PageFace::verify(HttpRequest request) {
       .content = {}, .correlation_id = {}, .signature = base::Bytes(signature->begin(), signature->end())};
   if (digest) content.content = *hash;
   const auto language = language_or_default(text_of(*parameters, "language").value_or(""));
-  const auto verified = co_await ports_.verify(std::move(content), language);
+  const auto verified = co_await ports_.verify(std::move(content), language, request.remote.address);
   if (!verified) co_return error_reply(503, "too_many", "Others have theirs verified: try again in a while.");
   const VerificationResult& result = *verified;
   json::array signatures;

@@ -44,6 +44,7 @@ using service::tr;
 constexpr std::size_t api_threads = 8;  // at most, unless it is configured
 constexpr std::size_t fetches_at_once = 16;
 constexpr std::size_t delegations_at_once = 64;    // with those that wait for a fetch: more hear at once that MPower is slow
+constexpr std::size_t verifications_of_one = 8;    // of one address, at the verification page
 constexpr std::size_t large_messages_at_once = 1;  // a tree of one takes some hundred megabytes
 constexpr std::chrono::seconds register_looked_at_every{1};
 constexpr std::chrono::seconds swept_every{60};
@@ -104,7 +105,12 @@ class Portal {
   std::function<void(std::string_view event, std::string_view detail)> watch(const char* listener);
   awaitable<net::HttpResponse> operations(net::HttpRequest request);
   awaitable<std::optional<VerificationResponse>> verify(VerificationRequest request, Language language);
-  awaitable<std::optional<VerificationResult>> verify_for_stranger(VerificationContent content, Language language);
+  awaitable<std::optional<VerificationResult>> verify_for_stranger(VerificationContent content, Language language,
+                                                                   asio::ip::address of);
+  bool is_proxy(const asio::ip::address& address) const {
+    return std::ranges::any_of(configuration_.proxies.trusted,
+                               [&](const AddressRange& range) { return range.contains(address); });
+  }
   awaitable<void> keep_register();
   awaitable<void> keep_trust();
   awaitable<void> keep_clean();
@@ -135,6 +141,7 @@ class Portal {
   std::mutex warnings_mutex_;
   service::EventLog warnings_{[](service::EventLog::Severity, const std::string& line) { spdlog::warn(line); }, {}};
   service::Places delegations_{delegations_at_once};
+  service::PlacesOf<asio::ip::address> strangers_{verifications_of_one};
   std::atomic<bool> given_up_{false};  // fetches end: nobody waits for them any more
   asio::steady_timer register_timer_{io_}, trust_timer_{io_}, sweep_timer_{io_};
   asio::signal_set signals_{io_};
@@ -225,8 +232,8 @@ base::Result<void> Portal::prepare() {
   stamper_ = std::make_unique<Stamper>(judges_, configuration_.time_stamping, on_stamped);
   page_ports.judge = [this](std::vector<Stamper::Question> questions) { return stamper_->accept(std::move(questions)); };
   page_ports.stamp_anew = [this] { stamper_->stamp_anew(); };
-  page_ports.verify = [this](VerificationContent content, Language language) {
-    return verify_for_stranger(std::move(content), language);
+  page_ports.verify = [this](VerificationContent content, Language language, const asio::ip::address& of) {
+    return verify_for_stranger(std::move(content), language, of);
   };
   if (sandbox_)
     page_ports.sandbox_sign = [this](std::vector<SandboxWish> wishes) {
@@ -272,12 +279,9 @@ base::Result<void> Portal::prepare() {
   api_limits.body_bytes_at_once = 4 * api_body_bytes;
   api_limits.body_bytes_of_one = api_body_bytes;
   api_limits.body_bytes = api_body_bytes;
-  const auto is_proxy = [this](const asio::ip::address& address) {
-    return std::ranges::any_of(configuration_.proxies.trusted,
-                               [&](const AddressRange& range) { return range.contains(address); });
-  };
+  const auto speaks_for_many = [this](const asio::ip::address& address) { return is_proxy(address); };
   net::HttpHandlers api_handlers;
-  api_handlers.speaks_for_many = is_proxy;
+  api_handlers.speaks_for_many = speaks_for_many;
   api_handlers.request = [this](net::HttpRequest request) { return api_face_->answer(std::move(request)); };
   api_handlers.body_bytes = [this](const net::HttpRequest& head) { return api_face_->body_bytes(head); };
   api_handlers.on_event = watch("api");
@@ -292,7 +296,7 @@ base::Result<void> Portal::prepare() {
   page_limits.header_bytes = 32 * 1024;  // a RelayState may come in the address
   page_limits.body_bytes = page_body_bytes;
   net::HttpHandlers page_handlers;
-  page_handlers.speaks_for_many = is_proxy;
+  page_handlers.speaks_for_many = speaks_for_many;
   page_handlers.request = [this](net::HttpRequest request) { return page_face_->answer(std::move(request)); };
   page_handlers.body_bytes = [this](const net::HttpRequest& head) { return page_face_->body_bytes(head); };
   page_handlers.on_event = watch("pages");
@@ -404,7 +408,10 @@ awaitable<std::optional<VerificationResponse>> Portal::verify(VerificationReques
   co_return VerificationResponse{std::move(*results)};
 }
 
-awaitable<std::optional<VerificationResult>> Portal::verify_for_stranger(VerificationContent content, Language language) {
+awaitable<std::optional<VerificationResult>> Portal::verify_for_stranger(VerificationContent content, Language language,
+                                                                         asio::ip::address of) {
+  const auto place = is_proxy(of) ? nullptr : strangers_.take(net::caller_of(of));
+  if (!place && !is_proxy(of)) co_return std::nullopt;
   std::vector<VerificationContent> one;
   one.push_back(std::move(content));
   auto results = co_await judges_.verify(std::move(one), language, Judges::Asker::stranger);

@@ -157,9 +157,9 @@ class Portal:
             context.load_cert_chain(certificate, key)
         return context
 
-    def at_pages(self, method, path, body=None, headers=None):
-        """(status, headers, text) of a request to the pages, as it is."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.page_port, timeout=WITHIN_S)) as connection:
+    def at_pages(self, method, path, body=None, headers=None, address="127.0.0.1"):
+        """(status, headers, text) of a request to the pages from one of the loopback's addresses, as it is."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.page_port, timeout=WITHIN_S, source_address=(address, 0))) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read().decode()

@@ -22,7 +22,7 @@ from portal_bench import WITHIN_S, Portal, SignPage, until
 from wire_case import IDNP, WireCase, content, get_body, post_body
 
 DOCUMENT = b"%PDF-1.7 the contract"
-STRANGERS = 32  # who may wait for a verdict at once
+STRANGERS, OF_ONE = 32, 8  # who may wait for a verdict at once, and of them from one address
 SCRIPT = "<script>alert(1)</script>"
 SQL = "'; DROP TABLE requests; --"
 VALID = {"en": "The signature is valid", "ro": "Semnătura este validă", "ru": "Подпись действительна"}
@@ -201,16 +201,18 @@ class CrowdTest(WireCase):
         with cls.portal.configuration.open("a") as configuration:
             configuration.write(f'[signers]\ntrust = "{people.trust}"\n[revocation]\nprivate_addresses = true\ntimeout_ms = 15000\n')
 
-    def ask(self, signature):
+    def ask(self, signature, address="127.0.0.1"):
         """(HTTP status, JSON)"""
         headers = {"Content-Type": "application/json", "Origin": self.portal.pages}
-        status, _, text = self.portal.at_pages("POST", "/verify", json.dumps({"signature": signature, "language": "en"}), headers)
+        status, _, text = self.portal.at_pages("POST", "/verify", json.dumps({"signature": signature, "language": "en"}), headers, address)
         return status, json.loads(text)
 
     def test_strangers_take_no_place_of_consumers(self):
         """while as many strangers wait as may, the next is told so at once, an e-service's verification is answered, and people sign; then there is room again"""
         with concurrent.futures.ThreadPoolExecutor(STRANGERS + 4) as crowd:
-            waiting = [crowd.submit(self.ask, self.waits) for _ in range(STRANGERS + 4)]
+            of_one = [crowd.submit(self.ask, self.waits, "127.0.1.1") for _ in range(OF_ONE + 1)]
+            until(lambda: sum(one.done() for one in of_one) == 1, "one address has all the places that it may")
+            waiting = of_one + [crowd.submit(self.ask, self.waits, f"127.0.2.{1 + i // OF_ONE}") for i in range(STRANGERS - OF_ONE + 3)]
             until(lambda: sum(one.done() for one in waiting) == 4, "all places are taken")
             for one in [one for one in waiting if one.done()]:
                 status, answer = one.result()

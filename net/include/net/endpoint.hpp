@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <cstdint>
 
@@ -12,5 +13,15 @@ struct Endpoint {
 
   bool operator==(const Endpoint&) const = default;
 };
+
+// What counts as one caller: an address, of IPv6 the network that one household or office has (64 bits).
+inline boost::asio::ip::address caller_of(const boost::asio::ip::address& address) {
+  namespace ip = boost::asio::ip;
+  if (!address.is_v6()) return address;
+  if (address.to_v6().is_v4_mapped()) return ip::make_address_v4(ip::v4_mapped, address.to_v6());
+  auto bytes = address.to_v6().to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
+  return ip::address_v6(bytes);
+}
 
 }  // namespace signet::net

@@ -27,8 +27,11 @@ struct PagePorts {
       judge;
   // Somebody asks for time stamps again: whoever stamps them shall not still rest after a failure.
   std::function<void()> stamp_anew;
-  // One signature of somebody's, for the verification page: verify_content() on a worker; nothing where too many wait already.
-  std::function<boost::asio::awaitable<std::optional<VerificationResult>>(VerificationContent content, Language language)> verify;
+  // One signature of somebody's, for the verification page: verify_content() on a worker; nothing where too many wait already, of
+  // all or of this address.
+  std::function<boost::asio::awaitable<std::optional<VerificationResult>>(VerificationContent content, Language language,
+                                                                          boost::asio::ip::address of)>
+      verify;
   // Absent: no sandbox.
   std::function<boost::asio::awaitable<base::Result<std::vector<std::string>>>(std::vector<SandboxWish> wishes)> sandbox_sign;
   std::function<void(std::string_view event, const service::EventFields& fields)> on_event;

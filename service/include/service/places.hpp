@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 
 namespace signet::service {
@@ -19,6 +20,26 @@ class Places {
 
  private:
   std::shared_ptr<std::size_t> left_;
+};
+
+// So many at once for each key; keys that hold none take no room.
+template <class Key>
+class PlacesOf {
+ public:
+  explicit PlacesOf(std::size_t most) : most_(most) {}
+
+  std::shared_ptr<void> take(const Key& key) {
+    std::size_t& held = (*held_)[key];
+    if (held >= most_) return nullptr;
+    ++held;
+    return {&held, [all = held_, key](void*) {
+              if (--all->at(key) == 0) all->erase(key);
+            }};
+  }
+
+ private:
+  std::size_t most_;
+  std::shared_ptr<std::map<Key, std::size_t>> held_ = std::make_shared<std::map<Key, std::size_t>>();
 };
 
 }  // namespace signet::service
