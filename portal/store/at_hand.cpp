@@ -11,7 +11,7 @@ std::unique_ptr<Connection> AtHand::take() {
       return connection;
     }
   }
-  return std::make_unique<Connection>(database_, Connection::Patience::none);
+  return std::make_unique<Connection>(database_, Connection::Use::at_hand);
 }
 
 void AtHand::give_back(std::unique_ptr<Connection> connection) {

@@ -55,7 +55,7 @@ void prepare_sqlite(soci::session& session) {
   session << "PRAGMA synchronous = FULL";
   session << "PRAGMA foreign_keys = ON";
   session << "PRAGMA temp_store = MEMORY";
-  session << "PRAGMA cache_size = -8192";  // KiB, for each connection: the rest is in the system's cache
+  session << "PRAGMA cache_size = -2048";  // KiB, for each connection: the rest is in the system's cache
 }
 
 void prepare_postgresql(soci::session& session) {
@@ -101,7 +101,7 @@ base::Error error_of(const std::exception& exception) {
   return {base::ErrorCode::file_failed, "database: " + why, 0, {}};
 }
 
-Connection::Connection(const Database& database, Patience patience) : kind_(database.kind) {
+Connection::Connection(const Database& database, Use use) : kind_(database.kind) {
   if (postgresql()) {
     session_.open(*soci::factory_postgresql(), database.name);
     prepare_postgresql(session_);
@@ -110,7 +110,10 @@ Connection::Connection(const Database& database, Patience patience) : kind_(data
     create_private(database.name);
     session_.open(*soci::factory_sqlite3(), "dbname=\"" + database.name + "\" timeout=" + std::to_string(lock_timeout.count()));
     prepare_sqlite(session_);
-    if (patience == Patience::none) session_ << "PRAGMA busy_timeout = 0";
+    if (use == Use::at_hand) {
+      session_ << "PRAGMA busy_timeout = 0";
+      session_ << "PRAGMA cache_size = -16384";
+    }
   }
 }
 

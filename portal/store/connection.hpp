@@ -46,9 +46,9 @@ base::Error error_of(const std::exception& exception);
 // has thrown is to be destroyed: a statement of it may still be in the middle of its rows, and with it an old snapshot.
 class Connection {
  public:
-  // `none`: what another has locked is an error at once.
-  enum class Patience : std::uint8_t { usual, none };
-  explicit Connection(const Database& database, Patience patience = Patience::usual);
+  // `at_hand`, for who must not be kept waiting: what another has locked is an error at once, and more pages are kept.
+  enum class Use : std::uint8_t { worker, at_hand };
+  explicit Connection(const Database& database, Use use = Use::worker);
 
   bool postgresql() const { return kind_ == Database::Kind::postgresql; }
   // SQLite takes its write lock here, so that no transaction finds at its end that another was faster.
