@@ -8,7 +8,6 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
-#include <limits>
 #include <new>
 
 namespace signet::net {
@@ -20,6 +19,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t written_at_once = 256 * 1024;
 
 // OpenSSL's own would raise SIGPIPE, and would go on with the number of a descriptor that is closed, and perhaps another's by
 // now.
@@ -120,11 +120,16 @@ awaitable<error_code> ByteStream::write(asio::const_buffer bytes) {
     const auto [error, size] = co_await asio::async_write(socket_, bytes, as_values);
     co_return error;
   }
-  while (bytes.size() > 0) {
+  for (std::size_t at_once = 0; bytes.size() > 0;) {
+    if (at_once >= written_at_once) {  // whoever reads as fast as we write does not keep the others of this thread waiting
+      at_once = 0;
+      if (const auto [failed] = co_await socket_.async_wait(tcp::socket::wait_write, as_values); failed) co_return failed;
+    }
     std::size_t size = 0;
     if (const error_code error = co_await until_done([&] { return SSL_write_ex(tls_.get(), bytes.data(), bytes.size(), &size); }))
       co_return error;
     bytes += size;
+    at_once += size;
   }
   co_return error_code{};
 }

@@ -20,6 +20,7 @@
 #include <map>
 
 #include "base/owned.hpp"
+#include "base/text.hpp"
 #include "byte_stream.hpp"
 
 namespace signet::net {
@@ -74,9 +75,7 @@ HttpRequest plain_request(const http::request<http::string_body>& parsed, const 
   request.remote = remote;
   request.headers.reserve(static_cast<std::size_t>(std::distance(parsed.begin(), parsed.end())));
   for (const auto& field : parsed) {
-    std::string name(field.name_string());
-    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    request.headers.emplace_back(std::move(name), field.value());
+    request.headers.emplace_back(base::lower(field.name_string()), field.value());
   }
   return request;
 }
