@@ -28,6 +28,10 @@ bool is_idno(std::string_view text) {
 
 bool is_msisdn(std::string_view text) { return digits(text, msisdn_digits) && text.starts_with(country_code); }
 
+bool is_request_id(std::string_view text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 std::optional<base::DigestAlgorithm> digest_algorithm_of_length(std::size_t bytes) {
   using enum base::DigestAlgorithm;
   for (const auto algorithm : {sha1, sha224, sha256, sha384, sha512})

@@ -2,17 +2,13 @@
 
 #include <algorithm>
 
+#include "portal/identifiers.hpp"
+
 namespace signet::portal {
 namespace {
 
 constexpr std::size_t id_size = 32;
 constexpr std::size_t most_bytes = 4 * 1024;
-
-// Digits that are no markup whatever stands around them.
-bool is_id(std::string_view text) {
-  return text.size() == id_size &&
-         std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
 
 // Of the same form, and different at each digit.
 std::string another_id(std::string_view id) {
@@ -29,7 +25,7 @@ std::optional<GetSignResponse> KnownForms::read(std::string_view message, std::s
     if (message.size() != form.before.size() + id_size + form.after.size() || soap_action != form.soap_action) continue;
     if (!message.starts_with(form.before) || !message.ends_with(form.after)) continue;
     const std::string_view id = message.substr(form.before.size(), id_size);
-    if (!is_id(id)) return std::nullopt;
+    if (!is_request_id(id)) return std::nullopt;  // digits are no markup whatever stands around them
     tries_left_ = std::min(tries_left_ + 1, most_tries);
     return GetSignResponse{std::string(id), form.language};
   }
@@ -37,7 +33,7 @@ std::optional<GetSignResponse> KnownForms::read(std::string_view message, std::s
 }
 
 void KnownForms::learn(std::string_view message, std::string_view soap_action, const GetSignResponse& asked, const Parse& parse) {
-  if (tries_left_ == 0 || message.size() > most_bytes || !is_id(asked.request_id)) return;
+  if (tries_left_ == 0 || message.size() > most_bytes || !is_request_id(asked.request_id)) return;
   const auto at = message.find(asked.request_id);
   if (at == message.npos || message.find(asked.request_id, at + 1) != message.npos) return;
   --tries_left_;

@@ -2,13 +2,11 @@
 
 #include <boost/json/parse.hpp>
 
+#include "portal/identifiers.hpp"
+
 namespace signet::portal {
 
 namespace json = boost::json;
-
-bool is_request_id(std::string_view text) {
-  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
 
 std::optional<std::string> text_of(const json::object& object, std::string_view key) {
   const json::value* const value = object.if_contains(key);

@@ -16,7 +16,6 @@ constexpr std::size_t results_at_once = 500;
 // A page that signs claims anew well before; one that is gone blocks the request for so long.
 constexpr std::chrono::seconds claim_lasts{30};
 
-bool is_request_id(std::string_view text);
 
 std::optional<std::string> text_of(const boost::json::object& object, std::string_view key);
 std::optional<std::int64_t> number_of(const boost::json::object& object, std::string_view key);

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/text.hpp"
+#include "portal/identifiers.hpp"
 #include "store/at_hand.hpp"
 #include "store/register.hpp"
 #include "store/requests.hpp"
@@ -36,10 +37,6 @@ base::Result<base::Bytes> random_bytes(std::size_t count) {
   if (::RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
     return base::failure(ErrorCode::internal, "the system gives no random bytes");
   return bytes;
-}
-
-bool is_request_id(std::string_view id) {
-  return id.size() == 32 && std::ranges::all_of(id, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 // A NUL would end a text on its way to the database, and PostgreSQL takes nothing but UTF-8.

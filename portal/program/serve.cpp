@@ -375,11 +375,9 @@ awaitable<net::HttpResponse> Portal::operations(net::HttpRequest request) {
     response.body = "ok\n";
   } else if (where == "/ready") {
     const auto pinged = co_await store_->ping();
-    response.body = stopping_                ? "stopping\n"
-                    : !pinged                ? "the database does not answer\n"
-                    : refused_trust_.empty() ? "ready\n"
-                                             : refused_trust_ + "\n";
-    response.status = response.body == "ready\n" ? 200 : 503;
+    const std::string why_not = stopping_ ? "stopping" : !pinged ? "the database does not answer" : refused_trust_;
+    response.status = why_not.empty() ? 200 : 503;
+    response.body = (why_not.empty() ? "ready" : why_not) + "\n";
   } else if (where == "/metrics") {
     response.headers.front().second = "text/plain; version=0.0.4; charset=utf-8";
     response.body = metrics_.text({{"api_connections", static_cast<double>(api_->connections())},
@@ -410,8 +408,9 @@ awaitable<std::optional<VerificationResponse>> Portal::verify(VerificationReques
 
 awaitable<std::optional<VerificationResult>> Portal::verify_for_stranger(VerificationContent content, Language language,
                                                                          asio::ip::address of) {
-  const auto place = is_proxy(of) ? nullptr : strangers_.take(net::caller_of(of));
-  if (!place && !is_proxy(of)) co_return std::nullopt;
+  const bool has_share = !is_proxy(of);
+  const auto place = has_share ? strangers_.take(net::caller_of(of)) : nullptr;
+  if (has_share && !place) co_return std::nullopt;
   std::vector<VerificationContent> one;
   one.push_back(std::move(content));
   auto results = co_await judges_.verify(std::move(one), language, Judges::Asker::stranger);

@@ -6,7 +6,7 @@
 
 #include "base/digest.hpp"
 
-// What identifiers of people, organizations, phones and hashes look like. Forms only: nothing says that one was issued.
+// What identifiers of people, organizations, phones, requests and hashes look like. Forms only: nothing says that one was issued.
 namespace signet::portal {
 
 // A person's: 13 digits. No public source confirms a check digit.
@@ -15,6 +15,9 @@ bool is_idnp(std::string_view text);
 bool is_idno(std::string_view text);
 // 373 and 8 digits, without a plus sign.
 bool is_msisdn(std::string_view text);
+
+// A request's, as the store makes it: 32 lower-case hexadecimal digits.
+bool is_request_id(std::string_view text);
 
 // A hash tells its algorithm by its length in bytes: 20, 28, 32, 48 or 64.
 std::optional<base::DigestAlgorithm> digest_algorithm_of_length(std::size_t bytes);
