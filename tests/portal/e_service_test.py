@@ -5,44 +5,21 @@ usage: e_service_test.py FOLDER-OF-SIGNET-PORTAL [unittest's arguments]
 
 Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
-import http.client
 import pathlib
 import re
 import socket
-import subprocess
 import sys
 import unittest
-import urllib.parse
 
-from portal_bench import WITHIN_S, SignPage, free_port
+from e_service_case import EServiceCase
+from portal_bench import WITHIN_S, SignPage
 from zeep_case import ZeepCase
 
-PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "demo" / "e-service" / "e_service.py"
 KEPT = 3
 
 
-class EServiceTest(ZeepCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.port = free_port()
-        certificate, key = cls.shop
-        words = ["--wsdl", f"{cls.portal.api}?singleWsdl", "--sign-page", cls.portal.pages, "--certificate", certificate, "--key", key, "--ca", cls.portal.certificate]
-        process = subprocess.Popen(
-            [sys.executable, PROGRAM, *words, "--listen", f"127.0.0.1:{cls.port}", "--public-url", "https://shop.example", "--orders", str(KEPT)], stdout=subprocess.PIPE, text=True
-        )
-        cls.addClassCleanup(process.wait, WITHIN_S)
-        cls.addClassCleanup(process.stdout.close)
-        cls.addClassCleanup(process.terminate)
-        assert "The sample e-service" in process.stdout.readline()
-
-    def posted(self, path, **fields):
-        """(HTTP status, page)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WITHIN_S)
-        self.addCleanup(connection.close)
-        connection.request("POST", path, urllib.parse.urlencode(fields), {"Content-Type": "application/x-www-form-urlencoded"})
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+class EServiceTest(EServiceCase, ZeepCase):
+    options = ("--orders", str(KEPT))
 
     def raw(self, length, body=b"", within_s=WITHIN_S):
         with socket.create_connection(("127.0.0.1", self.port), within_s) as connection:

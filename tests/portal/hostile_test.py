@@ -20,10 +20,10 @@ import urllib.parse
 import xml.etree.ElementTree as ElementTree
 from xml.sax.saxutils import escape
 
-from portal_bench import RETURN_URL, WITHIN_S, SignPage, cannot_run, free_port
+from e_service_case import EServiceCase
+from portal_bench import RETURN_URL, WITHIN_S, SignPage, cannot_run
 from wire_case import IDNP, WireCase, content, digest, envelope, fault_of, get_body, post_body, signer, verify_body
 
-PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "demo" / "e-service" / "e_service.py"
 MARK = "tedious"  # in each text; nobody else says it
 HOSTILE = (
     f"{MARK}'; DROP TABLE requests; --", f"{MARK}' OR '1'='1", f"{MARK}'||(SELECT secret FROM secrets)||'", f"{MARK}\"); DELETE FROM contents; --", f"{MARK}$1 %s ?1 :a \\'",
@@ -244,27 +244,17 @@ class PageTest(HostileCase):
         self.assertIn("<Status>Pending</Status>", self.call(get_body(request_id))[1])
 
 
-class EServiceTest(HostileCase):
+class EServiceTest(EServiceCase, HostileCase):
     @classmethod
     def setUpClass(cls):
         if importlib.util.find_spec("zeep") is None:
             cannot_run("missing: python3-zeep")
         super().setUpClass()
-        cls.port = free_port()
-        words = ["--wsdl", f"{cls.portal.api}?singleWsdl", "--sign-page", cls.portal.pages, "--certificate", cls.shop[0], "--key", cls.shop[1], "--ca", cls.portal.certificate]
-        process = subprocess.Popen([sys.executable, PROGRAM, *words, "--listen", f"127.0.0.1:{cls.port}", "--public-url", "https://shop.example"], stdout=subprocess.PIPE, text=True)
-        cls.addClassCleanup(process.wait, WITHIN_S)
-        cls.addClassCleanup(process.stdout.close)
-        cls.addClassCleanup(process.terminate)
-        assert "The sample e-service" in process.stdout.readline()
 
     def posted(self, path, **fields):
         """(HTTP status, the page's elements)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WITHIN_S)
-        self.addCleanup(connection.close)
-        connection.request("POST", path, urllib.parse.urlencode(fields), {"Content-Type": FORM})
-        answer = connection.getresponse()
-        return answer.status, Elements(answer.read().decode())
+        status, text = super().posted(path, **fields)
+        return status, Elements(text)
 
     def test_its_form(self):
         """each field: the page that a harmless one of its kind makes, and what was typed is in its field again"""

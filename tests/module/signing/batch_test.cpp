@@ -69,6 +69,9 @@ struct BenchOptions {
   demo::Subject::Usage rsa_usage = demo::Subject::Usage::signing;
 };
 
+// A page that listens.
+const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
+
 // Everything that a batch needs, on a SoftHSM token with an RSA and a P-256 key.
 struct Bench {
   boost::asio::io_context io{1};
@@ -176,6 +179,16 @@ struct Bench {
     return count;
   }
 };
+
+// A batch whose page goes when some of it is signed.
+std::string begun_and_left(Bench& bench, std::size_t items) {
+  const std::string handle = bench.begin(items);
+  REQUIRE(bench.batches->listen(page, handle, reads));
+  REQUIRE(bench.commit(handle, items));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count >= 20; }));
+  REQUIRE(bench.batches->listen(page, handle, {}));
+  return handle;
+}
 
 }  // namespace
 
@@ -515,12 +528,7 @@ TEST_CASE(
     "twice") {
   constexpr std::size_t items = 500;
   Bench bench({.limits = {.max_unacknowledged = items, .wait_for_page = std::chrono::seconds{0}}});
-  const std::string handle = bench.begin(items);
-  const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
-  REQUIRE(bench.batches->listen(page, handle, reads));
-  REQUIRE(bench.commit(handle, items));
-  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count >= 20; }));
-  REQUIRE(bench.batches->listen(page, handle, {}));
+  const std::string handle = begun_and_left(bench, items);
   REQUIRE(bench.reaches(handle, BatchState::paused));
   const std::size_t made = bench.progress(handle).signed_count;
   CHECK(bench.progress(handle).error->code == ErrorCode::batch_state);
@@ -540,12 +548,7 @@ TEST_CASE(
 TEST_CASE("a page that comes back in time finds its batch running") {
   constexpr std::size_t items = 400;
   Bench bench({.limits = {.max_unacknowledged = items, .wait_for_page = std::chrono::seconds{60}}});
-  const std::string handle = bench.begin(items);
-  const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
-  REQUIRE(bench.batches->listen(page, handle, reads));
-  REQUIRE(bench.commit(handle, items));
-  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count >= 20; }));
-  REQUIRE(bench.batches->listen(page, handle, {}));
+  const std::string handle = begun_and_left(bench, items);
   REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count >= 200; }));
   REQUIRE(bench.batches->listen(page, handle, reads));
   REQUIRE(run(bench.io, bench.batches->resume(page, handle)));
@@ -558,7 +561,6 @@ TEST_CASE("a page that comes back while its batch is pausing for it lets it go o
   constexpr std::size_t items = 300;
   Bench bench({.limits = {.wait_for_page = std::chrono::seconds{0}}});
   const std::string handle = bench.begin(items);
-  const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
   REQUIRE(bench.batches->listen(page, handle, reads));
   REQUIRE(bench.commit(handle, items));
   REQUIRE(bench.batches->listen(page, handle, {}));
@@ -718,7 +720,6 @@ TEST_CASE("no more unfinished batches of one origin than the limit") {
 
 TEST_CASE("over the limit the oldest paused batch whose page has gone makes room, and no other") {
   Bench bench({.limits = {.max_batches_per_origin = 2, .wait_for_page = std::chrono::seconds{0}}});
-  const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
   const std::string left = bench.begin(50), stays = bench.begin(50);
   for (const std::string& handle : {left, stays}) {
     REQUIRE(bench.batches->listen(page, handle, reads));
