@@ -128,6 +128,24 @@ class Calls {
   Contender portal(const std::string& name, const std::string& message) {
     return {name, [this, message] { return callers_.run(always(message), options_.round()); }, &portal_.process()};
   }
+  // Each message with a number of its own in it: none is known from those before.
+  Contender portal_anew(const std::string& name, const std::string& message) {
+    auto numbered = std::make_shared<std::vector<std::string>>();
+    for (int i = 100'000; i < 110'000; ++i) {
+      std::string one = message;
+      one.replace(one.find("<s:Body>"), 0, "<s:Header><N xmlns=\"urn:n\">" + std::to_string(i) + "</N></s:Header>");
+      const std::string length = "Content-Length: ";
+      const auto at = one.find(length) + length.size(), end = one.find("\r\n", at);
+      one.replace(at, end - at, std::to_string(one.size() - one.find("\r\n\r\n") - 4));
+      numbered->push_back(std::move(one));
+    }
+    return {name,
+            [this, numbered] {
+              return callers_.run([&](std::size_t i) -> std::string_view { return (*numbered)[i % numbered->size()]; },
+                                  options_.round());
+            },
+            &portal_.process()};
+  }
   // Of messages as long as this one and its answer.
   Contender echo(const std::string& message) {
     const std::size_t answer = answer_to(portal_.callers(1), message).size();
@@ -150,13 +168,16 @@ class Calls {
     return {name, rates[2] / std::min(rates[0], rates[1]), 0.5, true,
             "PostSignRequest of " + std::to_string(contents) + " against the slower of TLS echo and raw SQLite"};
   }
-  Figure get(std::size_t contents, const std::string& name) {
+  Figure get(std::size_t contents, const std::string& name, bool anew = false) {
     const std::string posted = contents == 0 ? element(answer_to(portal_.callers(1), post_message(1)), "PostSignRequestResult")
                                              : portal_.signed_request(contents);
     const std::string message = get_message(posted);
     const std::string what = contents == 0 ? "pending" : "with " + std::to_string(contents);
-    const auto rates = by_turns("get " + what, options_.rounds, {echo(message), portal("GetSignResponse", message)});
-    return {name, rates[1] / rates[0], 0.5, true, "GetSignResponse " + what + " against the TLS echo"};
+    const auto rates =
+        by_turns("get " + what, options_.rounds,
+                 {echo(message), anew ? portal_anew("GetSignResponse", message) : portal("GetSignResponse", message)});
+    return {name, rates[1] / rates[0], 0.5, true,
+            "GetSignResponse " + what + (anew ? ", each message otherwise," : "") + " against the TLS echo"};
   }
 
  private:
@@ -407,6 +428,7 @@ int main(int argc, char** argv) {
       if (wanted("post")) figures.push_back(calls.post(1, "post_vs_floor"));
       if (wanted("post")) figures.push_back(calls.post(10, "post_10_vs_floor"));
       if (wanted("get")) figures.push_back(calls.get(1, "get_vs_floor"));
+      if (wanted("get")) figures.push_back(calls.get(1, "get_anew_vs_floor", true));
       if (wanted("get")) figures.push_back(calls.get(10, "get_10_vs_floor"));
       if (wanted("get")) figures.push_back(calls.get(0, "get_pending_vs_floor"));
     }
