@@ -88,7 +88,8 @@ void read_quirks(SettingsTable table, SettingsTable::Problems& problems, Quirks&
   table.boolean("some_layouts", [&](bool value) { quirks.some_layouts = value; });
   table.number("pin_min", 1, 255, [&](std::int64_t value) { quirks.pin_min = static_cast<unsigned>(value); });
   table.number("pin_max", 1, 255, [&](std::int64_t value) { quirks.pin_max = static_cast<unsigned>(value); });
-  if (quirks.pin_min && quirks.pin_max && *quirks.pin_min > *quirks.pin_max) problems.push_back("pin_min is over pin_max");
+  if (quirks.pin_min && quirks.pin_max && *quirks.pin_min > *quirks.pin_max)
+    problems.push_back("modules.quirks.pin_min is over pin_max");
   table.text("unblock", [&](const std::string& text) {
     static const std::map<std::string, Unblock> ways{
         {"so_pin", Unblock::so_pin}, {"puk", Unblock::puk}, {"vendor_tool", Unblock::vendor_tool}};
@@ -96,7 +97,7 @@ void read_quirks(SettingsTable table, SettingsTable::Problems& problems, Quirks&
   });
   table.text("vendor_tool", shown_text(quirks.vendor_tool));
   if ((quirks.unblock == Unblock::vendor_tool) == quirks.vendor_tool.empty())
-    problems.push_back("unblock = \"vendor_tool\" and the tool's name in vendor_tool go together");
+    problems.push_back("modules.quirks: unblock = \"vendor_tool\" and the tool's name in vendor_tool go together");
 }
 
 void read_install(SettingsTable table, Install& install) {
@@ -116,9 +117,9 @@ void read_install(SettingsTable table, Install& install) {
 }
 
 std::string read_module(const SettingsValue& element, SettingsTable::Problems& problems, Family& family) {
+  if (family.modules.size() == max_modules) return "has more than " + std::to_string(max_modules);
   auto table = element.table("modules", problems);
   if (!table) return "must be tables: [[modules]]";
-  if (family.modules.size() == max_modules) return "has more than " + std::to_string(max_modules);
   Module module;
   table->text("name", shown_text(module.name));
   texts(*table, "files", max_names, module.files, file_name);
@@ -138,7 +139,8 @@ std::optional<UsbId> UsbId::parse(std::string_view text) {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out, 16);
     return digits.size() == 4 && error == std::errc{} && end == digits.data() + 4;
   };
-  if (text.size() != 9 || text[4] != ':' || !number(text.substr(0, 4), id.vendor) || !number(text.substr(5), id.product)) return {};
+  if (text.size() != 9 || text[4] != ':' || !number(text.substr(0, 4), id.vendor) || !number(text.substr(5), id.product))
+    return {};
   return id;
 }
 
@@ -210,7 +212,8 @@ void read_family(SettingsTable& table, SettingsTable::Problems& problems, Family
   });
   table.text("name", shown_text(family.name));
   table.text("kind", [&](const std::string& text) {
-    static const std::map<std::string, Kind> kinds{{"token", Kind::token}, {"reader", Kind::reader}, {"software", Kind::software}};
+    static const std::map<std::string, Kind> kinds{
+        {"token", Kind::token}, {"reader", Kind::reader}, {"software", Kind::software}};
     return one_of(kinds, text, family.kind);
   });
   texts(table, "usb", max_ids, family.usb, [](const std::string& text, UsbId& out) -> std::string {
@@ -243,8 +246,7 @@ base::Result<Family> parse_family(std::string_view toml, const std::string& file
   Family family;
   family.source = file_name;
   const auto read = service::read_settings(
-      toml, file_name,
-      [&](SettingsTable& root, SettingsTable::Problems& problems) { read_family(root, problems, family); });
+      toml, file_name, [&](SettingsTable& root, SettingsTable::Problems& problems) { read_family(root, problems, family); });
   if (!read) return std::unexpected(read.error());
   return family;
 }
@@ -294,11 +296,14 @@ const std::vector<std::filesystem::path>& library_folders() {
 #else
 #define SIGNET_TRIPLE ""
 #endif
-  static const std::vector<std::filesystem::path> folders{
-      "/usr/lib/" SIGNET_TRIPLE, "/usr/lib/" SIGNET_TRIPLE "/pkcs11",  // Debian
-      "/usr/lib64",              "/usr/lib64/pkcs11",                  // Fedora
-      "/usr/lib",                "/usr/lib/pkcs11",                    // Arch; vendors' packages for Debian, too
-      "/usr/local/lib",          "/usr/local/lib64"};
+  static const std::vector<std::filesystem::path> folders{"/usr/lib/" SIGNET_TRIPLE,
+                                                          "/usr/lib/" SIGNET_TRIPLE "/pkcs11",  // Debian
+                                                          "/usr/lib64",
+                                                          "/usr/lib64/pkcs11",  // Fedora
+                                                          "/usr/lib",
+                                                          "/usr/lib/pkcs11",  // Arch; vendors' packages for Debian, too
+                                                          "/usr/local/lib",
+                                                          "/usr/local/lib64"};
   return folders;
 }
 

@@ -19,9 +19,7 @@ struct Search {
   std::vector<Ranked> found;
 };
 
-bool names(const Module& module, const std::string& file) {
-  return std::ranges::find(module.files, file) != module.files.end();
-}
+bool names(const Module& module, const std::string& file) { return std::ranges::find(module.files, file) != module.files.end(); }
 
 // Of a file that no family brought here: what the catalogue tells of it in the family in which it has the fewest quirks.
 Quirks quirks_of(const std::filesystem::path& file, const Catalogue& catalogue) {
@@ -231,7 +229,8 @@ Choice choose(const Device& device, const Catalogue& catalogue, const Registry& 
       if (family->kind == Kind::token) known.emplace_back(family, because);
     }
   };
-  const base::BytesView atr = device.reader && is_atr(device.reader->atr) ? base::BytesView(device.reader->atr) : base::BytesView{};
+  const base::BytesView atr =
+      device.reader && is_atr(device.reader->atr) ? base::BytesView(device.reader->atr) : base::BytesView{};
   if (!atr.empty()) take(catalogue.by_atr(atr), Because::atr);
   if (device.usb) take(catalogue.by_usb(device.usb->id), Because::usb_id);
 

@@ -78,8 +78,8 @@ std::optional<UserConfiguration> user_mode(const std::filesystem::path& file, st
   if (mode == "merge") return UserConfiguration::merge;
   if (mode == "only" || mode == "override") return UserConfiguration::only;
   if (!mode.empty())
-    problems.push_back({ErrorCode::configuration_invalid,
-                        base::shown(file.string(), 200) + ": user-config must be none, merge or only"});
+    problems.push_back(
+        {ErrorCode::configuration_invalid, base::shown(file.string(), 200) + ": user-config must be none, merge or only"});
   return {};
 }
 
@@ -110,8 +110,8 @@ void read_folder(const std::filesystem::path& folder, std::map<std::string, Fiel
   }
   std::ranges::sort(files);
   if (files.size() > max_files) {
-    problems.push_back({ErrorCode::configuration_invalid,
-                        base::shown(folder.string(), 200) + ": over " + std::to_string(max_files) + " files"});
+    problems.push_back(
+        {ErrorCode::configuration_invalid, base::shown(folder.string(), 200) + ": over " + std::to_string(max_files) + " files"});
     return;
   }
   for (const std::filesystem::path& file : files) {

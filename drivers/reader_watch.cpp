@@ -14,8 +14,8 @@ using std::chrono::milliseconds;
 using What = DeviceEvent::What;
 
 constexpr const char* plug_and_play = "\\\\?PnP?\\Notification";  // the name that pcscd tells by that the readers are others
-constexpr std::size_t max_readers = 16;                         // PCSCLITE_MAX_READERS_CONTEXTS; one more is asked for than there may be
-constexpr std::size_t max_names = 64 * 1024;                    // bytes of all readers' names
+constexpr std::size_t max_readers = 16;       // PCSCLITE_MAX_READERS_CONTEXTS; one more is asked for than there may be
+constexpr std::size_t max_names = 64 * 1024;  // bytes of all readers' names
 constexpr milliseconds first_pause{100}, longest_pause{3'000};  // while there is no pcscd
 constexpr milliseconds first_wait{1'000}, longest_wait{60'000};
 constexpr milliseconds starting_wait{250};  // for the ATR of a card that is being switched on
@@ -31,7 +31,8 @@ struct Watched {
 };
 
 base::Error pcsc_failed(LONG code) {
-  return {base::ErrorCode::token_failed, std::string("PC/SC: ") + pcsc_stringify_error(code), static_cast<std::uint32_t>(code), {}};
+  return {
+      base::ErrorCode::token_failed, std::string("PC/SC: ") + pcsc_stringify_error(code), static_cast<std::uint32_t>(code), {}};
 }
 
 Reader::Use use_of(DWORD state) {

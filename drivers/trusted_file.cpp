@@ -121,7 +121,9 @@ std::expected<std::filesystem::path, Refusal> trusted_module(const std::filesyst
     if (::fstat(at.get(), &status) != 0) return refuse_errno(where);
     if (is_file && !S_ISREG(status.st_mode)) return refuse(Distrust::not_regular, where);
     if (!owner_is_trusted(status, policy)) return refuse(is_file ? Distrust::file_owner : Distrust::folder_owner, where);
-    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    // In a sticky folder others can neither remove nor rename what is not theirs.
+    const bool sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && !sticky)
       return refuse(is_file ? Distrust::file_writable_by_others : Distrust::folder_writable_by_others, where);
   }
   const Descriptor content(::open(("/proc/self/fd/" + std::to_string(at.get())).c_str(), O_RDONLY | O_CLOEXEC));

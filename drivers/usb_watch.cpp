@@ -95,10 +95,9 @@ struct UsbWatch::State {
     if (const int code = libusb_init(&made); code != 0) return usb_failed(code);
     context.reset(made);
     if (libusb_has_capability(LIBUSB_CAP_HAS_HOTPLUG) == 0) return usb_failed(LIBUSB_ERROR_NOT_SUPPORTED);
-    const int code =
-        libusb_hotplug_register_callback(made, LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT,
-                                         LIBUSB_HOTPLUG_ENUMERATE, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY,
-                                         LIBUSB_HOTPLUG_MATCH_ANY, &State::on_event, this, nullptr);
+    const int code = libusb_hotplug_register_callback(
+        made, LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT, LIBUSB_HOTPLUG_ENUMERATE,
+        LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY, &State::on_event, this, nullptr);
     if (code != 0) return usb_failed(code);
     return {};
   }

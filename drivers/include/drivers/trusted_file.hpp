@@ -37,7 +37,8 @@ struct TrustPolicy {
 };
 
 // Looks at a module's file, without loading it. The answer is its path without symbolic links: a shared object for this machine,
-// which root or the user owns, as every folder on its way, and which nobody else may write. What is loaded must be that path and
+// which root or the user owns, as every folder on its way, and which nobody else may write (in sticky folders, such as /tmp, others
+// may write what is theirs). What is loaded must be that path and
 // not the one that was asked for: then nobody but root and the user can have put another file there since, or can do so later,
 // for all of the way belongs to them. Against those two, who could as well replace this program, nothing is promised; nor of
 // what the module itself links to, which the loader finds in its own folders. Access control lists count as group rights do.
