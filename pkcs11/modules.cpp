@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
@@ -25,23 +26,55 @@ struct Entry {
   std::optional<Error> last_error;
   unsigned starts = 0;
   Clock::time_point leave_out_until{};
+  std::vector<Clock::time_point> faults;
+  Clock::time_point not_before{};
+  bool stopped = false;
 };
 
 // Shared with the coroutines, which may outlive Modules.
 struct State : std::enable_shared_from_this<State> {
-  State(asio::any_io_executor executor_of_all, HostOptions host_options, std::vector<ModuleOptions> module_options)
+  State(asio::any_io_executor executor_of_all, HostOptions host_options, std::vector<ModuleOptions> module_options,
+        FaultPolicy fault_policy)
       : options(std::move(module_options)),
         host(std::move(host_options)),
+        policy(fault_policy),
         entries(options.size()),
         turn(executor_of_all, Clock::time_point::max()) {}
 
   std::vector<ModuleOptions> options;
   HostOptions host;
+  FaultPolicy policy;
   std::vector<Entry> entries;
   bool starting = false;    // a host is being started or ended
   asio::steady_timer turn;  // cancelled when the next may start
   std::function<void(std::size_t)> on_change;
   bool abandoned = false;
+
+  void fault(std::size_t module, const Error& error) {
+    Entry& entry = entries[module];
+    const Clock::time_point now = Clock::now();
+    std::erase_if(entry.faults, [&](Clock::time_point time) { return now - time > policy.period; });
+    entry.faults.push_back(now);
+    entry.last_error = error;
+    entry.stopped = entry.faults.size() >= policy.stopped_after;
+    if (entry.faults.size() > 1)
+      entry.not_before = now + policy.first_pause * (1 << std::min<std::size_t>(entry.faults.size() - 2, 10));
+  }
+
+  void forgive(std::size_t module) {
+    Entry& entry = entries[module];
+    entry.faults.clear();
+    entry.stopped = false;
+    entry.not_before = entry.leave_out_until = {};
+  }
+
+  Error stopped_error(std::size_t module) const {
+    return {ErrorCode::module_failed,
+            options[module].name + " is not started any more after " + std::to_string(entries[module].faults.size()) +
+                " faults (signet restart " + options[module].name +
+                "): " + (entries[module].last_error ? entries[module].last_error->detail : std::string()),
+            0};
+  }
 
   asio::awaitable<void> wait_for_turn() {
     boost::system::error_code ignored;
@@ -84,8 +117,15 @@ void watch(const std::shared_ptr<State>& state, std::size_t module) {
 asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of(std::shared_ptr<State> state, std::size_t module) {
   const auto running = [&] { return state->entries[module].host != nullptr && state->entries[module].host->alive(); };
   if (running()) co_return state->entries[module].host;
-  co_await state->wait_for_turn();
-  if (running()) co_return state->entries[module].host;
+  for (;;) {
+    co_await state->wait_for_turn();
+    if (running()) co_return state->entries[module].host;
+    if (state->entries[module].stopped || state->abandoned || Clock::now() >= state->entries[module].not_before) break;
+    asio::steady_timer pause(co_await asio::this_coro::executor, state->entries[module].not_before);
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+  if (state->entries[module].stopped) co_return std::unexpected(state->stopped_error(module));
   if (state->abandoned) co_return base::failure(ErrorCode::token_host_died, "the modules were let go");
 
   const Turn turn(state);
@@ -93,7 +133,16 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of(std::shared_ptr<Stat
   if (const auto before = std::exchange(state->entries[module].host, nullptr)) co_await before->end();
   HostOptions options = state->host;
   options.module = state->options[module].path;
-  options.name = state->options[module].name;
+  const ModuleOptions& own = state->options[module];
+  options.name = own.name;
+  options.network = own.network;
+  options.load_timeout = own.load_timeout.value_or(options.load_timeout);
+  options.login_timeout = own.login_timeout.value_or(options.login_timeout);
+  options.pin_pad_timeout = own.pin_pad_timeout.value_or(options.pin_pad_timeout);
+  options.sign_timeout = own.sign_timeout.value_or(options.sign_timeout);
+  options.on_fault = [weak = std::weak_ptr(state), module](const Error& error) {
+    if (const auto alive = weak.lock()) alive->fault(module, error);
+  };
   ++state->entries[module].starts;
   auto started = co_await TokenHost::start(std::move(options));
   Entry& entry = state->entries[module];
@@ -114,6 +163,11 @@ asio::awaitable<void> end_one(std::shared_ptr<State> state, std::size_t module) 
   co_await state->wait_for_turn();
   const Turn turn(state);
   if (const auto host = std::exchange(state->entries[module].host, nullptr)) co_await host->end();
+}
+
+asio::awaitable<void> restart_one(std::shared_ptr<State> state, std::size_t module) {
+  co_await end_one(state, module);
+  state->forgive(module);
 }
 
 asio::awaitable<void> end_every(std::shared_ptr<State> state) {
@@ -150,8 +204,8 @@ class Modules::Implementation {
   std::shared_ptr<State> state;
 };
 
-Modules::Modules(asio::any_io_executor executor, HostOptions host, std::vector<ModuleOptions> modules)
-    : implementation_(new Implementation{std::make_shared<State>(executor, std::move(host), std::move(modules))}) {}
+Modules::Modules(asio::any_io_executor executor, HostOptions host, std::vector<ModuleOptions> modules, FaultPolicy faults)
+    : implementation_(new Implementation{std::make_shared<State>(executor, std::move(host), std::move(modules), faults)}) {}
 
 Modules::~Modules() {
   State& state = *implementation_->state;
@@ -167,7 +221,10 @@ std::vector<ModuleState> Modules::states() const {
   for (std::size_t i = 0; i < options().size(); ++i) {
     const Entry& entry = implementation_->state->entries[i];
     const bool running = entry.host != nullptr && entry.host->alive();
-    states.push_back({options()[i].name, running, running ? entry.host->process_id() : 0, entry.last_error, entry.starts});
+    const auto recent = std::ranges::count_if(
+        entry.faults, [&](Clock::time_point time) { return Clock::now() - time <= implementation_->state->policy.period; });
+    states.push_back({options()[i].name, running, running ? entry.host->process_id() : 0, entry.last_error, entry.starts,
+                      static_cast<unsigned>(recent), entry.stopped, running ? entry.host->in_call() : std::string()});
   }
   return states;
 }
@@ -177,6 +234,11 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> Modules::host(std::size_t mo
 }
 asio::awaitable<std::vector<TokenPlace>> Modules::tokens() { return list(implementation_->state); }
 asio::awaitable<void> Modules::end_host(std::size_t module) { return end_one(implementation_->state, module); }
+asio::awaitable<void> Modules::restart(std::size_t module) { return restart_one(implementation_->state, module); }
+void Modules::forgive(std::size_t module) {
+  const auto& host = implementation_->state->entries[module].host;
+  if (host == nullptr || !host->alive()) implementation_->state->forgive(module);
+}
 asio::awaitable<void> Modules::end_all() { return end_every(implementation_->state); }
 void Modules::on_change(std::function<void(std::size_t)> callback) { implementation_->state->on_change = std::move(callback); }
 

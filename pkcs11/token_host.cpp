@@ -98,8 +98,8 @@ asio::awaitable<Result<std::vector<TokenCertificate>>> list_certificates(std::sh
 
 asio::awaitable<Result<TokenHost::Login>> log_in(std::shared_ptr<Connection> connection, std::uint64_t slot_id, PinCopy pin) {
   if (!pin) co_return base::failure_of(pin);
-  auto reply = co_await Connection::call(connection, Kind::login, slot_payload(slot_id), std::move(*pin),
-                                         connection->options().login_timeout);
+  const auto timeout = *pin ? connection->options().login_timeout : connection->options().pin_pad_timeout;
+  auto reply = co_await Connection::call(connection, Kind::login, slot_payload(slot_id), std::move(*pin), timeout);
   if (!reply.payload) co_return base::failure_of(reply.payload);
   Reader reader(*reply.payload);
   TokenHost::Login login;
@@ -147,7 +147,7 @@ asio::awaitable<Result<SignedChunk>> sign_chunk(std::shared_ptr<Connection> conn
   write(writer, wire::SignRequest{key.number, mechanism, digests});
   // Without a PIN an always-authenticate key waits for a person at the reader's PIN pad, each time.
   const auto timeout =
-      key.always_authenticate && !*pin ? connection->options().login_timeout : connection->options().sign_timeout;
+      key.always_authenticate && !*pin ? connection->options().pin_pad_timeout : connection->options().sign_timeout;
   auto reply = co_await Connection::call(connection, Kind::sign, std::move(payload), std::move(*pin), timeout, digests.size());
 
   SignedChunk chunk{std::move(reply.signatures_so_far), std::nullopt};
@@ -188,9 +188,10 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> TokenHost::start(HostOptions
   if (loaded) co_return host;
   Error error = std::move(loaded.error());
   // The loader's reason begins with the path.
-  const HostOptions& named = (*connection)->options();
-  for (std::size_t at = 0; (at = error.detail.find(named.module, at)) != std::string::npos; at += named.name.size())
-    error.detail.replace(at, named.module.size(), named.name);
+  const std::string& file = (*connection)->file();
+  const std::string& name = (*connection)->options().name;
+  for (std::size_t at = 0; (at = error.detail.find(file, at)) != std::string::npos; at += name.size())
+    error.detail.replace(at, file.size(), name);
   if (error.code == ErrorCode::token_host_died) error.code = ErrorCode::module_failed;  // its module made it die
   co_await Connection::wait_for_end(*connection);
   co_return std::unexpected(std::move(error));
@@ -198,6 +199,7 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> TokenHost::start(HostOptions
 
 bool TokenHost::alive() const { return implementation_->connection->alive(); }
 int TokenHost::process_id() const { return implementation_->connection->process_id(); }
+std::string TokenHost::in_call() const { return std::string(implementation_->connection->in_call()); }
 bool TokenHost::waits_for_events() const { return implementation_->connection->waits_for_events(); }
 void TokenHost::on_event(std::function<void(SlotEvent)> callback) { implementation_->connection->on_event(std::move(callback)); }
 void TokenHost::on_end(std::function<void(Error)> callback) { implementation_->connection->on_end(std::move(callback)); }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "errors.hpp"
+#include "host/calls.hpp"
 #include "wire.hpp"
 
 namespace signet::pkcs11::host {
@@ -27,6 +28,10 @@ std::expected<CK_OBJECT_HANDLE, CK_RV> find(CK_FUNCTION_LIST& p11, CK_SESSION_HA
   ck_rv = p11.C_FindObjects(session, &handle, 1, &count);
   p11.C_FindObjectsFinal(session);
   if (ck_rv != CKR_OK) return std::unexpected(ck_rv);
+  if (count > 1) {  // room was given for one
+    note_self_end(SelfEnd::rubbish);
+    return std::unexpected(CKR_GENERAL_ERROR);
+  }
   return count == 1 ? handle : CK_OBJECT_HANDLE{0};
 }
 
@@ -99,6 +104,7 @@ Outcome<CK_SESSION_HANDLE> Sessions::session(CK_SLOT_ID slot) {
   CK_SESSION_HANDLE session = 0;
   const CK_RV ck_rv = p11_.C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
   if (ck_rv != CKR_OK) return refused(ck_rv, "C_OpenSession");
+  if (session == CK_INVALID_HANDLE) return rubbish("C_OpenSession: CKR_OK without a session");
   sessions_[slot] = session;
   return session;
 }

@@ -7,6 +7,17 @@ namespace signet::pkcs11 {
 struct ModuleOptions {
   std::string name;  // how people and the configuration call it
   std::string path;
+  bool network = false;  // may open AF_INET and AF_INET6 sockets
+  // In place of those of HostOptions.
+  std::optional<std::chrono::milliseconds> load_timeout = {}, login_timeout = {}, pin_pad_timeout = {}, sign_timeout = {};
+};
+
+// When a module whose hosts end by faults (HostOptions::on_fault) is started again: at once after the first, then after a pause that
+// doubles with each, and no more once there were too many within the period.
+struct FaultPolicy {
+  unsigned stopped_after = 5;
+  std::chrono::milliseconds period{600'000};
+  std::chrono::milliseconds first_pause{500};
 };
 
 // A token, with the module that serves it.
@@ -21,13 +32,16 @@ struct ModuleState {
   int process_id = 0;
   std::optional<base::Error> last_error;
   unsigned starts = 0;
+  unsigned faults = 0;   // within the policy's period
+  bool stopped = false;  // by too many of them: last_error is the last; restart() lets it start again
+  std::string in_call;   // the PKCS#11 function that its host is in, "" for none
 };
 
 // The configured modules and their hosts. A host is started when it is first needed, and again after it ended; starts happen
 // one after another (two processes that initialise SoftHSM at once fail in one of six). One thread.
 class Modules {
  public:
-  Modules(boost::asio::any_io_executor executor, HostOptions host, std::vector<ModuleOptions> modules);
+  Modules(boost::asio::any_io_executor executor, HostOptions host, std::vector<ModuleOptions> modules, FaultPolicy faults = {});
   ~Modules();
   Modules(const Modules&) = delete;  // owns processes
   Modules& operator=(const Modules&) = delete;
@@ -35,13 +49,19 @@ class Modules {
   const std::vector<ModuleOptions>& options() const;
   std::vector<ModuleState> states() const;
 
-  // The running host of a module, started if need be.
+  // The running host of a module, started if need be, after the pause that its faults have earned it; module_failed while it is
+  // stopped.
   boost::asio::awaitable<base::Result<std::shared_ptr<TokenHost>>> host(std::size_t module);
   // All tokens of all modules, the same token (by serial and manufacturer) only once. A failing module is left out; states() says why.
   boost::asio::awaitable<std::vector<TokenPlace>> tokens();
   // Ends the host of a module (after a PIN was wiped); the next call starts another.
   boost::asio::awaitable<void> end_host(std::size_t module);
   boost::asio::awaitable<void> end_all();
+  // Ends the host and forgets the module's faults, so that the next call starts it at once: when a person says so, or when its
+  // device was plugged in anew.
+  boost::asio::awaitable<void> restart(std::size_t module);
+  // The same for a module whose host is not running; nothing for another.
+  void forgive(std::size_t module);
 
   // A token came or went, or a host ended: called with the module's index.
   void on_change(std::function<void(std::size_t)> callback);

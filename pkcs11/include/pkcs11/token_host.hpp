@@ -61,15 +61,25 @@ struct HostOptions {
   std::string program;  // path of signet-token-host
   std::string module;   // path of the PKCS#11 module
   std::string name = {};  // how errors call it: they go to web pages, which must not learn paths
-  std::chrono::seconds load_timeout{30};
-  std::chrono::seconds call_timeout{60};
+  std::chrono::milliseconds load_timeout{30'000};
+  std::chrono::milliseconds call_timeout{60'000};
   // tokens() and certificates(): a module may hang in them for good once its card was pulled (OpenSC), and people wait for what
   // they show. Neither a PIN nor a signature is lost with a host that is killed there.
-  std::chrono::seconds list_timeout{20};
-  std::chrono::seconds login_timeout{120};  // a PIN pad waits for a person
+  std::chrono::milliseconds list_timeout{20'000};
+  std::chrono::milliseconds login_timeout{60'000};
+  // At a PIN pad a person is waited for, and the reader ends that itself: CCID's bTimeOut is a byte of seconds. No host is killed
+  // before.
+  std::chrono::milliseconds pin_pad_timeout{300'000};
   // One signature. A card needs some seconds at most; OpenSC 0.23 hangs for good when the card is pulled at the wrong moment
   // (sc_unlock keeps its mutex), and C_WaitForSlotEvent with it. What was signed before is not lost.
-  std::chrono::seconds sign_timeout{30};
+  std::chrono::milliseconds sign_timeout{30'000};
+  bool network = false;  // the module may open AF_INET and AF_INET6 sockets: network HSMs
+  // A module that leaks: beyond so much its host makes way for another, where that loses nothing.
+  std::size_t max_descriptors = 512;
+  std::size_t max_memory_mb = 512;
+  // Called once if the host ends by a fault of its module: a crash, an exit, a hang, or what no module answers. Not where it was
+  // asked to end, its token was pulled or failed, or a person was waited for.
+  std::function<void(const base::Error&)> on_fault = {};
 };
 
 // The agent's end of one signet-token-host process, which holds one PKCS#11 module (the vendor's code runs nowhere else).
@@ -85,6 +95,8 @@ class TokenHost {
 
   bool alive() const;
   int process_id() const;
+  // The PKCS#11 function that the host says to be in, such as "C_Sign"; empty between two.
+  std::string in_call() const;
   bool waits_for_events() const;  // becomes false where the module turns out to have no blocking C_WaitForSlotEvent
   void on_event(std::function<void(SlotEvent)> callback);
   void on_end(std::function<void(base::Error)> callback);  // once, however it ends
@@ -93,7 +105,7 @@ class TokenHost {
   boost::asio::awaitable<base::Result<std::vector<Token>>> tokens();
   boost::asio::awaitable<base::Result<std::vector<TokenCertificate>>> certificates(std::uint64_t slot_id);
 
-  // C_Login(CKU_USER), one presentation of the PIN, never repeated; no PIN where the reader has a PIN pad. Gives the token's
+  // C_Login(CKU_USER), one presentation of the PIN, never repeated; no PIN where the reader has a PIN pad (`pin_pad_timeout`). Gives the token's
   // state after it, also beside an error: pin_incorrect, pin_locked, pin_length, token_removed, token_failed.
   struct Login {
     std::optional<base::Error> error;
@@ -113,7 +125,8 @@ class TokenHost {
   boost::asio::awaitable<base::Result<SignedChunk>> sign(Key key, Mechanism mechanism, std::vector<base::Digest> digests,
                                                          const base::Secret* context_pin);
 
-  // Logs out and ends the process: vendor code keeps copies of a PIN. Pending calls fail with token_host_died.
+  // Logs out and ends the process: vendor code keeps copies of a PIN. Pending calls fail with token_host_died. A host that writes
+  // a PIN to its token (C_SetPIN, C_InitPIN) is waited for, however long that takes.
   boost::asio::awaitable<void> end();
 
  private:
