@@ -21,12 +21,13 @@
 #include <cstring>
 #include <map>
 
+#include "agent/explained.hpp"
 #include "agent/page_languages.hpp"
 #include "agent/pinentry_dialog.hpp"
-#include "agent/remembered_certificates.hpp"
 #include "agent/screen.hpp"
 #include "base/text.hpp"
 #include "service/event_log.hpp"
+#include "service/kept_texts.hpp"
 #include "service/time_stamps.hpp"
 #include "signing/batch.hpp"
 #include "web_bridge/control_server.hpp"
@@ -43,6 +44,10 @@ using asio::awaitable;
 using base::ErrorCode;
 
 namespace {
+
+constexpr std::size_t most_remembered = 1'000;
+// A token that is plugged in shows by several events; one that is plugged in again and again is told of at most so often.
+constexpr auto gather_token_changes = std::chrono::milliseconds{150};
 
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
@@ -91,6 +96,31 @@ Inherited inherited_sockets() {
   return inherited;
 }
 
+// What is installed for all, what this machine adds, what the configuration names: later ones override.
+std::vector<std::filesystem::path> catalogue_folders(const Configuration& configuration) {
+  std::error_code ignored;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  std::vector<std::filesystem::path> out{program.parent_path().parent_path() / "share" / "signet" / "devices",
+                                         "/etc/signet/devices"};
+  out.insert(out.end(), configuration.devices.catalogue.begin(), configuration.devices.catalogue.end());
+  return out;
+}
+
+drivers::DeviceModulesOptions device_options(const Configuration& configuration) {
+  drivers::DeviceModulesOptions options;
+  for (std::size_t i = 0; i < configuration.modules.size(); ++i)
+    options.configuration.modules.push_back(
+        {configuration.modules[i].name, configuration.modules[i].path, configuration.module_families[i]});
+  options.configuration.trust = {configuration.devices.module_folders, ::getuid()};
+  options.catalogue_folders = catalogue_folders(configuration);
+  options.families = configuration.devices.families;
+  const char* const home = std::getenv("HOME");
+  options.registry = drivers::RegistryPlaces::of(home == nullptr ? "" : home);
+  options.remembered = state_folder() / "cards";
+  options.automatic = configuration.devices.automatic;
+  return options;
+}
+
 std::string_view name(signing::PinScope scope) {
   return scope == signing::PinScope::off ? "off" : scope == signing::PinScope::batch ? "batch" : "session";
 }
@@ -102,8 +132,9 @@ class Daemon {
       : configuration_(std::move(configuration)),
         journal_path_(journal_path(configuration_)),
         journal_(std::move(journal)),
-        remembered_(state_folder() / "certificates"),
+        remembered_(state_folder() / "certificates", most_remembered, [](const std::string& id) { return id.size() == 64; }),
         modules_(io_.get_executor(), {.program = token_host_program().string(), .module = {}}, configuration_.modules),
+        devices_(io_.get_executor(), modules_, device_options(configuration_)),
         dialog_(
             io_.get_executor(), configuration_.dialog, [this] { return screen(); },
             // Whoever configured a language reads that one; a page does not choose it for them.
@@ -113,7 +144,18 @@ class Daemon {
         time_stamps_(configuration_.time_stamping),
         batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache,
                  {.wait_for_page = configuration_.web.wait_for_page}),
-        face_(io_.get_executor(), batches_, control_ports(), native_options()) {}
+        face_(io_.get_executor(), batches_, control_ports(), native_options()) {
+    modules_.hook({.vet = [trust = device_options(configuration_).configuration.trust](
+                              const std::string& path) -> base::Result<std::string> {
+                     const auto vetted = drivers::trusted_module(path, trust);
+                     if (!vetted) return std::unexpected(untrusted(vetted.error()));
+                     return vetted->string();
+                   },
+                   .settled = [this] { return devices_.settled(); },
+                   .why_none = [this] { return why_no_token(devices_); }});
+    modules_.on_change([this](std::size_t) { tokens_may_have_changed(); });
+    devices_.on_change([this] { tokens_may_have_changed(); });
+  }
 
   static std::filesystem::path journal_path(const Configuration& configuration) {
     return configuration.journal.empty() ? state_folder() / "journal" : configuration.journal;
@@ -138,6 +180,8 @@ class Daemon {
     const auto port = web_->start();
     if (!port) return failed(port.error());
     port_ = *port;
+    devices_.start();
+    for (const base::Error& problem : devices_.problems()) spdlog::warn("devices reason=\"{}\"", problem.detail);
     spdlog::info("started version={} port={} modules={} origins={}", SIGNET_VERSION, port_, configuration_.modules.size(),
                  configuration_.web.origins.size());
     sd_notifyf(0, "READY=1\nSTATUS=Listening on 127.0.0.1:%u", static_cast<unsigned>(port_));
@@ -155,12 +199,14 @@ class Daemon {
  private:
   // Nothing new is taken, the signature in flight is finished, PINs are wiped and tokens logged out, then connections end.
   awaitable<void> stop() {
+    stopping_ = true;
     sd_notify(0, "STOPPING=1");
     web_->stop_accepting();
     control_->stop_accepting();
     co_await batches_.stop();
     co_await web_->stop();
     co_await control_->stop();
+    co_await devices_.stop();
     co_await modules_.end_all();
   }
 
@@ -189,17 +235,49 @@ class Daemon {
     signing::SigningPorts ports{modules_, dialog_, journal_, now, {}, {}, {}, {}, {}};
     ports.time_stamp = [this](base::Digest imprint) { return time_stamps_.token(imprint); };
     ports.time_stamps_asked_anew = [this] { time_stamps_.ask_anew(); };
-    ports.remembered_certificate = [this](const signing::Origin& origin) { return remembered_.of(origin); };
+    ports.remembered_certificate = [this](const signing::Origin& origin) { return remembered_.of(origin.text()); };
     ports.remember_certificate = [this](const signing::Origin& origin, const std::string& id) {
-      remembered_.remember(origin, id);
+      remembered_.keep(origin.text(), id);
     };
-    ports.running_changed = [](bool running) { spdlog::debug("signing running={}", running); };
+    ports.running_changed = [this](bool running) {
+      spdlog::debug("signing running={}", running);
+      if (!running) tokens_may_have_changed();
+    };
     ports.journal_head = [](std::string_view head) {
       sd_journal_send("MESSAGE=signetd journal head %.*s", static_cast<int>(head.size()), head.data(), "PRIORITY=6",
                       "SYSLOG_IDENTIFIER=signetd", "SIGNET_JOURNAL_HEAD=%.*s", static_cast<int>(head.size()), head.data(),
                       nullptr);
     };
     return ports;
+  }
+
+  // Told to pages and to commands that watch; not while a batch runs, which finds out by itself and must not be held up.
+  void tokens_may_have_changed() {
+    tokens_changed_ = true;
+    if (telling_tokens_ || stopping_) return;
+    telling_tokens_ = true;
+    asio::co_spawn(io_, tell_tokens(), asio::detached);
+  }
+
+  awaitable<void> tell_tokens() {
+    while (tokens_changed_ && !stopping_ && batches_.overview().running == 0) {
+      tokens_changed_ = false;
+      asio::steady_timer gathering(io_, gather_token_changes);
+      co_await gathering.async_wait(asio::use_awaitable);
+      if (stopping_ || batches_.overview().running != 0) break;
+      // Nobody is there to be told, and no token's software is loaded for nobody.
+      if (face_.connections() == 0) {
+        told_tokens_.reset();
+        continue;
+      }
+      json::object now = listing(co_await modules_.tokens());
+      const bool present = !now.at("tokens").as_array().empty();
+      std::string text = json::serialize(now);
+      if (told_tokens_ == text) continue;
+      told_tokens_ = text;
+      face_.tokens_changed(present, std::move(text));
+    }
+    telling_tokens_ = false;
   }
 
   web_bridge::NativeOptions native_options() {
@@ -236,6 +314,7 @@ class Daemon {
     web_bridge::ControlPorts ports;
     ports.status = [this] { return status(); };
     ports.tokens = [this] { return tokens(); };
+    ports.tokens_explain = [this] { return explain_tokens(); };
     ports.certificates = [this] { return signing::list_certificates(modules_, now()); };
     ports.environment = [this](std::uint64_t, web_bridge::ControlPorts::Variables variables) {
       // What the last terminal told is kept when it is gone: the desktop that it named is still there.
@@ -278,11 +357,11 @@ class Daemon {
     const auto states = modules_.states();
     for (std::size_t i = 0; i < states.size(); ++i) {
       json::object module{{"name", states[i].name},
-                          {"path", configuration_.modules[i].path},
+                          {"path", modules_.options()[i].path},
                           {"running", states[i].running},
                           {"starts", states[i].starts}};
       // One that was not needed yet may still be known to fail.
-      const std::string& path = configuration_.modules[i].path;
+      const std::string& path = modules_.options()[i].path;
       if (states[i].starts == 0 && ::access(path.c_str(), R_OK) != 0)
         module["error"] = std::string(base::name(ErrorCode::module_failed)) + ": " + path + ": " + std::strerror(errno);
       if (states[i].last_error)
@@ -296,20 +375,27 @@ class Daemon {
     co_return json::serialize(row);
   }
 
-  awaitable<base::Result<std::string>> tokens() {
+  json::object listing(const std::vector<pkcs11::TokenPlace>& places) const {
     json::array rows;
-    for (const pkcs11::TokenPlace& place : co_await modules_.tokens()) {
+    for (const pkcs11::TokenPlace& place : places) {
       const pkcs11::Token& token = place.token;
       rows.push_back(json::object{{"label", base::shown(token.label, 64)},
                                   {"manufacturer", base::shown(token.manufacturer, 64)},
                                   {"model", base::shown(token.model, 64)},
                                   {"serial", base::shown(token.serial, 64)},
-                                  {"module", configuration_.modules[place.module].name},
+                                  {"reader", base::shown(token.slot, 64)},
+                                  {"module", modules_.options()[place.module].name},
                                   {"pin_pad", token.protected_authentication_path},
                                   {"pin_final_try", token.pin_final_try},
                                   {"pin_locked", token.pin_locked}});
     }
-    co_return json::serialize(json::object{{"tokens", std::move(rows)}});
+    return {{"tokens", std::move(rows)}};
+  }
+
+  awaitable<base::Result<std::string>> tokens() { co_return json::serialize(listing(co_await modules_.tokens())); }
+  awaitable<base::Result<std::string>> explain_tokens() {
+    const auto places = co_await modules_.tokens();
+    co_return json::serialize(explained(devices_, modules_, places));
   }
 
   Configuration configuration_;
@@ -320,10 +406,13 @@ class Daemon {
   asio::steady_timer left_out_{io_};
   bool telling_left_out_ = false;
   signing::Journal journal_;
-  RememberedCertificates remembered_;
+  service::KeptTexts remembered_;  // which certificate (its fingerprint) each origin was given
   mutable std::mutex screen_mutex_;  // the dialog thread reads it
   Screen told_screen_;
   pkcs11::Modules modules_;
+  drivers::DeviceModules devices_;
+  std::optional<std::string> told_tokens_;
+  bool tokens_changed_ = false, telling_tokens_ = false, stopping_ = false;
   PageLanguages page_languages_;
   PinentryDialog dialog_;
   TimeStamps time_stamps_;

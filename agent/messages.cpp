@@ -67,6 +67,8 @@ std::string message_for(base::ErrorCode code) {
       return tr("The agent belongs to another user of this computer.");
     case no_dialog_possible:
       return tr("The PIN dialog cannot be shown: there is no display or no pinentry program.");
+    case module_missing:
+      return tr("A token is there, but its software (PKCS#11 module) is not installed. `signet tokens --explain` says what to install.");
     case module_failed:
       return tr("The token's software (PKCS#11 module) cannot be loaded. `signet status` says why.");
     case token_host_died:

@@ -44,6 +44,7 @@ constexpr std::array rows{
     Row{too_many, "too_many", caller},
     Row{other_user, "other_user", machine},
     Row{no_dialog_possible, "no_dialog_possible", machine},
+    Row{module_missing, "module_missing", machine},
     Row{module_failed, "module_failed", machine},
     Row{token_host_died, "token_host_died", machine},
     Row{token_host_timeout, "token_host_timeout", machine},

@@ -53,7 +53,7 @@ auto parsed(Connection& connection, Result<base::Bytes>& payload, Read read) -> 
 
 Token read_shown_token(Reader& reader) {
   Token token = wire::read_token(reader);
-  for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial})
+  for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.slot})
     *text = base::shown(*text, shown_text);
   return token;
 }

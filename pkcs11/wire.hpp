@@ -166,7 +166,7 @@ inline std::optional<base::Error> read_error(Reader& reader) {
 
 inline void write(Writer& writer, const Token& token) {
   writer.integer(token.slot_id);
-  for (const std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial}) writer.text(*text);
+  for (const std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.slot}) writer.text(*text);
   for (const bool flag :
        {token.login_required, token.protected_authentication_path, token.pin_count_low, token.pin_final_try, token.pin_locked})
     writer.integer(static_cast<std::uint8_t>(flag ? 1 : 0));
@@ -177,7 +177,7 @@ inline void write(Writer& writer, const Token& token) {
 inline Token read_token(Reader& reader) {
   Token token;
   token.slot_id = reader.integer<std::uint64_t>();
-  for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial}) *text = reader.text();
+  for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.slot}) *text = reader.text();
   for (bool* flag : {&token.login_required, &token.protected_authentication_path, &token.pin_count_low, &token.pin_final_try,
                      &token.pin_locked})
     *flag = reader.boolean();

@@ -191,8 +191,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
         ports_(std::move(ports)),
         limits_(limits),
         logins_(ports_.modules, policy),
-        housekeeping_(executor_) {
-    for (std::size_t i = 0; i < ports_.modules.options().size(); ++i) turns_.push_back(std::make_shared<Turns>(executor_));
+        housekeeping_(executor_) {}
   }
 
   using BatchPointer = std::shared_ptr<Batch>;
@@ -240,6 +239,11 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   awaitable<void> work(BatchPointer batch, ReadyKey key);
   awaitable<std::vector<std::uint32_t>> take(BatchPointer batch);
   bool room_for(const Origin& origin);
+  std::shared_ptr<Turns> turns_of(std::size_t module) {
+    auto& turns = turns_[module];
+    if (turns == nullptr) turns = std::make_shared<Turns>(executor_);
+    return turns;
+  }
   bool page_gone(const Batch& batch) const {
     return batch.heard && !batch.attached && ports_.now() - batch.detached_at >= limits_.wait_for_page;
   }
@@ -260,7 +264,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   SigningPorts ports_;
   SigningLimits limits_;
   TokenLogins logins_;
-  std::vector<std::shared_ptr<Turns>> turns_;  // by module: a login belongs to the whole process
+  std::map<std::size_t, std::shared_ptr<Turns>> turns_;  // by module: a login belongs to the whole process
   std::map<std::string, BatchPointer> batches_;
   std::size_t running_ = 0;
   Signal housekeeping_;
@@ -467,7 +471,7 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
       co_return stopped(prepared.error());
     }
   }
-  Turns::Turn turn = co_await turns_.at(batch->certificate->place.module)->take();
+  Turns::Turn turn = co_await turns_of(batch->certificate->place.module)->take();
   if (batch->halt) co_return stopped(*batch->halt);
   auto key = co_await unlock(batch, std::move(given));
   if (key && batch->halt) key = std::unexpected(*batch->halt);

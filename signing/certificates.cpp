@@ -18,6 +18,7 @@ namespace {
 
 // Where no module works it is not the person who can help by plugging something in.
 base::Error no_token(const pkcs11::Modules& modules) {
+  if (auto why = modules.why_none()) return *std::move(why);
   base::Error error{base::ErrorCode::no_token, "no token is there", 0, {}};
   if (modules.options().empty())
     error.detail = "no module is configured: add a [[modules]] entry with the path of your token's PKCS#11 module";

@@ -103,6 +103,8 @@ std::expected<Token, CK_RV> Module::token(CK_SLOT_ID slot) const {
   token.manufacturer = trimmed(info.manufacturerID);
   token.model = trimmed(info.model);
   token.serial = trimmed(info.serialNumber);
+  CK_SLOT_INFO slot_info{};
+  if (functions_->C_GetSlotInfo(slot, &slot_info) == CKR_OK) token.slot = trimmed(slot_info.slotDescription);
   token.login_required = (info.flags & CKF_LOGIN_REQUIRED) != 0;
   token.protected_authentication_path = (info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
   token.pin_count_low = (info.flags & CKF_USER_PIN_COUNT_LOW) != 0;

@@ -42,6 +42,7 @@ enum class ErrorCode : std::uint8_t {
   // the machine
   other_user, // the peer belongs to a user this agent does not serve
   no_dialog_possible,
+  module_missing,     // a token is there, and the PKCS#11 module that serves it is not installed
   module_failed,      // a PKCS#11 module cannot be loaded or initialised
   token_host_died,    // the process that holds the module ended
   token_host_timeout, // ... or did not answer in time and was ended

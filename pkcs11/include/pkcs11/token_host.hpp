@@ -18,6 +18,7 @@ namespace signet::pkcs11 {
 struct Token {
   std::uint64_t slot_id = 0;
   std::string label, manufacturer, model, serial;
+  std::string slot;  // CK_SLOT_INFO's description (3.2): most modules of cards give the PC/SC reader's name, cut to 64 bytes
   bool login_required = false;
   bool protected_authentication_path = false;  // the PIN is typed on the reader: no PIN is ever passed
   bool pin_count_low = false, pin_final_try = false, pin_locked = false;

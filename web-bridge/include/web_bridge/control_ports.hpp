@@ -17,6 +17,7 @@ struct ControlPorts {
 
   std::function<boost::asio::awaitable<base::Result<std::string>>()> status;
   std::function<boost::asio::awaitable<base::Result<std::string>>()> tokens;
+  std::function<boost::asio::awaitable<base::Result<std::string>>()> tokens_explain;
   std::function<boost::asio::awaitable<base::Result<std::vector<signing::SigningCertificate>>>()> certificates;
   // Where dialogs may go, as this connection knows it; with no variables when the connection ended. Only the seven names of
   // docs/PROTOCOL.md, values without control characters.

@@ -41,6 +41,7 @@ export const PROTOCOL_CODES = {
   too_many: "caller",
   other_user: "machine",
   no_dialog_possible: "machine",
+  module_missing: "machine",
   module_failed: "machine",
   token_host_died: "machine",
   token_host_timeout: "machine",

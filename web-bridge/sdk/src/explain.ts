@@ -161,6 +161,11 @@ const TEXTS: Record<ErrorCode, Texts> = {
     ru: ["Signet не может открыть окно подтверждения", "Откройте графический сеанс на этом компьютере и повторите попытку."],
     en: ["Signet cannot open its confirmation window", "Open a graphical session on this computer and try again."],
   },
+  module_missing: {
+    ro: ["Programul dispozitivului de semnare nu este instalat", "Dispozitivul a fost recunoscut, dar lipsește programul producătorului. Chemați administratorul calculatorului: comanda „signet tokens --explain” spune ce trebuie instalat."],
+    ru: ["Программа для устройства подписи не установлена", "Устройство распознано, но нет программы его производителя. Обратитесь к администратору компьютера: команда «signet tokens --explain» скажет, что установить."],
+    en: ["The signing device's software is not installed", "The device was recognised, but its maker's software is missing. Call the computer's administrator: the command “signet tokens --explain” says what to install."],
+  },
   module_failed: TOKEN_SOFTWARE,
   token_host_died: TOKEN_SOFTWARE,
   token_host_timeout: TOKEN_SOFTWARE,
