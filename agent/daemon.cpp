@@ -327,6 +327,14 @@ class Daemon {
       spdlog::info("locked");
       co_return base::Result<void>{};
     };
+    ports.restart = [this](std::string module) -> awaitable<base::Result<void>> {
+      const auto found = std::ranges::find(modules_.options(), module, &pkcs11::ModuleOptions::name);
+      if (found == modules_.options().end())
+        co_return base::failure(ErrorCode::parameter_invalid, "module: none has this name");
+      co_await modules_.restart(static_cast<std::size_t>(found - modules_.options().begin()));
+      spdlog::info("module restarted name=\"{}\"", base::shown(module, 64));
+      co_return base::Result<void>{};
+    };
     ports.origins = [this]() -> base::Result<std::string> {
       return json::serialize(
           json::object{{"origins", json::array(configuration_.web.origins.begin(), configuration_.web.origins.end())}});
@@ -356,10 +364,10 @@ class Daemon {
     json::array modules;
     const auto states = modules_.states();
     for (std::size_t i = 0; i < states.size(); ++i) {
-      json::object module{{"name", states[i].name},
-                          {"path", modules_.options()[i].path},
-                          {"running", states[i].running},
-                          {"starts", states[i].starts}};
+      json::object module{{"name", states[i].name},       {"path", modules_.options()[i].path},
+                          {"running", states[i].running}, {"starts", states[i].starts},
+                          {"faults", states[i].faults},   {"stopped", states[i].stopped}};
+      if (!states[i].in_call.empty()) module["in_call"] = states[i].in_call;
       // One that was not needed yet may still be known to fail.
       const std::string& path = modules_.options()[i].path;
       if (states[i].starts == 0 && ::access(path.c_str(), R_OK) != 0)

@@ -18,7 +18,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A module that hung while it was loaded would hold up every listing by HostOptions::load_timeout: listings leave it out so long.
+// A module that hangs while it is loaded holds up every listing by HostOptions::load_timeout: after the second time listings
+// leave it out so long.
 constexpr auto leave_out_after_timeout = std::chrono::minutes(1);
 
 struct Entry {
@@ -170,7 +171,8 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of(std::shared_ptr<Stat
   Entry& entry = state->entries[module];
   if (!started) {
     entry.last_error = started.error();
-    if (started.error().code == ErrorCode::token_host_timeout) entry.leave_out_until = Clock::now() + leave_out_after_timeout;
+    if (started.error().code == ErrorCode::token_host_timeout && entry.faults.size() > 1)
+      entry.leave_out_until = Clock::now() + leave_out_after_timeout;
     co_return base::failure_of(started);
   }
   if (state->abandoned) co_return base::failure(ErrorCode::token_host_died, "the modules were let go");

@@ -481,6 +481,8 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   }
   if (!key) {
     co_await give_up(batch);
+    // Nobody has consented to this certificate yet: the next commit looks anew at what is there.
+    if (!batch->consented && key.error().code == ErrorCode::token_removed) batch->parameters.reset();
     co_return stopped(key.error());
   }
   batch->state = BatchState::running;

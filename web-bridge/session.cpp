@@ -23,6 +23,7 @@ constexpr std::size_t handle_bytes = 128;  // longer than any handle: what it is
 constexpr std::size_t fingerprint_digits = 64;
 constexpr std::size_t client_bytes = 128;
 constexpr std::size_t variable_bytes = 4'096;
+constexpr std::size_t module_name_bytes = 256;
 constexpr std::string_view variables[] = {
     "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "GPG_TTY", "TERM", "LANG"};
 constexpr std::string_view nothing = "{}";
@@ -84,6 +85,7 @@ const Session::Method Session::methods[] = {
     {"certificates", Method::For::command_line, &Session::certificates},
     {"environment", Method::For::command_line, &Session::environment},
     {"lock", Method::For::command_line, &Session::lock},
+    {"restart", Method::For::command_line, &Session::restart},
     {"origins", Method::For::command_line, &Session::origins},
     {"journal", Method::For::command_line, &Session::journal},
 };
@@ -370,6 +372,14 @@ awaitable<Session::Answer> Session::certificates(RequestMessage) {
 awaitable<Session::Answer> Session::lock(RequestMessage) {
   if (!face_->control.lock) co_return failure(ErrorCode::method_unknown, "lock");
   if (auto done = co_await face_->control.lock(); !done) co_return base::failure_of(done);
+  co_return std::string(nothing);
+}
+
+awaitable<Session::Answer> Session::restart(RequestMessage message) {
+  if (!face_->control.restart) co_return failure(ErrorCode::method_unknown, "restart");
+  auto module = message.parameters.text_or_empty("module", module_name_bytes);
+  if (!module) co_return base::failure_of(module);
+  if (auto done = co_await face_->control.restart(std::move(*module)); !done) co_return base::failure_of(done);
   co_return std::string(nothing);
 }
 

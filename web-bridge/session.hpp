@@ -52,6 +52,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<Answer> tokens(RequestMessage message);
   boost::asio::awaitable<Answer> certificates(RequestMessage message);
   boost::asio::awaitable<Answer> lock(RequestMessage message);
+  boost::asio::awaitable<Answer> restart(RequestMessage message);
 
   const NativeLimits& limits() const { return face_->options.limits; }
 

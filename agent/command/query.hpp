@@ -30,9 +30,9 @@ inline const boost::json::array& rows(const boost::json::object& object, std::st
 }
 
 template <class Show>
-void query(Context& context, std::string_view method, Show show) {
+void query(Context& context, std::string_view method, Show show, boost::json::object parameters = {}) {
   auto agent = context.agent();
-  auto result = agent ? agent->call(method, {}) : base::Result<boost::json::object>(base::failure_of(agent));
+  auto result = agent ? agent->call(method, std::move(parameters)) : base::Result<boost::json::object>(base::failure_of(agent));
   if (!result) {
     context.exit_code = report(context, result.error());
   } else if (context.json) {

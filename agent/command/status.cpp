@@ -28,6 +28,12 @@ void show_status(const json::object& status) {
     const std::string error = shown_member(module, "error");
     std::cout << filled(tr("Module:   %1 (%2)"), {shown_member(module, "name"), shown_member(module, "path")})
               << (error.empty() ? "" : "\n          " + error) << '\n';
+    if (const json::value* const stopped = module.if_contains("stopped"); stopped != nullptr && *stopped == true) {
+      std::cout << "          "
+                << filled(tr("STOPPED after %1 faults. To start it again: signet restart %2"),
+                          {shown_member(module, "faults"), shown_member(module, "name")})
+                << '\n';
+    }
   }
   if (rows(status, "modules").empty())
     std::cout << tr("Module:   none is configured; add a [[modules]] entry with the path of your token's PKCS#11 module") << '\n';
@@ -77,6 +83,17 @@ void add_lock(CLI::App& app, Context& context) {
   app.add_subcommand("lock", "Forget all PINs and log out of all tokens; running batches pause")->callback([&] {
     query(context, "lock",
           [](const json::object&) { std::cout << tr("All PINs are forgotten, all tokens are logged out.") << '\n'; });
+  });
+}
+
+void add_restart(CLI::App& app, Context& context) {
+  static std::string module;
+  CLI::App* const restart = app.add_subcommand("restart", "Start a module anew, also one that was stopped after repeated faults");
+  restart->add_option("MODULE", module, "Its name, as in `signet status`")->required();
+  restart->callback([&] {
+    query(context, "restart",
+          [](const json::object&) { std::cout << filled(tr("%1 is started anew when it is next needed."), {module}) << '\n'; },
+          {{"module", module}});
   });
 }
 

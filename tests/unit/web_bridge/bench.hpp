@@ -122,6 +122,11 @@ class Bench {
       ++locks;
       co_return base::Result<void>{};
     };
+    control.restart = [this](std::string module) -> awaitable<base::Result<void>> {
+      if (module != "softhsm") co_return base::failure(base::ErrorCode::parameter_invalid, "module");
+      restarted.push_back(std::move(module));
+      co_return base::Result<void>{};
+    };
     control.origins = [] { return base::Result<std::string>(R"({"origins":["https://sign.example"]})"); };
     face.emplace(io.get_executor(), *batches, std::move(control), std::move(native));
 
@@ -179,6 +184,7 @@ class Bench {
   std::vector<std::string> languages;
   std::vector<ControlPorts::Variables> environments;
   int locks = 0;
+  std::vector<std::string> restarted;
   std::optional<Person> person;
   std::optional<signing::Journal> journal;
   std::optional<pkcs11::Modules> modules;

@@ -97,6 +97,10 @@ TEST_CASE("the command line speaks the same protocol, a line a message") {
   CHECK(command.code_of("certificates") == "no_token");
   CHECK(command.code_of("lock").empty());
   CHECK(bench.context.on_thread([&] { return bench.locks; }) == 1);
+  CHECK(command.code_of("restart", {{"module", "softhsm"}}).empty());
+  CHECK(command.code_of("restart", {{"module", "another"}}) == "parameter_invalid");
+  CHECK(command.code_of("restart", {{"module", 1}}) == "parameter_invalid");
+  CHECK(bench.context.on_thread([&] { return bench.restarted; }) == std::vector<std::string>{"softhsm"});
   command.send("no JSON");
   CHECK(command.next().at("id").is_null());
   command.send("{\"id\":1,\"method\":\"\xC3\x28\"}");

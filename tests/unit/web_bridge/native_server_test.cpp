@@ -256,7 +256,7 @@ TEST_CASE("methods of the command line are unknown to a page") {
   Bench bench;
   Page page(bench.port);
   page.hello();
-  for (const char* method : {"status", "tokens", "certificates", "environment", "lock", "origins", "journal"})
+  for (const char* method : {"status", "tokens", "certificates", "environment", "lock", "restart", "origins", "journal"})
     CHECK(page.code_of(method) == "method_unknown");
 }
 

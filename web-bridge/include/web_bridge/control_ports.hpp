@@ -23,6 +23,8 @@ struct ControlPorts {
   // docs/PROTOCOL.md, values without control characters.
   std::function<void(std::uint64_t connection, Variables variables)> environment;
   std::function<boost::asio::awaitable<base::Result<void>>()> lock;
+  // Starts a module anew, by its name; parameter_invalid if there is none of this name.
+  std::function<boost::asio::awaitable<base::Result<void>>(std::string module)> restart;
   std::function<base::Result<std::string>()> origins;
   std::function<base::Result<std::string>()> journal;
 };
