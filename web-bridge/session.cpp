@@ -82,6 +82,8 @@ const Session::Method Session::methods[] = {
     {"batch.close", Method::For::everyone, &Session::batch_close},
     {"status", Method::For::command_line, &Session::status},
     {"tokens", Method::For::command_line, &Session::tokens},
+    {"tokens.watch", Method::For::command_line, &Session::tokens_watch},
+    {"tokens.explain", Method::For::command_line, &Session::tokens_explain},
     {"certificates", Method::For::command_line, &Session::certificates},
     {"environment", Method::For::command_line, &Session::environment},
     {"lock", Method::For::command_line, &Session::lock},
@@ -100,12 +102,14 @@ Session::Session(std::shared_ptr<NativeFace::State> face, std::shared_ptr<Channe
 
 awaitable<void> Session::run() {
   const auto self = shared_from_this();
+  face_->sessions.emplace(number_, self);
   boost::asio::co_spawn(face_->executor, [outbox = outbox_] { return outbox->run(); }, boost::asio::detached);
   hello_timer_.expires_after(limits().hello_timeout);
   hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     if (const auto alive = weak.lock(); alive && !error && !alive->greeted_) alive->channel_->cut();
   });
   co_await read_requests();
+  face_->sessions.erase(number_);
   hello_timer_.cancel();
   outbox_->end();
   leave_batches();
@@ -148,6 +152,25 @@ awaitable<void> Session::read_requests() {
     }
     if (!co_await outbox_->below(limits().unsent_bytes)) co_return;
   }
+}
+
+void Session::tokens_changed(bool present, std::shared_ptr<const std::string> listing) {
+  if (!greeted_ || (caller_.origin.is_command_line() && !watches_tokens_)) return;
+  untold_tokens_ = Tokens{present, std::move(listing)};
+  if (telling_tokens_) return;
+  telling_tokens_ = true;
+  boost::asio::co_spawn(face_->executor, [self = shared_from_this()] { return self->tell_tokens(); }, boost::asio::detached);
+}
+
+awaitable<void> Session::tell_tokens() {
+  const auto self = shared_from_this();
+  while (untold_tokens_) {
+    const Tokens now = *std::exchange(untold_tokens_, std::nullopt);
+    // A page learns no more than it needs to say "plug your token in": which ones there are is not its business.
+    const std::string_view listing = watches_tokens_ ? std::string_view(*now.listing) : std::string_view{};
+    if (!co_await outbox_->send(tokens_changed_event(now.present, listing))) break;
+  }
+  telling_tokens_ = false;
 }
 
 // What is still unsent is not for this peer.
@@ -360,6 +383,17 @@ awaitable<Session::Answer> Session::status(RequestMessage) {
 awaitable<Session::Answer> Session::tokens(RequestMessage) {
   if (!face_->control.tokens) co_return failure(ErrorCode::method_unknown, "tokens");
   co_return co_await face_->control.tokens();
+}
+
+// From here on this command is told of changes; one that comes while the list is made is told after the answer or with it.
+awaitable<Session::Answer> Session::tokens_watch(RequestMessage message) {
+  watches_tokens_ = true;
+  return tokens(std::move(message));
+}
+
+awaitable<Session::Answer> Session::tokens_explain(RequestMessage) {
+  if (!face_->control.tokens_explain) co_return failure(ErrorCode::method_unknown, "tokens.explain");
+  co_return co_await face_->control.tokens_explain();
 }
 
 awaitable<Session::Answer> Session::certificates(RequestMessage) {

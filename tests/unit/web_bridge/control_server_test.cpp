@@ -119,6 +119,17 @@ TEST_CASE("a defect behind a request is that request's answer") {
   CHECK(command.ask("status").contains("result"));
 }
 
+TEST_CASE("a command that watches tokens is told which there are, another is not told") {
+  Bench bench;
+  Command watching(bench.control_path), other(bench.control_path);
+  for (Command* const command : {&watching, &other}) command->hello();
+  CHECK(Messages::code(watching.ask("tokens.watch")) == "internal");  // the bench's list is a defect; the watch stands
+  bench.context.on_thread([&] { bench.face->tokens_changed(true, R"({"tokens":[{"serial":"4711"}]})"); });
+  CHECK(watching.next() ==
+        json::parse(R"({"event":"tokens.changed","params":{"present":true,"list":{"tokens":[{"serial":"4711"}]}}})"));
+  CHECK(other.ask("status").contains("result"));
+}
+
 TEST_CASE("lines come in pieces and several at once") {
   Bench bench;
   Command command(bench.control_path);
