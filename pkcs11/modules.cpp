@@ -218,7 +218,7 @@ std::vector<std::size_t> by_quirks(const State& state) {
     const Entry& entry = state.entries[module];
     if (entry.wanted && Clock::now() >= entry.leave_out_until) modules.push_back(module);
   }
-  std::ranges::stable_sort(modules, {}, [&](std::size_t module) { return state.options[module].quirks; });
+  std::ranges::sort(modules, {}, [&](std::size_t module) { return std::pair(state.options[module].quirks, module); });
   return modules;
 }
 

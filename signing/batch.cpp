@@ -192,7 +192,6 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
         limits_(limits),
         logins_(ports_.modules, policy),
         housekeeping_(executor_) {}
-  }
 
   using BatchPointer = std::shared_ptr<Batch>;
 

@@ -1,4 +1,5 @@
 #include <csignal>
+#include <algorithm>
 #include <fstream>
 
 #include "agent/command/query.hpp"
@@ -89,8 +90,21 @@ std::string verdict_text(const json::object& candidate) {
   return {};
 }
 
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+// A line of a device's; nothing without text. Names are as wide as the widest in this language; an empty one goes on.
 void line(const std::string& name, const std::string& text) {
-  if (!text.empty()) std::cout << "   " << name << ' ' << text << '\n';
+  if (text.empty()) return;
+  static const std::size_t widest = [] {
+    std::size_t most = 0;
+    for (const std::string& one : {tr("Plugged in"), tr("Card"), tr("Served by"), tr("Because"), tr("Token"), tr("What to do"),
+                                   tr("Now"), tr("Trouble"), tr("Looked at")})
+      most = std::max(most, width(one));
+    return most;
+  }();
+  std::cout << "   " << name << (name.empty() ? " " : ":") << std::string(widest - std::min(widest, width(name)) + 2, ' ') << text << '\n';
 }
 
 std::string place_of(const json::object& device) {
@@ -107,46 +121,46 @@ std::string place_of(const json::object& device) {
 // What to do, or that nothing has to be done.
 void show_outcome(const json::object& device) {
   const std::string outcome = shown_member(device, "outcome");
-  if (outcome == "no_card") return line(tr("What to do: "), tr("put the card in; the reader is empty"));
-  if (outcome == "card_mute") return line(tr("What to do: "), tr("turn the card over, or clean its contacts: it does not answer"));
-  if (is_set(device, "probing")) return line(tr("Now:        "), tr("the card is unknown; the installed modules are being tried, without a PIN"));
+  if (outcome == "no_card") return line(tr("What to do"), tr("put the card in; the reader is empty"));
+  if (outcome == "card_mute") return line(tr("What to do"), tr("turn the card over, or clean its contacts: it does not answer"));
+  if (is_set(device, "probing")) return line(tr("Now"), tr("the card is unknown; the installed modules are being tried, without a PIN"));
   if (is_set(device, "fruitless") || outcome == "nothing_known")
-    return line(tr("What to do: "), tr("install the software of the card's issuer: nothing that is installed knows this card"));
-  if (outcome == "refused") return line(tr("What to do: "), tr("see why its module is not loaded, below"));
+    return line(tr("What to do"), tr("install the software of the card's issuer: nothing that is installed knows this card"));
+  if (outcome == "refused") return line(tr("What to do"), tr("see why its module is not loaded, below"));
   if (outcome == "not_installed") {
     for (const json::value& row : rows(device, "candidates")) {
       const json::value* const install = row.as_object().if_contains("install");
       const std::string how = install == nullptr ? std::string() : how_to_install(install->as_object());
       if (how.empty()) continue;
-      line(tr("What to do: "), filled(tr("install %1: %2"), {shown_member(row.as_object(), "name"), how}));
-      return line("            ", tr("then plug the token in again"));
+      line(tr("What to do"), filled(tr("install %1: %2"), {shown_member(row.as_object(), "name"), how}));
+      return line("", tr("then plug the token in again"));
     }
-    return line(tr("What to do: "), tr("install the software that came with the token"));
+    return line(tr("What to do"), tr("install the software that came with the token"));
   }
   const json::value* const module = device.if_contains("module");
   const std::string error = module == nullptr ? std::string() : shown_member(module->as_object(), "error");
   if (!error.empty()) {
-    line(tr("Trouble:    "), error);
+    line(tr("Trouble"), error);
     if (is_set(module->as_object(), "stopped"))
-      line(tr("What to do: "), filled(tr("plug the token in again, or: signet restart %1"), {shown_member(module->as_object(), "name")}));
+      line(tr("What to do"), filled(tr("plug the token in again, or: signet restart %1"), {shown_member(module->as_object(), "name")}));
   } else if (outcome == "chosen" && rows(device, "tokens").empty() && device.contains("reader")) {
-    line(tr("What to do: "), tr("the module shows no token in this reader: it may be blank, or made with other software"));
+    line(tr("What to do"), tr("the module shows no token in this reader: it may be blank, or made with other software"));
   }
 }
 
 void show_device(std::size_t number, const json::object& device) {
   const std::string name = shown_member(device, "name");
   std::cout << number << ". " << (name.empty() ? tr("a device") : name) << '\n';
-  line(tr("Plugged in: "), place_of(device));
-  if (const json::value* const reader = device.if_contains("reader")) line(tr("Card:       "), shown_member(reader->as_object(), "atr"));
+  line(tr("Plugged in"), place_of(device));
+  if (const json::value* const reader = device.if_contains("reader")) line(tr("Card"), shown_member(reader->as_object(), "atr"));
   for (const json::value& row : rows(device, "candidates")) {
     const json::object& candidate = row.as_object();
     if (shown_member(candidate, "verdict") != "chosen") continue;
-    line(tr("Served by:  "), filled("%1 (%2)", {shown_member(candidate, "name"), shown_member(candidate, "path")}));
-    line(tr("Because:    "), because_text(shown_member(candidate, "because")));
+    line(tr("Served by"), filled("%1 (%2)", {shown_member(candidate, "name"), shown_member(candidate, "path")}));
+    line(tr("Because"), because_text(shown_member(candidate, "because")));
   }
   for (const json::value& row : rows(device, "tokens"))
-    line(tr("Token:      "), filled(tr("%1, serial number %2"), {shown_member(row.as_object(), "label"), shown_member(row.as_object(), "serial")}));
+    line(tr("Token"), filled(tr("%1, serial number %2"), {shown_member(row.as_object(), "label"), shown_member(row.as_object(), "serial")}));
   show_outcome(device);
   bool first = true;
   for (const json::value& row : rows(device, "candidates")) {
@@ -154,7 +168,7 @@ void show_device(std::size_t number, const json::object& device) {
     const std::string text = verdict_text(candidate);
     if (text.empty()) continue;
     const std::string path = shown_member(candidate, "path");
-    line(first ? tr("Looked at:  ") : "            ", shown_member(candidate, "name") + (path.empty() ? "" : " (" + path + ')') + ": " + text);
+    line(first ? tr("Looked at") : "", shown_member(candidate, "name") + (path.empty() ? "" : " (" + path + ')') + ": " + text);
     first = false;
   }
 }

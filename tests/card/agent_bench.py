@@ -168,7 +168,11 @@ class Agent:
         language="en",
         module=None,
         softhsm=None,
+        modules=None,
+        more="",
+        sees_token=True,
     ):
+        """`modules`: paths, in place of the card's module; `more`: further tables of the configuration."""
         self._bin = pathlib.Path(bin_folder)
         self.folder = pathlib.Path(folder)
         self.log, self._told = self.folder / "log", self.folder / "told"
@@ -182,6 +186,10 @@ class Agent:
             "OPENSC_CONF": str(opensc_conf or os.environ["OPENSC_CONF"]),
             "LANG": "C.UTF-8",
         }
+        self._sees_token = sees_token
+        if modules is None:
+            modules = [module or os.environ["SIGNET_CARD_MODULE"]]
+        named = "".join(f'[[modules]]\nname = "module{number or ""}"\npath = "{path}"\n' for number, path in enumerate(modules))
         if softhsm is not None:
             self._environment["SOFTHSM2_CONF"] = str(softhsm)
         if display is not None:
@@ -193,10 +201,7 @@ class Agent:
             f"""language = "{language}"
 journal = "{self.journal}"
 log_level = "debug"
-[[modules]]
-name = "module"
-path = "{module or os.environ['SIGNET_CARD_MODULE']}"
-[web]
+{named}[web]
 origins = ["{Page.ORIGIN}", "{Page.OTHER_ORIGIN}"]
 [pin_cache]
 scope = "{scope}"
@@ -204,7 +209,8 @@ scope = "{scope}"
 pinentry = "{pinentry}"
 timeout_s = {timeout_s}
 """
-            + (f'[time_stamping]\nurls = ["{tsa}"]\n' if tsa else ""),
+            + (f'[time_stamping]\nurls = ["{tsa}"]\n' if tsa else "")
+            + more,
             encoding="utf-8",
         )
         self._start()
@@ -219,7 +225,8 @@ timeout_s = {timeout_s}
                 stderr=log,
             )
         until(lambda: self.status() is not None or self._process.poll() is not None, "signetd answers")
-        until(lambda: self.query("tokens").get("tokens"), "signetd sees the card")
+        if self._sees_token:
+            until(lambda: self.query("tokens").get("tokens"), "signetd sees the card")
 
     def _recorder(self, pinentry):
         """A program that becomes the pinentry and keeps a copy of what it is told; not of what it answers."""
@@ -249,6 +256,13 @@ timeout_s = {timeout_s}
 
     def command(self, *words):
         return [str(self._bin / "signet"), "--config", str(self._configuration), *map(str, words)]
+
+    def say(self, *words, language="C.UTF-8"):
+        """What a command says to people, in a language."""
+        return subprocess.run(
+            self.command(*words), env={**self._environment, "LANG": language, "LANGUAGE": language.split("_")[0]},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=WITHIN_S,
+        ).stdout
 
     def query(self, *words):
         done = subprocess.run(
@@ -372,6 +386,11 @@ class Client:
                         self._connection.settimeout(WITHIN_S)
                         return event["params"]
                     break
+            self._take()
+
+    def hears(self, event, **params):
+        """Reads on until it was told this."""
+        while {"event": event, "params": params} not in self.events:
             self._take()
 
     def results(self, batch):
