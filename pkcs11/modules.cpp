@@ -7,6 +7,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "card_probe.hpp"
+
 namespace signet::pkcs11 {
 
 namespace asio = boost::asio;
@@ -138,6 +140,7 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of(std::shared_ptr<Stat
   options.name = own.name;
   options.network = own.network;
   options.load_timeout = own.load_timeout.value_or(options.load_timeout);
+  options.list_timeout = own.list_timeout.value_or(options.list_timeout);
   options.login_timeout = own.login_timeout.value_or(options.login_timeout);
   options.pin_pad_timeout = own.pin_pad_timeout.value_or(options.pin_pad_timeout);
   options.sign_timeout = own.sign_timeout.value_or(options.sign_timeout);
@@ -235,6 +238,9 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> Modules::host(std::size_t mo
   return host_of(implementation_->state, module);
 }
 asio::awaitable<std::vector<TokenPlace>> Modules::tokens() { return list(implementation_->state); }
+asio::awaitable<bool> Modules::card_held() {
+  return pkcs11::card_held(implementation_->state->turn.get_executor(), implementation_->state->host.program);
+}
 asio::awaitable<void> Modules::end_host(std::size_t module) { return end_one(implementation_->state, module); }
 asio::awaitable<void> Modules::restart(std::size_t module) { return restart_one(implementation_->state, module); }
 void Modules::forgive(std::size_t module) {

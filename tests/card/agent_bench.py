@@ -167,6 +167,7 @@ class Agent:
         journal=None,
         language="en",
         module=None,
+        module_keys="",
         softhsm=None,
     ):
         self._bin = pathlib.Path(bin_folder)
@@ -196,6 +197,7 @@ log_level = "debug"
 [[modules]]
 name = "module"
 path = "{module or os.environ['SIGNET_CARD_MODULE']}"
+{module_keys}
 [web]
 origins = ["{Page.ORIGIN}", "{Page.OTHER_ORIGIN}"]
 [pin_cache]

@@ -9,7 +9,7 @@ struct ModuleOptions {
   std::string path;
   bool network = false;  // may open AF_INET and AF_INET6 sockets
   // In place of those of HostOptions.
-  std::optional<std::chrono::milliseconds> load_timeout = {}, login_timeout = {}, pin_pad_timeout = {}, sign_timeout = {};
+  std::optional<std::chrono::milliseconds> load_timeout = {}, list_timeout = {}, login_timeout = {}, pin_pad_timeout = {}, sign_timeout = {};
 };
 
 // When a module whose hosts end by faults (HostOptions::on_fault) is started again: at once after the first, then after a pause that
@@ -54,6 +54,8 @@ class Modules {
   boost::asio::awaitable<base::Result<std::shared_ptr<TokenHost>>> host(std::size_t module);
   // All tokens of all modules, the same token (by serial and manufacturer) only once. A failing module is left out; states() says why.
   boost::asio::awaitable<std::vector<TokenPlace>> tokens();
+  // Whether another program holds a card, so that modules do not see its token. Asked of PC/SC; takes up to a second and a half.
+  boost::asio::awaitable<bool> card_held();
   // Ends the host of a module (after a PIN was wiped); the next call starts another.
   boost::asio::awaitable<void> end_host(std::size_t module);
   boost::asio::awaitable<void> end_all();
