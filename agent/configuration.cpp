@@ -56,6 +56,7 @@ void read_modules(SettingsTable& root, Configuration& configuration, SettingsTab
       using Limit = std::optional<std::chrono::milliseconds>;
       const auto into = [](Limit& limit) { return [&limit](std::int64_t value) { limit = std::chrono::seconds{value}; }; };
       entry->number("load_timeout_s", 1, 600, into(module.load_timeout));
+      entry->number("list_timeout_s", 1, 600, into(module.list_timeout));
       entry->number("login_timeout_s", 1, 600, into(module.login_timeout));
       entry->number("pin_pad_timeout_s", 30, 3'600, into(module.pin_pad_timeout));
       entry->number("sign_timeout_s", 1, 600, into(module.sign_timeout));

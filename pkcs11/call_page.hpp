@@ -71,4 +71,7 @@ constexpr std::size_t call_page_size = 4096;
 constexpr int host_socket = 3;
 constexpr int host_call_page = 4;
 
+// How `signet-token-host --card-held` ends where another program holds a card.
+constexpr int exit_card_held = 10;
+
 }  // namespace signet::pkcs11

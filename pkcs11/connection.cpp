@@ -22,6 +22,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "card_probe.hpp"
+
 namespace signet::pkcs11 {
 namespace {
 
@@ -287,7 +289,24 @@ asio::awaitable<void> Connection::read(std::shared_ptr<Connection> self) {
     self->reaped_signal_.expires_at(self->protected_request_ ? Clock::time_point::max() : Clock::now() + reap_grace);
     co_await self->reaped_signal_.async_wait(token);
   }
+  if (self->late_) co_await decide_why_late(self);
   self->finish();
+}
+
+// A host that waits for another program to let go of the card hangs as one does whose module is at fault. It does not hold the
+// card itself any more: whoever holds it now is another.
+asio::awaitable<void> Connection::decide_why_late(std::shared_ptr<Connection> self) {
+  Error first = *self->late_;
+  if (co_await card_held(self->socket_.get_executor(), self->options_.program)) {
+    first.code = ErrorCode::card_busy;
+    first.detail = "another program holds a card: " + first.detail;
+  } else {
+    self->fault(first);
+  }
+  self->reason_ = first;
+  Error others = first;
+  others.code = ErrorCode::token_host_died;
+  self->fail_pending(first, others);
 }
 
 bool Connection::accept(const wire::Header& header, base::Bytes payload) {
@@ -420,10 +439,13 @@ void Connection::watch_time() {
     self->watching_time_ = false;
     if (self->pending_.empty() || !self->alive()) return;
     if (Clock::now() < self->deadline_) return self->watch_time();
-    self->kill_now({ErrorCode::token_host_timeout,
-                    "the host of " + self->options_.name + " did not answer in time while " +
-                        std::string(name(self->pending_.front()->kind)) + self->where(),
-                    0});
+    self->kill_process();
+    self->late_ = self->reason_ = Error{ErrorCode::token_host_timeout,
+                                        "the host of " + self->options_.name + " did not answer in time while " +
+                                            std::string(name(self->pending_.front()->kind)) + self->where(),
+                                        0};
+    boost::system::error_code ignored;
+    self->socket_.shutdown(asio::socket_base::shutdown_both, ignored);
   });
 }
 

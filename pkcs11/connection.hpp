@@ -76,6 +76,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void reap();
   void kill_process();
   void ended_itself();
+  static boost::asio::awaitable<void> decide_why_late(std::shared_ptr<Connection> self);
   void protect_first();
   void fault(const base::Error& error);
   std::string where() const;
@@ -103,6 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool waits_for_events_ = true;
   bool gone_ = false;
   bool faulty_ = false;
+  std::optional<base::Error> late_;  // the first call's time is over: why is being found out
   // The call that must be over before the process may be killed; known while the process runs.
   std::optional<std::uint32_t> protected_request_;
   bool kill_when_over_ = false;

@@ -7,6 +7,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "card_probe.hpp"
+
 namespace signet::pkcs11 {
 
 namespace asio = boost::asio;
@@ -92,6 +94,7 @@ struct State : std::enable_shared_from_this<State> {
     out.name = own.name;
     out.network = own.network;
     out.load_timeout = own.load_timeout.value_or(out.load_timeout);
+    out.list_timeout = own.list_timeout.value_or(out.list_timeout);
     out.login_timeout = own.login_timeout.value_or(out.login_timeout);
     out.pin_pad_timeout = own.pin_pad_timeout.value_or(out.pin_pad_timeout);
     out.sign_timeout = own.sign_timeout.value_or(out.sign_timeout);
@@ -324,6 +327,9 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> Modules::host(std::size_t mo
 asio::awaitable<std::vector<TokenPlace>> Modules::tokens() { return list(implementation_->state); }
 asio::awaitable<Result<std::vector<Token>>> Modules::probe(ModuleOptions options) {
   return probe_one(implementation_->state, std::move(options));
+}
+asio::awaitable<bool> Modules::card_held() {
+  return pkcs11::card_held(implementation_->state->turn.get_executor(), implementation_->state->host.program);
 }
 asio::awaitable<void> Modules::end_host(std::size_t module) { return end_one(implementation_->state, module); }
 asio::awaitable<void> Modules::restart(std::size_t module) { return restart_one(implementation_->state, module); }

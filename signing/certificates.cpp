@@ -57,7 +57,10 @@ std::vector<SigningCertificate> fit_for_signing(std::vector<SigningCertificate> 
 boost::asio::awaitable<base::Result<std::vector<SigningCertificate>>> list_certificates(pkcs11::Modules& modules,
                                                                                         base::Time now) {
   const std::vector<pkcs11::TokenPlace> places = co_await modules.tokens();
-  if (places.empty()) co_return std::unexpected(no_token(modules));
+  if (places.empty()) {
+    if (co_await modules.card_held()) co_return base::failure(base::ErrorCode::card_busy, "another program holds the card");
+    co_return std::unexpected(no_token(modules));
+  }
   std::vector<SigningCertificate> found;
   std::optional<base::Error> error;
   for (const pkcs11::TokenPlace& place : places) {

@@ -1,5 +1,6 @@
 // signet-token-host [--network] [--descriptors N] [--memory-mb N] MODULE: holds one PKCS#11 module for signetd, which starts it
 // with a socket as descriptor 3 and a page of memory as descriptor 4 (call_page.hpp).
+// signet-token-host --card-held: loads nothing, asks PC/SC whether another program holds a card, and ends with exit_card_held.
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@
 #include "host/events.hpp"
 #include "host/sandbox.hpp"
 #include "host/server.hpp"
+#include "host/who_holds.hpp"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -79,6 +81,7 @@ bool is_socket(int descriptor) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--card-held") return host::card_is_held() ? exit_card_held : 0;
   const auto settings = settings_of({argv, static_cast<std::size_t>(argc)});
   if (!settings || !is_socket(agent_descriptor) || !host::map_call_page(host_call_page)) {
     std::fputs("signet-token-host is started by signetd, with its socket as descriptor 3\n", stderr);

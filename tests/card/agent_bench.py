@@ -167,6 +167,7 @@ class Agent:
         journal=None,
         language="en",
         module=None,
+        module_keys="",
         softhsm=None,
         modules=None,
         more="",
@@ -189,7 +190,7 @@ class Agent:
         self._sees_token = sees_token
         if modules is None:
             modules = [module or os.environ["SIGNET_CARD_MODULE"]]
-        named = "".join(f'[[modules]]\nname = "module{number or ""}"\npath = "{path}"\n' for number, path in enumerate(modules))
+        named = "".join(f'[[modules]]\nname = "module{number or ""}"\npath = "{path}"\n{module_keys}\n' for number, path in enumerate(modules))
         if softhsm is not None:
             self._environment["SOFTHSM2_CONF"] = str(softhsm)
         if display is not None:

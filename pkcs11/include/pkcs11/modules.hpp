@@ -10,7 +10,7 @@ struct ModuleOptions {
   unsigned quirks = 0;  // of two modules that show one token, that with fewer serves it; of equals the earlier
   bool network = false;  // may open AF_INET and AF_INET6 sockets
   // In place of those of HostOptions.
-  std::optional<std::chrono::milliseconds> load_timeout = {}, login_timeout = {}, pin_pad_timeout = {}, sign_timeout = {};
+  std::optional<std::chrono::milliseconds> load_timeout = {}, list_timeout = {}, login_timeout = {}, pin_pad_timeout = {}, sign_timeout = {};
 };
 
 // When a module whose hosts end by faults (HostOptions::on_fault) is started again: at once after the first, then after a pause that
@@ -78,6 +78,8 @@ class Modules {
   boost::asio::awaitable<std::vector<TokenPlace>> tokens();
   // The tokens that a module shows, from a host that is started for this and ended; nobody is logged in. Nothing else hears of it.
   boost::asio::awaitable<base::Result<std::vector<Token>>> probe(ModuleOptions options);
+  // Whether another program holds a card, so that modules do not see its token. Asked of PC/SC; takes up to a second and a half.
+  boost::asio::awaitable<bool> card_held();
   // Ends the host of a module (after a PIN was wiped); the next call starts another.
   boost::asio::awaitable<void> end_host(std::size_t module);
   boost::asio::awaitable<void> end_all();

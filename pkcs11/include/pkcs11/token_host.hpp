@@ -84,7 +84,8 @@ struct HostOptions {
 };
 
 // The agent's end of one signet-token-host process, which holds one PKCS#11 module (the vendor's code runs nowhere else).
-// A dead or silent host gives token_host_died or token_host_timeout to all its pending calls and is gone: start another.
+// A dead or silent host gives token_host_died or token_host_timeout to all its pending calls and is gone: start another. One that
+// was silent while another program held a card gives card_busy.
 // One thread (its executor's). Destroying it ends the process, after C_Logout if it can still answer.
 class TokenHost {
  public:

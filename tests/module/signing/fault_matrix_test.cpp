@@ -91,8 +91,7 @@ class Lane {
  public:
   Lane(boost::asio::io_context& io, demo::Authority& authority, bool rsa)
       : io_(io), authority_(authority), journal_(Journal::open(hsm_.folder() / "journal").value()) {
-    const auto identity =
-        authority.issue({.common_name = "Ana", .key_type = rsa ? pki::KeyType::rsa : pki::KeyType::ec_p256});
+    const auto identity = authority.issue({.common_name = "Ana", .key_type = rsa ? pki::KeyType::rsa : pki::KeyType::ec_p256});
     hsm_.import(base::Bytes{1}, "key", identity.key.get(), identity.certificate.der());
     std::filesystem::copy_file(SIGNET_FAULTY_SOFTHSM, module());
   }
