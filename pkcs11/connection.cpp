@@ -47,6 +47,10 @@ std::string_view name(Kind kind) {
       return "finding a key";
     case Kind::sign:
       return "signing";
+    case Kind::change_pin:
+      return "changing the PIN";
+    case Kind::unblock_pin:
+      return "unblocking the PIN";
     default:
       return "nothing";
   }
@@ -121,8 +125,10 @@ base::Result<std::shared_ptr<Connection>> Connection::spawn(asio::any_io_executo
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return cannot_start("socketpair", errno);
   connection->socket_.assign(asio::local::stream_protocol(), ends[0]);
   const SpawnSettings settings(ends[1]);
-  std::string program = options.program, module = options.module;
-  char* const arguments[] = {program.data(), module.data(), nullptr};
+  std::string program = options.program, module = options.module, unblocks = "--unblocks-pins";
+  char* const with_purpose[] = {program.data(), unblocks.data(), module.data(), nullptr};
+  char* const without[] = {program.data(), module.data(), nullptr};
+  char* const* const arguments = options.purpose == HostPurpose::unblocks_pins ? with_purpose : without;
   const int error =
       posix_spawn(&connection->process_id_, program.c_str(), &settings.actions, &settings.attributes, arguments, environ);
   close(ends[1]);

@@ -116,6 +116,18 @@ asio::awaitable<void> end_one(std::shared_ptr<State> state, std::size_t module) 
   if (const auto host = std::exchange(state->entries[module].host, nullptr)) co_await host->end();
 }
 
+asio::awaitable<Result<std::shared_ptr<TokenHost>>> start_one_apart(std::shared_ptr<State> state, std::size_t module,
+                                                                    HostPurpose purpose) {
+  co_await state->wait_for_turn();
+  if (state->abandoned) co_return base::failure(ErrorCode::token_host_died, "the modules were let go");
+  const Turn turn(state);
+  HostOptions options = state->host;
+  options.module = state->options[module].path;
+  options.name = state->options[module].name;
+  options.purpose = purpose;
+  co_return co_await TokenHost::start(std::move(options));
+}
+
 asio::awaitable<void> end_every(std::shared_ptr<State> state) {
   for (std::size_t module = 0; module < state->entries.size(); ++module) co_await end_one(state, module);
 }
@@ -124,9 +136,11 @@ asio::awaitable<std::vector<TokenPlace>> list(std::shared_ptr<State> state) {
   std::vector<TokenPlace> places;
   for (std::size_t module = 0; module < state->entries.size(); ++module) {
     if (Clock::now() < state->entries[module].leave_out_until) continue;
-    const auto host = co_await host_of(state, module);
-    if (!host) continue;
-    const auto tokens = co_await (*host)->tokens();
+    Result<std::vector<Token>> tokens;
+    for (int asked = 0; asked == 0 || (asked < most_hosts_asked && !tokens && ended_on_purpose(tokens.error())); ++asked) {
+      const auto host = co_await host_of(state, module);
+      tokens = host ? co_await (*host)->tokens() : Result<std::vector<Token>>(std::unexpected(host.error()));
+    }
     if (!tokens) {
       state->entries[module].last_error = tokens.error();
       continue;
@@ -176,6 +190,9 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> Modules::host(std::size_t mo
   return host_of(implementation_->state, module);
 }
 asio::awaitable<std::vector<TokenPlace>> Modules::tokens() { return list(implementation_->state); }
+asio::awaitable<Result<std::shared_ptr<TokenHost>>> Modules::start_apart(std::size_t module, HostPurpose purpose) {
+  return start_one_apart(implementation_->state, module, purpose);
+}
 asio::awaitable<void> Modules::end_host(std::size_t module) { return end_one(implementation_->state, module); }
 asio::awaitable<void> Modules::end_all() { return end_every(implementation_->state); }
 void Modules::on_change(std::function<void(std::size_t)> callback) { implementation_->state->on_change = std::move(callback); }

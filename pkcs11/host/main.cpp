@@ -1,4 +1,4 @@
-// signet-token-host MODULE: holds one PKCS#11 module for signetd, which starts it with a socket as descriptor 3.
+// signet-token-host [--unblocks-pins] MODULE: holds one PKCS#11 module for signetd, which starts it with a socket as descriptor 3.
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "host/events.hpp"
+#include "host/opensc.hpp"
 #include "host/server.hpp"
 
 namespace {
@@ -41,7 +42,8 @@ bool is_socket(int descriptor) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 || !is_socket(agent_descriptor)) {
+  const bool unblocks_pins = argc == 3 && std::string_view(argv[1]) == "--unblocks-pins";
+  if ((argc != 2 && !unblocks_pins) || !is_socket(agent_descriptor)) {
     std::fputs("signet-token-host is started by signetd, with its socket as descriptor 3\n", stderr);
     return 2;
   }
@@ -51,14 +53,15 @@ int main(int argc, char** argv) {
   // Both live as long as the process: the event thread uses them until _exit.
   auto* const channel = pin ? new host::Channel(agent_descriptor, std::move(*pin)) : nullptr;
   if (channel == nullptr) return 1;
-  auto module = host::Module::load(argv[1]);
+  if (unblocks_pins && !host::let_opensc_unblock()) return 1;
+  auto module = host::Module::load(argv[argc - 1]);
 
   base::Bytes payload;
   wire::Writer writer(payload);
   write(writer, module ? std::nullopt : std::optional(module.error()));
   if (!channel->send({.kind = wire::Kind::load, .host_ends = !module}, payload) || !module) _exit(1);
   host::watch_slots((*module)->functions(), *channel);
-  host::serve(**module, *channel);
+  host::serve(**module, *channel, unblocks_pins ? HostPurpose::unblocks_pins : HostPurpose::serves);
   // Only C_Finalize makes some modules let go of the card, and with it of its login (OpenSC with disconnect_action = reset). It
   // is vendor code and may hang: the agent ends us for good after a moment. No exit handlers for the same reason.
   (*module)->functions().C_Finalize(nullptr);

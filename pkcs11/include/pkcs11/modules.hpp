@@ -7,6 +7,7 @@ namespace signet::pkcs11 {
 struct ModuleOptions {
   std::string name;  // how people and the configuration call it
   std::string path;
+  std::optional<UnblockWay> unblock = {};  // how its tokens' PINs are unblocked, where the configuration knows better
 };
 
 // A token, with the module that serves it.
@@ -39,6 +40,9 @@ class Modules {
   boost::asio::awaitable<base::Result<std::shared_ptr<TokenHost>>> host(std::size_t module);
   // All tokens of all modules, the same token (by serial and manufacturer) only once. A failing module is left out; states() says why.
   boost::asio::awaitable<std::vector<TokenPlace>> tokens();
+  // A host that is the caller's alone, beside the module's ordinary one: it is in no list and is not ended with the others, so
+  // that nothing cuts a PIN's change short, and nobody else's calls wait behind it.
+  boost::asio::awaitable<base::Result<std::shared_ptr<TokenHost>>> start_apart(std::size_t module, HostPurpose purpose);
   // Ends the host of a module (after a PIN was wiped); the next call starts another.
   boost::asio::awaitable<void> end_host(std::size_t module);
   boost::asio::awaitable<void> end_all();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "signing/certificates.hpp"
+#include "signing/pin_management.hpp"
 
 namespace signet::web_bridge {
 
@@ -22,6 +23,11 @@ struct ControlPorts {
   // docs/PROTOCOL.md, values without control characters.
   std::function<void(std::uint64_t connection, Variables variables)> environment;
   std::function<boost::asio::awaitable<base::Result<void>>()> lock;
+  // `asker` is this connection, for signing::Dialog::close when it ends.
+  using SetPin = std::function<boost::asio::awaitable<base::Result<std::string>>(
+      signing::Asker asker, std::string token, std::optional<signing::GivenPins> given, signing::Dialog::WaitingCallback waiting)>;
+  SetPin pin_change;
+  SetPin pin_unblock;
   std::function<base::Result<std::string>()> origins;
   std::function<base::Result<std::string>()> journal;
 };
