@@ -153,7 +153,9 @@ class Dialog:
     def type_twice(self, pin, again=None, then="Return"):
         """Into both fields of a new PIN."""
         self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=pin)
-        self._display.xdotool("key", "Tab")
+        # GTK has a button between them.
+        with_button = pathlib.Path(f"/proc/{self.process}/comm").read_text().startswith("pinentry-gtk")
+        self._display.xdotool("key", *["Tab"] * (2 if with_button else 1))
         self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=again or pin)
         self._display.xdotool("key", then)
 
