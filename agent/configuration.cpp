@@ -42,6 +42,15 @@ void read_modules(SettingsTable& root, Configuration& configuration, SettingsTab
         module.path = std::move(path);
         return must_be_absolute(module.path);
       });
+      entry->text("unblock", [&](const std::string& way) -> std::string {
+        static const std::map<std::string, pkcs11::UnblockWay> ways{{"so_pin", pkcs11::UnblockWay::so_pin},
+                                                                    {"puk", pkcs11::UnblockWay::puk},
+                                                                    {"vendor_tool", pkcs11::UnblockWay::vendor_tool}};
+        const auto known = ways.find(way);
+        if (known == ways.end()) return "must be \"so_pin\", \"puk\" or \"vendor_tool\"";
+        module.unblock = known->second;
+        return {};
+      });
       entry->text("name", [&](std::string name) {
         module.name = std::move(name);
         return std::string{};

@@ -30,6 +30,7 @@
 #include "service/kept_texts.hpp"
 #include "service/time_stamps.hpp"
 #include "signing/batch.hpp"
+#include "signing/pin_management.hpp"
 #include "web_bridge/control_server.hpp"
 #include "web_bridge/native_server.hpp"
 
@@ -144,6 +145,7 @@ class Daemon {
         time_stamps_(configuration_.time_stamping),
         batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache,
                  {.wait_for_page = configuration_.web.wait_for_page}),
+        pins_(io_.get_executor(), {modules_, dialog_, journal_, batches_, now}),
         face_(io_.get_executor(), batches_, control_ports(), native_options()) {
     modules_.hook({.vet = [trust = device_options(configuration_).configuration.trust](
                               const std::string& path) -> base::Result<std::string> {
@@ -204,6 +206,7 @@ class Daemon {
     web_->stop_accepting();
     control_->stop_accepting();
     co_await batches_.stop();
+    co_await pins_.stop();
     co_await web_->stop();
     co_await control_->stop();
     co_await devices_.stop();
@@ -335,6 +338,14 @@ class Daemon {
       spdlog::info("module restarted name=\"{}\"", base::shown(module, 64));
       co_return base::Result<void>{};
     };
+    ports.pin_change = [this](signing::Asker asker, std::string token, std::optional<signing::GivenPins> given,
+                              signing::Dialog::WaitingCallback waiting) {
+      return pin_set("changed", pins_.change(std::move(asker), std::move(token), std::move(given), std::move(waiting)));
+    };
+    ports.pin_unblock = [this](signing::Asker asker, std::string token, std::optional<signing::GivenPins> given,
+                               signing::Dialog::WaitingCallback waiting) {
+      return pin_set("unblocked", pins_.unblock(std::move(asker), std::move(token), std::move(given), std::move(waiting)));
+    };
     ports.origins = [this]() -> base::Result<std::string> {
       return json::serialize(
           json::object{{"origins", json::array(configuration_.web.origins.begin(), configuration_.web.origins.end())}});
@@ -343,6 +354,16 @@ class Daemon {
       return json::serialize(json::object{{"path", journal_path_.string()}, {"head", journal_.head()}});
     };
     return ports;
+  }
+
+  static awaitable<base::Result<std::string>> pin_set(const char* what, awaitable<base::Result<pkcs11::Token>> work) {
+    const auto token = co_await std::move(work);
+    if (!token) {
+      spdlog::info("pin not {} code={}", what, base::name(token.error().code));
+      co_return std::unexpected(token.error());
+    }
+    spdlog::info("pin {}", what);
+    co_return json::serialize(json::object{{"label", base::shown(token->label, 64)}, {"serial", base::shown(token->serial, 64)}});
   }
 
   awaitable<base::Result<std::string>> status() {
@@ -425,6 +446,7 @@ class Daemon {
   PinentryDialog dialog_;
   TimeStamps time_stamps_;
   signing::Batches batches_;
+  signing::PinManagement pins_;
   web_bridge::NativeFace face_;
   std::optional<web_bridge::NativeServer> web_;
   std::optional<web_bridge::ControlServer> control_;

@@ -38,6 +38,29 @@ Remembered remembered_of(const service::KeptTexts& texts) {
   return out;
 }
 
+std::optional<pkcs11::UnblockWay> way_of(Unblock unblock) {
+  switch (unblock) {
+    case Unblock::so_pin:
+      return pkcs11::UnblockWay::so_pin;
+    case Unblock::puk:
+      return pkcs11::UnblockWay::puk;
+    case Unblock::vendor_tool:
+      return pkcs11::UnblockWay::vendor_tool;
+    case Unblock::unknown:
+      break;
+  }
+  return std::nullopt;
+}
+
+pkcs11::ModuleOptions options_of(const Candidate& candidate) {
+  pkcs11::ModuleOptions options;
+  options.name = candidate.name;
+  options.path = candidate.path.string();
+  options.quirks = candidate.quirks.count();
+  options.unblock = way_of(candidate.quirks.unblock);
+  return options;
+}
+
 // Modules of cards tell the reader's name as PC/SC does, as far as it fits.
 bool in_reader(const pkcs11::Token& token, const Reader& reader) {
   return !token.slot.empty() && (token.slot == reader.name || token.slot == reader.name.substr(0, slot_description) ||
@@ -228,8 +251,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       std::error_code ignored;
       if (std::filesystem::equivalent(modules_.options()[i].path, candidate.path, ignored)) return i;
     }
-    const std::size_t module =
-        modules_.add({.name = candidate.name, .path = candidate.path.string(), .quirks = candidate.quirks.count()});
+    const std::size_t module = modules_.add(options_of(candidate));
     quirks_[module] = candidate.quirks;
     return module;
   }
@@ -299,8 +321,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     for (const Candidate& candidate : device.choice.candidates) {
       if (candidate.verdict != Verdict::to_be_probed || ++tried > most_probed) continue;
       if (dirty_ || stopping_) co_return std::nullopt;
-      const auto tokens = co_await modules_.probe(
-          {.name = candidate.name, .path = candidate.path.string(), .quirks = candidate.quirks.count()});
+      const auto tokens = co_await modules_.probe(options_of(candidate));
       if (tokens && shows(*tokens, reader)) co_return candidate.path;
     }
     co_return std::nullopt;

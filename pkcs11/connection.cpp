@@ -51,6 +51,10 @@ std::string_view name(Kind kind) {
       return "finding a key";
     case Kind::sign:
       return "signing";
+    case Kind::change_pin:
+      return "changing the PIN";
+    case Kind::unblock_pin:
+      return "unblocking the PIN";
     default:
       return "nothing";
   }
@@ -165,6 +169,7 @@ base::Result<std::shared_ptr<Connection>> Connection::spawn(asio::any_io_executo
   std::vector<std::string> words{options.program, "--descriptors", std::to_string(options.max_descriptors), "--memory-mb",
                                  std::to_string(options.max_memory_mb)};
   if (options.network) words.emplace_back("--network");
+  if (options.purpose == HostPurpose::unblocks_pins) words.emplace_back("--unblocks-pins");
   words.push_back(connection->file_);
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

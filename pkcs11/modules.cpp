@@ -197,6 +197,17 @@ asio::awaitable<void> restart_one(std::shared_ptr<State> state, std::size_t modu
   state->forgive(module);
 }
 
+asio::awaitable<Result<std::shared_ptr<TokenHost>>> start_one_apart(std::shared_ptr<State> state, std::size_t module,
+                                                                    HostPurpose purpose) {
+  co_await state->wait_for_turn();
+  if (state->abandoned) co_return base::failure(ErrorCode::token_host_died, "the modules were let go");
+  const Turn turn(state);
+  auto options = state->host_options(state->options[module]);
+  if (!options) co_return base::failure_of(options);
+  options->purpose = purpose;
+  co_return co_await TokenHost::start(std::move(*options));
+}
+
 asio::awaitable<void> end_every(std::shared_ptr<State> state) {
   for (std::size_t module = 0; module < state->entries.size(); ++module) co_await end_one(state, module);
 }
@@ -253,9 +264,11 @@ asio::awaitable<std::vector<TokenPlace>> list(std::shared_ptr<State> state) {
   std::vector<TokenPlace> places;
   if (state->hooks.settled) co_await state->hooks.settled();
   for (const std::size_t module : by_quirks(*state)) {
-    const auto host = co_await host_of(state, module);
-    if (!host) continue;
-    const auto tokens = co_await (*host)->tokens();
+    Result<std::vector<Token>> tokens;
+    for (int asked = 0; asked == 0 || (asked < most_hosts_asked && !tokens && ended_on_purpose(tokens.error())); ++asked) {
+      const auto host = co_await host_of(state, module);
+      tokens = host ? co_await (*host)->tokens() : Result<std::vector<Token>>(std::unexpected(host.error()));
+    }
     if (!tokens) {
       state->entries[module].last_error = tokens.error();
       continue;
@@ -330,6 +343,9 @@ asio::awaitable<Result<std::vector<Token>>> Modules::probe(ModuleOptions options
 }
 asio::awaitable<bool> Modules::card_held() {
   return pkcs11::card_held(implementation_->state->turn.get_executor(), implementation_->state->host.program);
+}
+asio::awaitable<Result<std::shared_ptr<TokenHost>>> Modules::start_apart(std::size_t module, HostPurpose purpose) {
+  return start_one_apart(implementation_->state, module, purpose);
 }
 asio::awaitable<void> Modules::end_host(std::size_t module) { return end_one(implementation_->state, module); }
 asio::awaitable<void> Modules::restart(std::size_t module) { return restart_one(implementation_->state, module); }

@@ -227,6 +227,8 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   void forget(const std::string& handle);
   awaitable<void> lock(base::Error reason);
   awaitable<void> stop();
+  std::optional<Turns::Turn> try_take(std::size_t module) { return turns_of(module)->try_take(); }
+  awaitable<void> wipe_token(std::string serial) { return logins_.wipe_token(std::move(serial)); }
   Overview overview() const;
 
  private:
@@ -374,6 +376,8 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
   const bool missing = logins_.pin_missing(*place, batch->owner());
   if (missing && place->token.pin_locked)
     co_return std::unexpected(base::Error{ErrorCode::pin_locked, "the token says so", 0, 0});
+  const PinPolicy& policy = logins_.pins().policy();
+  const std::optional<base::Time> kept_until = logins_.pins().until(batch->owner());
   const bool on_reader = missing && place->token.protected_authentication_path;
   std::optional<base::Secret> typed;
   if (given) {
@@ -392,7 +396,9 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
                                   : missing ? ConsentRequest::Pin::ask
                                             : ConsentRequest::Pin::none,
                            .last_refusal = batch->last_refusal,
-                           .final_try = missing && place->token.pin_final_try};
+                           .final_try = missing && place->token.pin_final_try,
+                           .pin_scope = policy.scope,
+                           .pin_until = missing ? ports_.now() + policy.max_age : kept_until};
     for (std::size_t i = 0; i < std::min(shown_names, batch->manifest.size()); ++i)
       request.first_names.emplace_back(batch->manifest[i].name);
     if (batch->halt) co_return std::unexpected(*batch->halt);  // cancelled or locked meanwhile: nobody is asked any more
@@ -1012,6 +1018,10 @@ base::Result<void> Batches::close(const Origin& origin, const std::string& handl
 awaitable<void> Batches::lock(base::Error reason) { return implementation_->lock(std::move(reason)); }
 
 awaitable<void> Batches::stop() { return implementation_->stop(); }
+
+std::optional<Turns::Turn> Batches::try_take(std::size_t module) { return implementation_->try_take(module); }
+
+awaitable<void> Batches::wipe_token(std::string serial) { return implementation_->wipe_token(std::move(serial)); }
 
 Batches::Overview Batches::overview() const { return implementation_->overview(); }
 

@@ -64,12 +64,16 @@ boost::asio::awaitable<base::Result<std::vector<SigningCertificate>>> list_certi
   std::vector<SigningCertificate> found;
   std::optional<base::Error> error;
   for (const pkcs11::TokenPlace& place : places) {
-    auto host = co_await modules.host(place.module);
-    if (!host) {
-      error = host.error();
-      continue;
+    base::Result<std::vector<pkcs11::TokenCertificate>> on_token;
+    for (int asked = 0;
+         asked == 0 || (asked < pkcs11::most_hosts_asked && !on_token && pkcs11::ended_on_purpose(on_token.error())); ++asked) {
+      auto host = co_await modules.host(place.module);
+      if (host) {
+        on_token = co_await (*host)->certificates(place.token.slot_id);
+      } else {
+        on_token = base::failure_of(host);
+      }
     }
-    auto on_token = co_await (*host)->certificates(place.token.slot_id);
     if (!on_token) {
       error = on_token.error();
       continue;

@@ -22,6 +22,7 @@ constexpr std::uint16_t close_other_user = 4409;
 constexpr std::size_t handle_bytes = 128;  // longer than any handle: what it is not is batch_unknown
 constexpr std::size_t fingerprint_digits = 64;
 constexpr std::size_t client_bytes = 128;
+constexpr std::size_t token_bytes = 128;  // a serial number or label: PKCS#11 has 32
 constexpr std::size_t variable_bytes = 4'096;
 constexpr std::size_t module_name_bytes = 256;
 constexpr std::string_view variables[] = {
@@ -88,6 +89,8 @@ const Session::Method Session::methods[] = {
     {"environment", Method::For::command_line, &Session::environment},
     {"lock", Method::For::command_line, &Session::lock},
     {"restart", Method::For::command_line, &Session::restart},
+    {"pin.change", Method::For::command_line, &Session::pin_change},
+    {"pin.unblock", Method::For::command_line, &Session::pin_unblock},
     {"origins", Method::For::command_line, &Session::origins},
     {"journal", Method::For::command_line, &Session::journal},
 };
@@ -415,6 +418,34 @@ awaitable<Session::Answer> Session::restart(RequestMessage message) {
   if (!module) co_return base::failure_of(module);
   if (auto done = co_await face_->control.restart(std::move(*module)); !done) co_return base::failure_of(done);
   co_return std::string(nothing);
+}
+
+awaitable<Session::Answer> Session::pin_change(RequestMessage message) {
+  return set_pin(std::move(message), face_->control.pin_change);
+}
+
+awaitable<Session::Answer> Session::pin_unblock(RequestMessage message) {
+  return set_pin(std::move(message), face_->control.pin_unblock);
+}
+
+awaitable<Session::Answer> Session::set_pin(RequestMessage message, ControlPorts::SetPin port) {
+  const auto self = shared_from_this();
+  if (!port) co_return failure(ErrorCode::method_unknown, message.method);
+  auto token = message.parameters.text_or_empty("token", token_bytes);
+  if (!token) co_return std::unexpected(token.error());
+  const auto source = message.parameters.text_or_empty("pin", 16);
+  if (!source) co_return std::unexpected(source.error());
+  std::optional<signing::GivenPins> given;
+  if (!source->empty()) {
+    if (*source != "descriptor") co_return failure(ErrorCode::parameter_invalid, "pin: only a descriptor is taken");
+    auto descriptor = channel_->take_descriptor();
+    if (!descriptor) co_return failure(ErrorCode::parameter_invalid, "pin: no descriptor came with the message");
+    auto pins = co_await read_two_pins(face_->executor, std::move(descriptor), limits().pin_descriptor_timeout);
+    if (!pins) co_return base::failure_of(pins);
+    given.emplace(std::move(pins->first), std::move(pins->second));
+  }
+  const auto waiting = [outbox = outbox_](const signing::Waiting& what) { outbox->put(waiting_event({}, what)); };
+  co_return co_await port(asker(), std::move(*token), std::move(given), waiting);
 }
 
 Session::Answer Session::environment(const RequestMessage& message) {

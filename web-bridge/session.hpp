@@ -57,6 +57,9 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<Answer> certificates(RequestMessage message);
   boost::asio::awaitable<Answer> lock(RequestMessage message);
   boost::asio::awaitable<Answer> restart(RequestMessage message);
+  boost::asio::awaitable<Answer> pin_change(RequestMessage message);
+  boost::asio::awaitable<Answer> pin_unblock(RequestMessage message);
+  boost::asio::awaitable<Answer> set_pin(RequestMessage message, ControlPorts::SetPin port);
 
   const NativeLimits& limits() const { return face_->options.limits; }
 

@@ -36,6 +36,7 @@ void add_verify(CLI::App& app, Context& context);
 void add_origins(CLI::App& app, Context& context);
 void add_restart(CLI::App& app, Context& context);
 void add_lock(CLI::App& app, Context& context);
+void add_pin(CLI::App& app, Context& context);
 void add_journal(CLI::App& app, Context& context);
 void add_demo(CLI::App& app, Context& context);
 

@@ -1,4 +1,4 @@
-// signet-token-host [--network] [--descriptors N] [--memory-mb N] MODULE: holds one PKCS#11 module for signetd, which starts it
+// signet-token-host [--unblocks-pins] [--network] [--descriptors N] [--memory-mb N] MODULE: holds one PKCS#11 module for signetd, which starts it
 // with a socket as descriptor 3 and a page of memory as descriptor 4 (call_page.hpp).
 // signet-token-host --card-held: loads nothing, asks PC/SC whether another program holds a card, and ends with exit_card_held.
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 
 #include "host/calls.hpp"
 #include "host/events.hpp"
+#include "host/opensc.hpp"
 #include "host/sandbox.hpp"
 #include "host/server.hpp"
 #include "host/who_holds.hpp"
@@ -38,6 +39,7 @@ struct Settings {
   std::string module;
   host::Network network = host::Network::refused;
   host::WearLimits wear;
+  HostPurpose purpose = HostPurpose::serves;
 };
 
 // Nothing if these are not the words that signetd says.
@@ -47,6 +49,8 @@ std::optional<Settings> settings_of(std::span<char*> words) {
     const std::string_view word = words[i];
     if (word == "--network") {
       settings.network = host::Network::allowed;
+    } else if (word == "--unblocks-pins") {
+      settings.purpose = HostPurpose::unblocks_pins;
     } else if ((word == "--descriptors" || word == "--memory-mb") && i + 2 < words.size()) {
       const std::string_view value = words[++i];
       std::size_t& number = word == "--descriptors" ? settings.wear.descriptors : settings.wear.memory_mb;
@@ -93,6 +97,7 @@ int main(int argc, char** argv) {
   // Both live as long as the process: the event thread uses them until _exit.
   auto* const channel = pin ? new host::Channel(agent_descriptor, std::move(*pin)) : nullptr;
   if (channel == nullptr) return 1;
+  if (settings->purpose == HostPurpose::unblocks_pins && !host::let_opensc_unblock()) return 1;
   if (!host::restrict_calls(settings->network)) {
     std::fputs("signet-token-host: the kernel has no seccomp filters: no module is loaded without\n", stderr);
     return 1;
@@ -104,7 +109,7 @@ int main(int argc, char** argv) {
   write(writer, module ? std::nullopt : std::optional(module.error()));
   if (!channel->send({.kind = wire::Kind::load, .host_ends = !module}, payload) || !module) _exit(1);
   host::watch_slots((*module)->functions(), *channel);
-  host::serve(**module, *channel, settings->wear);
+  host::serve(**module, *channel, settings->wear, settings->purpose);
   // Only C_Finalize makes some modules let go of the card, and with it of its login (OpenSC with disconnect_action = reset). It
   // is vendor code and may hang: the agent ends us for good after a moment. No exit handlers for the same reason.
   (*module)->functions().C_Finalize(nullptr);

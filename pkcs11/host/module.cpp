@@ -87,6 +87,10 @@ base::Result<std::unique_ptr<Module>> Module::load(const std::string& path) {
     const CK_RV reason = ck_rv_of_libp11();
     return base::failure(ErrorCode::module_failed, error_of(reason, "C_Initialize").detail, reason);
   }
+  // OpenSC has no login of the SO for most of its cards.
+  CK_INFO info{};
+  if (module->functions_->C_GetInfo(&info) == CKR_OK && trimmed(info.manufacturerID).starts_with("OpenSC"))
+    module->unblock_ = UnblockWay::puk;
   return module;
 }
 
@@ -112,6 +116,9 @@ std::expected<Token, CK_RV> Module::token(CK_SLOT_ID slot) const {
   token.pin_locked = (info.flags & CKF_USER_PIN_LOCKED) != 0;
   token.pin_min = pin_length(info.ulMinPinLen);
   token.pin_max = pin_length(info.ulMaxPinLen);
+  token.puk_final_try = (info.flags & CKF_SO_PIN_FINAL_TRY) != 0;
+  token.puk_locked = (info.flags & CKF_SO_PIN_LOCKED) != 0;
+  token.unblock = unblock_;
   return token;
 }
 

@@ -57,6 +57,7 @@ class Module {
 
   CK_FUNCTION_LIST* functions_ = nullptr;
   base::Owned<PKCS11_CTX, PKCS11_CTX_free> context_;
+  UnblockWay unblock_ = UnblockWay::so_pin;
   Enumeration current_;
   std::vector<Enumeration> kept_;
 };

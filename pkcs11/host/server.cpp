@@ -19,8 +19,8 @@ constexpr auto look_for_hang_up_after = std::chrono::milliseconds(20);
 
 class Server {
  public:
-  Server(Module& module, Channel& channel, WearLimits wear)
-      : module_(module), channel_(channel), wear_(wear), sessions_(module) {}
+  Server(Module& module, Channel& channel, WearLimits wear, HostPurpose purpose)
+      : module_(module), channel_(channel), wear_(wear), purpose_(purpose), sessions_(module) {}
 
   void run() {
     bool going_on = true;
@@ -59,6 +59,9 @@ class Server {
         return key(reader);
       case Kind::sign:
         return sign(request, reader);
+      case Kind::change_pin:
+      case Kind::unblock_pin:
+        return set_pin(request, reader);
       default:
         return false;
     }
@@ -113,12 +116,34 @@ class Server {
     const auto done = sessions_.login(slot, channel_.pin());
     channel_.wipe_pin();
     put(done);
-    // Read again after the try: PIN_COUNT_LOW, FINAL_TRY and LOCKED tell the person what the next one costs.
+    put_token(slot);
+    return true;
+  }
+
+  // Read again after a try: PIN_COUNT_LOW, FINAL_TRY and LOCKED tell the person what the next one costs.
+  void put_token(CK_SLOT_ID slot) {
     Token token;
     token.slot_id = slot;
     if (auto now = module_.token(slot)) token = std::move(*now);
     Writer writer(reply_);
     write(writer, token);
+  }
+
+  bool set_pin(const Request& request, Reader& reader) {
+    const base::BytesView pins = channel_.pin();
+    const wire::PinRequest order = wire::read_pin_request(reader, pins.size());
+    if (!reader.complete()) return false;
+    const base::BytesView first = pins.first(order.first_size), new_pin = pins.subspan(order.first_size);
+    const auto set = [&]() -> Outcome<void> {
+      if (request.header.kind == Kind::change_pin) return sessions_.change_pin(order.slot_id, first, new_pin);
+      if (order.way == UnblockWay::puk && purpose_ != HostPurpose::unblocks_pins)
+        return refused(base::ErrorCode::token_failed, "this host was not started to unblock a PIN");
+      return sessions_.unblock_pin(order.slot_id, order.way, first, new_pin);
+    };
+    const auto done = set();
+    channel_.wipe_pin();
+    put(done);
+    put_token(order.slot_id);
     return true;
   }
 
@@ -192,6 +217,7 @@ class Server {
   Module& module_;
   Channel& channel_;
   WearLimits wear_;
+  HostPurpose purpose_;
   Sessions sessions_;
   base::Bytes reply_;
   bool ends_ = false;
@@ -199,6 +225,8 @@ class Server {
 
 }  // namespace
 
-void serve(Module& module, Channel& channel, WearLimits wear) { Server(module, channel, wear).run(); }
+void serve(Module& module, Channel& channel, WearLimits wear, HostPurpose purpose) {
+  Server(module, channel, wear, purpose).run();
+}
 
 }  // namespace signet::pkcs11::host

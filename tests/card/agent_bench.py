@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 
+PUK = "90471625"
 PIN = "58203917"  # long, so that a run of five of its digits is not found by chance
 WRONG_PIN = "13572468"  # well formed: the card counts it
 SHORTEST_RUN = 5
@@ -59,7 +60,7 @@ class Card:
         until(lambda: not re.search(r"^\d+ +Yes ", readers(), re.M), "pcscd sees that the card is gone")
 
     def make_new(self):
-        for line in ("insert", "delay 0", "fail-after 0", "reset"):
+        for line in ("insert", "delay 0", "fail-after 0", "at none", f"pins {PIN} {PUK}"):
             self.tell(line)
         self._before = self.tell("status")
 
@@ -76,6 +77,14 @@ class Card:
             "verify": now["verify"] - self._before["verify"],
             "verify_failed": now["verify_failed"] - self._before["verify_failed"],
         }
+
+
+    @property
+    def presented(self):
+        """PINs and PUKs that it compared since make_new, and those that were wrong."""
+        now = self.tell("status")
+        names = ("pin_presented", "pin_refused", "puk_presented", "puk_refused")
+        return {name: now[name] - self._before[name] for name in names}
 
 
 class Display:
@@ -140,6 +149,15 @@ class Dialog:
         # On standard input: other processes can read arguments.
         self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=pin)
         self.press(then)
+
+    def type_twice(self, pin, again=None, then="Return"):
+        """Into both fields of a new PIN."""
+        self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=pin)
+        # GTK has a button between them.
+        with_button = pathlib.Path(f"/proc/{self.process}/comm").read_text().startswith("pinentry-gtk")
+        self._display.xdotool("key", *["Tab"] * (2 if with_button else 1))
+        self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=again or pin)
+        self._display.xdotool("key", then)
 
     def press(self, *keys):
         self._display.xdotool("key", *keys)
@@ -284,6 +302,10 @@ timeout_s = {timeout_s}
     def sign(self, *words, **streams):
         return Signing(self.command("sign", *words), self._environment, **streams)
 
+    def pin(self, *words, **streams):
+        """A `signet pin change` or `signet pin unblock`."""
+        return Signing(self.command("pin", *words), self._environment, **streams)
+
     def page(self, origin=None):
         return Page(self.status()["port"], origin or Page.ORIGIN)
 
@@ -300,12 +322,21 @@ timeout_s = {timeout_s}
 
 
 class Signing:
-    """A `signet sign` that runs."""
+    """A `signet sign`, or another command that waits for a person, that runs."""
 
-    def __init__(self, command, environment, stderr=subprocess.PIPE):
+    def __init__(self, command, environment, stderr=subprocess.PIPE, stdin=None):
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
         )
+        if stdin is not None:
+            self._process.stdin.write(stdin)
+            self._process.stdin.close()
+            self._process.stdin = None
         self.said = ""
 
     def interrupt(self):

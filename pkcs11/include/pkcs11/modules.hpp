@@ -11,6 +11,7 @@ struct ModuleOptions {
   bool network = false;  // may open AF_INET and AF_INET6 sockets
   // In place of those of HostOptions.
   std::optional<std::chrono::milliseconds> load_timeout = {}, list_timeout = {}, login_timeout = {}, pin_pad_timeout = {}, sign_timeout = {};
+  std::optional<UnblockWay> unblock = {};  // how its tokens' PINs are unblocked, where the configuration knows better
 };
 
 // When a module whose hosts end by faults (HostOptions::on_fault) is started again: at once after the first, then after a pause that
@@ -80,6 +81,9 @@ class Modules {
   boost::asio::awaitable<base::Result<std::vector<Token>>> probe(ModuleOptions options);
   // Whether another program holds a card, so that modules do not see its token. Asked of PC/SC; takes up to a second and a half.
   boost::asio::awaitable<bool> card_held();
+  // A host that is the caller's alone, beside the module's ordinary one: it is in no list and is not ended with the others, so
+  // that nothing cuts a PIN's change short, and nobody else's calls wait behind it.
+  boost::asio::awaitable<base::Result<std::shared_ptr<TokenHost>>> start_apart(std::size_t module, HostPurpose purpose);
   // Ends the host of a module (after a PIN was wiped); the next call starts another.
   boost::asio::awaitable<void> end_host(std::size_t module);
   boost::asio::awaitable<void> end_all();

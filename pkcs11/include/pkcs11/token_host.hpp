@@ -14,6 +14,14 @@
 
 namespace signet::pkcs11 {
 
+// How a PIN that is locked or forgotten is set anew. None of them is C_InitToken, which would erase the keys.
+enum class UnblockWay : std::uint8_t {
+  so_pin,       // C_Login(CKU_SO) and C_InitPIN
+  puk,          // C_SetPIN with the PUK in place of the old PIN, without a login; OpenSC is told to allow it
+  vendor_tool,  // only the vendor's own program can
+};
+constexpr UnblockWay last_unblock_way = UnblockWay::vendor_tool;
+
 // CK_TOKEN_INFO (PKCS#11 v2.40, 3.2), texts trimmed and made UTF-8; they come from the token and are not to be trusted.
 struct Token {
   std::uint64_t slot_id = 0;
@@ -23,6 +31,8 @@ struct Token {
   bool protected_authentication_path = false;  // the PIN is typed on the reader: no PIN is ever passed
   bool pin_count_low = false, pin_final_try = false, pin_locked = false;
   std::uint32_t pin_min = 0, pin_max = 0;      // bytes; 0 if the module does not say
+  bool puk_final_try = false, puk_locked = false;  // of the PUK or SO PIN; many modules never say so
+  UnblockWay unblock = UnblockWay::so_pin;     // as the module suggests: puk for OpenSC, so_pin for all others
 };
 
 struct TokenCertificate {
@@ -58,6 +68,9 @@ struct SlotEvent {
   bool token_present = false;
 };
 
+// One that unblocks by PUK does nothing else: OpenSC must be told so at its start.
+enum class HostPurpose : std::uint8_t { serves, unblocks_pins };
+
 struct HostOptions {
   std::string program;  // path of signet-token-host
   std::string module;   // path of the PKCS#11 module
@@ -81,6 +94,7 @@ struct HostOptions {
   // Called once if the host ends by a fault of its module: a crash, an exit, a hang, or what no module answers. Not where it was
   // asked to end, its token was pulled or failed, or a person was waited for.
   std::function<void(const base::Error&)> on_fault = {};
+  HostPurpose purpose = HostPurpose::serves;
 };
 
 // The agent's end of one signet-token-host process, which holds one PKCS#11 module (the vendor's code runs nowhere else).
@@ -116,6 +130,16 @@ class TokenHost {
   boost::asio::awaitable<base::Result<Login>> login(std::uint64_t slot_id, const base::Secret* pin);
   boost::asio::awaitable<base::Result<void>> logout(std::uint64_t slot_id);
 
+  // C_Login(CKU_USER) with the old PIN and, once the token has accepted it, C_SetPIN: a wrong one is presented once. Lengths of
+  // both are checked against the token first (pin_length). No PINs where the reader has a PIN pad. Gives the token's state after
+  // it, also beside an error: pin_incorrect, pin_locked, pin_length, pin_unfit, token_removed, token_failed. A host that dies
+  // gives pin_unknown: the token may have counted a try, and may have taken the new PIN. End the host afterwards, whatever came.
+  boost::asio::awaitable<base::Result<Login>> change_pin(std::uint64_t slot_id, const base::Secret* old_pin, const base::Secret* new_pin);
+  // Sets a new PIN with the PUK or SO PIN, which is presented once: puk_incorrect, puk_locked, and else as change_pin.
+  // `way` puk needs a host that was started with that purpose (token_failed, nothing is presented).
+  boost::asio::awaitable<base::Result<Login>> unblock_pin(std::uint64_t slot_id, UnblockWay way, const base::Secret* puk_or_so_pin,
+                                                          const base::Secret* new_pin);
+
   // Looks the private key up by CKA_ID; after login. certificate_not_found if there is none.
   boost::asio::awaitable<base::Result<Key>> key(std::uint64_t slot_id, base::Bytes cka_id);
 
@@ -136,5 +160,10 @@ class TokenHost {
   explicit TokenHost(std::unique_ptr<Implementation> implementation);
   std::unique_ptr<Implementation> implementation_;
 };
+
+// The error of a call whose host was ended by its owner, because a PIN was wiped or changed: what needs no PIN may ask the next
+// host. Not so often that a defect would go round for ever.
+bool ended_on_purpose(const base::Error& error);
+constexpr int most_hosts_asked = 3;
 
 }  // namespace signet::pkcs11

@@ -44,6 +44,9 @@ class Person : public signing::Dialog {
     if (request.pin == signing::ConsentRequest::Pin::ask) answer.pin = base::Secret::copy_of(base::as_bytes(pin)).value();
     co_return answer;
   }
+  awaitable<base::Result<signing::PinEntry>> enter_pins(signing::PinEntryRequest, WaitingCallback) override {
+    co_return base::failure(base::ErrorCode::user_cancelled, "nobody asks here");
+  }
   awaitable<base::Result<std::size_t>> choose(signing::Asker, signing::Origin, std::vector<signing::SigningCertificate>,
                                               WaitingCallback waiting) override {
     ++asked;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "signing/certificates.hpp"
+#include "signing/pin_management.hpp"
 
 namespace signet::web_bridge {
 
@@ -25,6 +26,11 @@ struct ControlPorts {
   std::function<boost::asio::awaitable<base::Result<void>>()> lock;
   // Starts a module anew, by its name; parameter_invalid if there is none of this name.
   std::function<boost::asio::awaitable<base::Result<void>>(std::string module)> restart;
+  // `asker` is this connection, for signing::Dialog::close when it ends.
+  using SetPin = std::function<boost::asio::awaitable<base::Result<std::string>>(
+      signing::Asker asker, std::string token, std::optional<signing::GivenPins> given, signing::Dialog::WaitingCallback waiting)>;
+  SetPin pin_change;
+  SetPin pin_unblock;
   std::function<base::Result<std::string>()> origins;
   std::function<base::Result<std::string>()> journal;
 };

@@ -84,6 +84,26 @@ const TEXTS: Record<ErrorCode, Texts> = {
     ru: ["PIN-код слишком короткий или слишком длинный", "Введите PIN-код полностью; попытка не потрачена."],
     en: ["The PIN is too short or too long", "Type the whole PIN; no try was spent."],
   },
+  pin_unfit: {
+    ro: ["PIN-ul nou nu este acceptat", "Alegeți altul: dispozitivul are reguli proprii pentru caractere și lungime."],
+    ru: ["Новый PIN-код не принят", "Выберите другой: у устройства свои правила о символах и длине."],
+    en: ["The new PIN is not accepted", "Choose another one: the device has rules of its own for characters and length."],
+  },
+  pin_unknown: {
+    ro: ["Nu se știe care PIN este valabil", "Încercați o dată PIN-ul nou, apoi cel vechi; nu mai mult de o dată fiecare."],
+    ru: ["Неизвестно, какой PIN-код действует", "Попробуйте один раз новый PIN-код, затем старый; не более одного раза каждый."],
+    en: ["It is not known which PIN counts", "Try the new PIN once, then the old one; not more than once each."],
+  },
+  puk_incorrect: {
+    ro: ["PUK greșit", "Verificați PUK-ul: fiecare încercare este prețioasă."],
+    ru: ["Неверный PUK-код", "Проверьте PUK-код: каждая попытка дорога."],
+    en: ["Wrong PUK", "Check the PUK: each of its tries is precious."],
+  },
+  puk_locked: {
+    ro: ["PUK-ul este blocat", "Adresați-vă celui care a eliberat dispozitivul: numai el poate ajuta."],
+    ru: ["PUK-код заблокирован", "Обратитесь к тому, кто выдал устройство: помочь может только он."],
+    en: ["The PUK is locked", "Turn to whoever issued the device: nobody else can help."],
+  },
   no_token: {
     ro: ["Nu s-a găsit niciun dispozitiv de semnare", "Introduceți tokenul USB sau cardul și încercați din nou."],
     ru: ["Устройство подписи не найдено", "Вставьте USB-токен или карту и повторите попытку."],
