@@ -155,7 +155,10 @@ class Daemon {
                    },
                    .settled = [this] { return devices_.settled(); },
                    .why_none = [this] { return why_no_token(devices_); }});
-    modules_.on_change([this](std::size_t) { tokens_may_have_changed(); });
+    // Not where a host ended: to list tokens would start it again, and a host that hangs would be started for ever.
+    modules_.on_change([this](std::size_t, pkcs11::Modules::Change change) {
+      if (change == pkcs11::Modules::Change::token) tokens_may_have_changed();
+    });
     devices_.on_change([this] { tokens_may_have_changed(); });
   }
 

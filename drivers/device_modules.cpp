@@ -154,6 +154,11 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     std::vector<base::Error> problems;
   };
 
+  static bool is_pull(const DeviceEvent& event) {
+    using enum DeviceEvent::What;
+    return event.what == usb_left || event.what == reader_left || event.what == card_removed || event.what == pcsc_lost;
+  }
+
   // A card in a reader, as long as it stays there.
   static std::string place_of(const Reader& reader) {
     return base::hex(reader.atr) + ' ' + std::to_string(reader.changes) + ' ' + reader.name;
@@ -162,6 +167,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
   void changed(const DeviceChange& change) {
     if (stopping_) return;
     latest_ = change.now;
+    if (std::ranges::any_of(change.events, is_pull)) pulled();
     seen_ = true;
     dirty_ = true;
     for (const DeviceEvent& event : change.events) {
@@ -171,6 +177,25 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       arrived_ = arrived_ || event.what == usb_arrived || event.what == card_inserted;
     }
     woken_.cancel();
+  }
+
+  // At once, by what is known of devices until now: a module that hangs over its token holds up everybody who asks.
+  void pulled() {
+    const auto there = joined(latest_);
+    std::set<std::size_t> lost, remain;
+    for (const ServedDevice& device : devices_) {
+      const bool still = std::ranges::any_of(there, [&](const Device& one) {
+        return device.device.reader ? one.reader && place_of(*one.reader) == place_of(*device.device.reader)
+                                    : one.usb && device.device.usb && one.usb->address == device.device.usb->address;
+      });
+      if (device.module) (still ? remain : lost).insert(*device.module);
+    }
+    // A configured module may serve a card that the catalogue does not know.
+    const bool any_card = std::ranges::any_of(latest_.readers, &Reader::has_card);
+    for (std::size_t module = 0; module < configured_; ++module)
+      if (!lost.contains(module) && !remain.contains(module) && !modules_.options()[module].network)
+        (any_card ? remain : lost).insert(module);
+    for (const std::size_t module : lost) modules_.token_pulled(module, remain.contains(module));
   }
 
   awaitable<void> run() {
@@ -192,15 +217,25 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       const bool arrived = std::exchange(arrived_, false);
       Found found = co_await look();
       if (stopping_) break;
+      const auto before = summary();
       take(std::move(found), arrived);
       serving_ = false;
       served_.cancel();
       if (came_or_went) modules_.look_again();
-      if (on_change_) on_change_();
+      // Our own hosts use cards, which is a change too: told is what somebody would want to look at.
+      if (on_change_ && (came_or_went || summary() != before)) on_change_();
       co_await probe_unknown();
     }
     running_ = serving_ = false;
     served_.cancel();
+  }
+
+  std::vector<std::tuple<std::string, Outcome, std::optional<std::size_t>>> summary() const {
+    std::vector<std::tuple<std::string, Outcome, std::optional<std::size_t>>> out;
+    for (const ServedDevice& device : devices_)
+      out.emplace_back(device.device.reader ? place_of(*device.device.reader) : device.device.usb->port, device.choice.outcome,
+                       device.module);
+    return out;
   }
 
   // Reads the disk: what is installed may have changed since the last time.

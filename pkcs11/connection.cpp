@@ -32,6 +32,11 @@ using base::Error;
 using base::ErrorCode;
 using wire::Kind;
 
+// C_Sign and C_GetTokenInfo give an error at once for a token that is gone, or never come back (OpenSC 0.23), also when they were
+// called a moment after it had gone; a slow card that was put in again is listed within some seconds.
+constexpr auto after_pull = std::chrono::seconds(3);
+constexpr auto listing_is_suspect = std::chrono::seconds(5);
+constexpr auto listing_after_pull = std::chrono::seconds(8);
 constexpr auto end_grace = std::chrono::seconds(3);   // for C_Logout and the signature in flight
 constexpr auto reap_grace = std::chrono::seconds(1);  // from the end of the socket, or SIGKILL, to the end of the process
 
@@ -302,15 +307,21 @@ asio::awaitable<void> Connection::read(std::shared_ptr<Connection> self) {
 // card itself any more: whoever holds it now is another.
 asio::awaitable<void> Connection::decide_why_late(std::shared_ptr<Connection> self) {
   Error first = *self->late_;
-  if (co_await card_held(self->socket_.get_executor(), self->options_.program)) {
+  if (self->pulled_) {
+    first.code = ErrorCode::token_removed;
+    first.detail = "a token was pulled out: " + first.detail;
+  } else if (co_await card_held(self->socket_.get_executor(), self->options_.program)) {
     first.code = ErrorCode::card_busy;
     first.detail = "another program holds a card: " + first.detail;
   } else {
     self->fault(first);
   }
   self->reason_ = first;
+  // Nobody is at fault, and who waited behind it waited for the same; but of a module that serves other tokens too only the
+  // first call was about the one that is gone.
   Error others = first;
-  others.code = ErrorCode::token_host_died;
+  if (first.code == ErrorCode::token_host_timeout || (self->pulled_ && self->others_remain_))
+    others.code = ErrorCode::token_host_died;
   self->fail_pending(first, others);
 }
 
@@ -428,10 +439,31 @@ void Connection::write_next() {
   });
 }
 
+bool Connection::first_is_listing() const {
+  return pending_.front()->kind == Kind::tokens || pending_.front()->kind == Kind::certificates;
+}
+
+void Connection::token_pulled(bool others_remain) {
+  others_remain_ = others_remain;
+  lists_hurried_until_ = Clock::now() + listing_is_suspect;
+  if (pending_.empty() || !alive() || pending_.front()->timeout == never_killed || (others_remain && !first_is_listing())) return;
+  hurry(after_pull);
+  if (!watching_time_ || deadline_ < time_.expiry()) watch_time();
+}
+
+void Connection::hurry(Clock::duration time) {
+  const Clock::time_point soon = Clock::now() + time;
+  if (soon >= deadline_) return;
+  deadline_ = soon;
+  pulled_ = true;
+}
+
 void Connection::first_pending_changed() {
   if (pending_.empty()) return;
   const Clock::duration timeout = pending_.front()->timeout;
+  pulled_ = false;
   deadline_ = timeout == never_killed ? Clock::time_point::max() : Clock::now() + timeout;
+  if (Clock::now() < lists_hurried_until_ && first_is_listing()) hurry(listing_after_pull);
   if (!watching_time_ || deadline_ < time_.expiry()) watch_time();
 }
 

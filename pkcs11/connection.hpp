@@ -46,6 +46,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Until the process is gone.
   static boost::asio::awaitable<void> wait_for_end(std::shared_ptr<Connection> self);
 
+  // A token was pulled: what the host is doing now shall be over soon, and for a while what it is asked to list; else it gives
+  // token_removed and the host is killed, which is no fault. Nothing for a call that is never killed. `others_remain`: the host
+  // serves other tokens, so that only a listing is cut short.
+  void token_pulled(bool others_remain);
   bool alive() const { return !reason_; }
   int process_id() const { return process_id_; }
   std::string_view in_call() const;
@@ -82,6 +86,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string where() const;
   void first_pending_changed();
   void watch_time();
+  bool first_is_listing() const;
+  void hurry(Clock::duration time);
   void fail_pending(const base::Error& first, const base::Error& others);
   void finish();
   std::string how_it_ended() const;
@@ -104,6 +110,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool waits_for_events_ = true;
   bool gone_ = false;
   bool faulty_ = false;
+  bool pulled_ = false;  // the first call's time was cut short by hurry()
+  bool others_remain_ = false;
+  Clock::time_point lists_hurried_until_{};
   std::optional<base::Error> late_;  // the first call's time is over: why is being found out
   // The call that must be over before the process may be killed; known while the process runs.
   std::optional<std::uint32_t> protected_request_;

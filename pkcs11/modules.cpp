@@ -53,7 +53,7 @@ struct State : std::enable_shared_from_this<State> {
   std::vector<Entry> entries;
   bool starting = false;    // a host is being started or ended
   asio::steady_timer turn;  // cancelled when the next may start
-  std::vector<std::function<void(std::size_t)>> on_change;
+  std::vector<std::function<void(std::size_t, Modules::Change)>> on_change;
   ModuleHooks hooks;
   bool abandoned = false;
 
@@ -101,9 +101,9 @@ struct State : std::enable_shared_from_this<State> {
     return out;
   }
 
-  void tell(std::size_t module) const {
+  void tell(std::size_t module, Modules::Change change) const {
     const auto callbacks = on_change;
-    for (const auto& callback : callbacks) callback(module);
+    for (const auto& callback : callbacks) callback(module, change);
   }
 
   asio::awaitable<void> wait_for_turn() {
@@ -129,17 +129,17 @@ class Turn {
 
 void watch(const std::shared_ptr<State>& state, std::size_t module) {
   const std::weak_ptr<State> weak = state;
-  const auto change = [weak, module] {
+  const auto change = [weak, module](Modules::Change what) {
     const auto alive = weak.lock();
-    if (alive != nullptr) alive->tell(module);
+    if (alive != nullptr) alive->tell(module, what);
   };
   TokenHost& host = *state->entries[module].host;
-  host.on_event([change](SlotEvent) { change(); });
+  host.on_event([change](SlotEvent) { change(Modules::Change::token); });
   const TokenHost* const which = &host;
   host.on_end([weak, module, which, change](Error error) {
     if (const auto alive = weak.lock(); alive != nullptr && alive->entries[module].host.get() == which)
       alive->entries[module].last_error = std::move(error);
-    change();
+    change(Modules::Change::host_ended);
   });
 }
 
@@ -265,7 +265,9 @@ asio::awaitable<std::vector<TokenPlace>> list(std::shared_ptr<State> state) {
   if (state->hooks.settled) co_await state->hooks.settled();
   for (const std::size_t module : by_quirks(*state)) {
     Result<std::vector<Token>> tokens;
-    for (int asked = 0; asked == 0 || (asked < most_hosts_asked && !tokens && ended_on_purpose(tokens.error())); ++asked) {
+    // A module that hung over a token that was pulled out: another host tells what is there.
+    const auto again = [](const Error& error) { return ended_on_purpose(error) || error.code == ErrorCode::token_removed; };
+    for (int asked = 0; asked == 0 || (asked < most_hosts_asked && !tokens && again(tokens.error())); ++asked) {
       const auto host = co_await host_of(state, module);
       tokens = host ? co_await (*host)->tokens() : Result<std::vector<Token>>(std::unexpected(host.error()));
     }
@@ -354,14 +356,18 @@ void Modules::forgive(std::size_t module) {
   if (host == nullptr || !host->alive()) implementation_->state->forgive(module);
 }
 asio::awaitable<void> Modules::end_all() { return end_every(implementation_->state); }
+void Modules::token_pulled(std::size_t module, bool others_remain) const {
+  const auto& host = implementation_->state->entries[module].host;
+  if (host != nullptr && host->alive()) host->token_pulled(others_remain);
+}
 void Modules::look_again() const {
   const auto state = implementation_->state;
   for (std::size_t module = 0; module < state->entries.size(); ++module) {
     const auto& host = state->entries[module].host;
-    if (host != nullptr && host->alive() && !host->waits_for_events()) state->tell(module);
+    if (host != nullptr && host->alive() && !host->waits_for_events()) state->tell(module, Change::device);
   }
 }
-void Modules::on_change(std::function<void(std::size_t)> callback) {
+void Modules::on_change(std::function<void(std::size_t, Change)> callback) {
   implementation_->state->on_change.push_back(std::move(callback));
 }
 

@@ -240,6 +240,7 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> TokenHost::start(HostOptions
   co_return std::unexpected(std::move(error));
 }
 
+void TokenHost::token_pulled(bool others_remain) { implementation_->connection->token_pulled(others_remain); }
 bool TokenHost::alive() const { return implementation_->connection->alive(); }
 int TokenHost::process_id() const { return implementation_->connection->process_id(); }
 std::string TokenHost::in_call() const { return std::string(implementation_->connection->in_call()); }

@@ -196,7 +196,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   using BatchPointer = std::shared_ptr<Batch>;
 
   void watch() {
-    ports_.modules.on_change([weak = weak_from_this()](std::size_t module) {
+    ports_.modules.on_change([weak = weak_from_this()](std::size_t module, pkcs11::Modules::Change) {
       const auto self = weak.lock();
       if (!self) return;
       boost::asio::co_spawn(self->executor_, [self, module] { return self->module_changed(module); }, boost::asio::detached);

@@ -1,5 +1,6 @@
 #include <csignal>
 #include <algorithm>
+#include <csignal>
 #include <fstream>
 
 #include "agent/command/query.hpp"
@@ -213,6 +214,10 @@ void watch(Context& context) {
     std::cout << std::flush;
   };
   show(*result);
+  // Ends the waiting, with user_cancelled.
+  struct sigaction action{};
+  action.sa_handler = [](int) {};
+  ::sigaction(SIGINT, &action, nullptr);
   agent->on_event([&](std::string_view event, const json::object& params) {
     if (event != "tokens.changed") return;
     const json::value* const list = params.if_contains("list");

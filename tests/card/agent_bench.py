@@ -283,7 +283,7 @@ timeout_s = {timeout_s}
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=WITHIN_S,
         ).stdout
 
-    def query(self, *words):
+    def query(self, *words, within_s=WITHIN_S):
         done = subprocess.run(
             self.command("--json", *words),
             env=self._environment,
@@ -291,7 +291,7 @@ timeout_s = {timeout_s}
             capture_output=True,
             text=True,
             check=False,
-            timeout=WITHIN_S,
+            timeout=within_s,
         )
         return json.loads(done.stdout) if done.stdout else {}
 

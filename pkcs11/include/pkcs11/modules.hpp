@@ -93,14 +93,21 @@ class Modules {
   // The same for a module whose host is not running; nothing for another.
   void forgive(std::size_t module);
 
+  // A token of this module was pulled out (TokenHost::token_pulled).
+  void token_pulled(std::size_t module, bool others_remain) const;
   // Something was plugged in or pulled out, and not a module said so: on_change for each whose host runs and cannot wait for events.
   void look_again() const;
 
   // Devices' own answer to why tokens() is empty, if they have one.
   std::optional<base::Error> why_none() const;
 
-  // A token came or went, or a host ended: each callback is called with the module's index.
-  void on_change(std::function<void(std::size_t)> callback);
+  // Each callback is called with the module's index.
+  enum class Change : std::uint8_t {
+    token,       // one came or went, as its module says
+    device,      // one may have come or gone (look_again)
+    host_ended,
+  };
+  void on_change(std::function<void(std::size_t, Change)> callback);
 
  private:
   class Implementation;

@@ -110,6 +110,9 @@ class TokenHost {
   TokenHost& operator=(const TokenHost&) = delete;
 
   bool alive() const;
+  // A token was pulled out: what the host is doing now, if anything, is to be over soon, as a module may hang over it for good.
+  // `others_remain`: it serves others still, so that only a listing is hurried.
+  void token_pulled(bool others_remain);
   int process_id() const;
   // The PKCS#11 function that the host says to be in, such as "C_Sign"; empty between two.
   std::string in_call() const;
