@@ -29,7 +29,11 @@ class Process {
   explicit Process(const std::string& program) {
     std::string word = program, option = "--card-held";
     char* const words[] = {word.data(), option.data(), nullptr};
-    if (posix_spawn(&id_, program.c_str(), nullptr, nullptr, words, environ) != 0) id_ = 0;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+    if (posix_spawn(&id_, program.c_str(), &actions, nullptr, words, environ) != 0) id_ = 0;
+    posix_spawn_file_actions_destroy(&actions);
   }
   ~Process() {
     if (id_ == 0) return;

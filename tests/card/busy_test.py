@@ -51,7 +51,7 @@ class Holder:
 
 class BusyTest(AgentTest):
     def busy_agent(self):
-        return self.agent(module_keys="list_timeout_s = 3\nlogin_timeout_s = 3\nsign_timeout_s = 3\n")
+        return self.agent(module_keys="load_timeout_s = 3\nlist_timeout_s = 3\nlogin_timeout_s = 3\nsign_timeout_s = 3\n")
 
     def assert_no_fault(self, agent):
         module = agent.status()["modules"][0]

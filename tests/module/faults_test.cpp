@@ -1,4 +1,5 @@
 // How a module whose hosts end by faults is started again, what is none, and what is never killed.
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 
 #include "connection.hpp"
 #include "fake_modules.hpp"
+#include "host/calls.hpp"
 
 using namespace signet;
 using namespace signet::test;
@@ -38,6 +40,19 @@ struct StrictAgent : Agent {
     return chunk ? *chunk->error : chunk.error();
   }
 };
+
+// What a module's function sees of its process and its page.
+struct Seen {
+  const pkcs11::CallPage* page = nullptr;
+  std::string call;
+  int signal_of_death = -1;
+
+  CK_RV look() {
+    call = pkcs11::call_name(page->serving);
+    prctl(PR_GET_PDEATHSIG, &signal_of_death);
+    return CKR_OK;
+  }
+} seen;
 
 struct LoginTime {
   explicit LoginTime(milliseconds time) { setenv("FAKE_TOKEN_LOGIN_MS", std::to_string(time.count()).c_str(), 1); }
@@ -218,6 +233,30 @@ TEST_CASE("a call that is never killed is over before its host ends, whatever is
   CHECK(Clock::now() - begin < seconds(9));
   CHECK(kill(process, 0) != 0);
   CHECK(faults == (at_once ? 1U : 0U));
+}
+
+TEST_CASE("a host that writes a PIN outlives its agent, and no other call does") {
+  const int file = memfd_create("page", MFD_CLOEXEC);
+  REQUIRE(ftruncate(file, pkcs11::call_page_size) == 0);
+  seen.page = static_cast<const pkcs11::CallPage*>(mmap(nullptr, pkcs11::call_page_size, PROT_READ, MAP_SHARED, file, 0));
+  REQUIRE(pkcs11::host::map_call_page(file));
+  CK_FUNCTION_LIST module{};
+  module.C_Logout = [](CK_SESSION_HANDLE) { return seen.look(); };
+  module.C_InitPIN = [](CK_SESSION_HANDLE, unsigned char*, CK_ULONG) { return seen.look(); };
+  module.C_SetPIN = [](CK_SESSION_HANDLE, unsigned char*, CK_ULONG, unsigned char*, CK_ULONG) { return seen.look(); };
+  CK_FUNCTION_LIST& noted = *pkcs11::host::noted(module);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  noted.C_Logout(1);
+  CHECK((seen.call == "C_Logout" && seen.signal_of_death == SIGKILL));
+  noted.C_InitPIN(1, nullptr, 0);
+  CHECK((seen.call == "C_InitPIN" && seen.signal_of_death == 0));
+  noted.C_SetPIN(1, nullptr, 0, nullptr, 0);
+  CHECK((seen.call == "C_SetPIN" && seen.signal_of_death == 0));
+  noted.C_Logout(1);
+  CHECK(seen.signal_of_death == SIGKILL);
+  prctl(PR_SET_PDEATHSIG, 0);
+  CHECK(seen.page->serving == 0);
+  CHECK(noted.C_Sign == nullptr);  // what a module lacks is lacking
 }
 
 TEST_CASE("a module that leaks makes way for a fresh one, and nothing that was signed is lost") {
