@@ -91,19 +91,18 @@ struct UsbWatch::State {
   }
 
   std::optional<base::Error> begin() {
-    libusb_context* made = nullptr;
-    if (const int code = libusb_init(&made); code != 0) return usb_failed(code);
-    context.reset(made);
     if (libusb_has_capability(LIBUSB_CAP_HAS_HOTPLUG) == 0) return usb_failed(LIBUSB_ERROR_NOT_SUPPORTED);
     const int code = libusb_hotplug_register_callback(
-        made, LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT, LIBUSB_HOTPLUG_ENUMERATE,
+        context.get(), LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT, LIBUSB_HOTPLUG_ENUMERATE,
         LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY, &State::on_event, this, nullptr);
     if (code != 0) return usb_failed(code);
     return {};
   }
 
-  void run() {
-    while (!ending.asked()) {
+  void run(int opened) {
+    const auto problem = opened == 0 ? begin() : usb_failed(opened);
+    tell(problem);
+    while (!problem && !ending.asked()) {
       const int code = libusb_handle_events_completed(context.get(), nullptr);
       const bool failed = code != 0 && code != LIBUSB_ERROR_INTERRUPTED && code != LIBUSB_ERROR_TIMEOUT;
       tell(failed ? std::optional(usb_failed(code)) : std::nullopt);
@@ -113,15 +112,16 @@ struct UsbWatch::State {
 };
 
 UsbWatch::UsbWatch(std::shared_ptr<Board> board) : state_(new State{.board = std::move(board), .ending = {}, .context = {}}) {
-  const auto problem = state_->begin();
-  state_->tell(problem);
-  if (!problem) thread_ = std::thread([state = state_] { state->run(); });
+  libusb_context* made = nullptr;
+  const int opened = libusb_init(&made);
+  state_->context.reset(made);
+  thread_ = std::thread([state = state_, opened] { state->run(opened); });
 }
 
 UsbWatch::~UsbWatch() {
   state_->ending.ask();
-  if (!thread_.joinable()) return;
-  libusb_interrupt_event_handler(state_->context.get());
+  // What is interrupted before it waits does not wait.
+  if (state_->context != nullptr) libusb_interrupt_event_handler(state_->context.get());
   thread_.join();
 }
 

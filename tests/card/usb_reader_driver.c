@@ -1,5 +1,5 @@
 /* A driver for pcscd of a reader that never has a card, and that says which USB device it is as libccid does. Its DEVICENAME is
- * bus and address, such as 3:17; without a colon it does not say. */
+ * bus and address, such as 3:17, or pcscd's name for a device that udev told of. */
 #include <PCSC/ifdhandler.h>
 #include <PCSC/reader.h>
 #include <stdint.h>
@@ -10,6 +10,8 @@ static unsigned bus, address;
 
 RESPONSECODE IFDHCreateChannelByName(DWORD lun, LPSTR name) {
   (void)lun;
+  const char* node = strstr(name, "/dev/bus/usb/"); /* as pcscd calls what it found by udev */
+  if (node != NULL && sscanf(node, "/dev/bus/usb/%u/%u", &bus, &address) == 2) return IFD_SUCCESS;
   if (sscanf(name, "%u:%u", &bus, &address) != 2) bus = address = 0;
   return IFD_SUCCESS;
 }

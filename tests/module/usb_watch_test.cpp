@@ -1,10 +1,8 @@
-#include <umockdev.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <thread>
 
-#include "base/owned.hpp"
+#include "usb_bus.hpp"
 #include "watched.hpp"
 
 // In umockdev-wrapper: an unmodified libusb sees devices of umockdev's.
@@ -12,54 +10,10 @@
 using namespace signet;
 using namespace signet::drivers;
 using What = DeviceEvent::What;
+using test::Stick;
+using Bus = test::UsbBus;
 
 namespace {
-
-struct Stick {
-  unsigned vendor, product;
-  unsigned address;
-  std::string port = "1-1";
-  std::string serial = {};
-  unsigned device_class = 0;
-};
-
-std::string hex(std::initializer_list<unsigned> bytes) {
-  base::Bytes out;
-  for (const unsigned byte : bytes) out.push_back(static_cast<std::uint8_t>(byte));
-  return base::hex(out);
-}
-
-class Bus {
- public:
-  Bus() { add({0x1d6b, 2, 1, "usb1", "", 9}); }
-
-  void add(const Stick& stick) {
-    const std::string address = std::to_string(1000 + stick.address).substr(1);
-    const auto number = [](unsigned value) { return base::hex(base::Bytes{std::uint8_t(value >> 8), std::uint8_t(value)}); };
-    const std::string descriptors = hex({18, 1, 0, 2, stick.device_class, 0, 0, 8, stick.vendor & 0xFFu, stick.vendor >> 8,
-                                         stick.product & 0xFFu, stick.product >> 8, 0, 1, 1, 2, 3, 1}) +
-                                    hex({9, 2, 18, 0, 1, 1, 0, 0x80, 50}) + hex({9, 4, 0, 0, 0, 11, 0, 0, 0});
-    const std::string text =
-        "P: " + path(stick) + "\nN: bus/usb/001/" + address + "\nE: BUSNUM=001\nE: DEVNUM=" + address +
-        "\nE: DEVNAME=/dev/bus/usb/001/" + address +
-        "\nE: DEVTYPE=usb_device\nE: DRIVER=usb\nE: SUBSYSTEM=usb\nA: bConfigurationValue=1\\n\nA: busnum=1\\n"
-        "\nA: devnum=" +
-        std::to_string(stick.address) + "\\n\nA: idVendor=" + number(stick.vendor) +
-        "\\n\nA: idProduct=" + number(stick.product) + "\\n\nA: speed=12\\n\nA: bNumConfigurations=1\\n\n" +
-        (stick.serial.empty() ? "" : "A: serial=" + stick.serial + "\\n\n") + "H: descriptors=" + descriptors + "\n\n";
-    GError* error = nullptr;
-    INFO(text);
-    REQUIRE(umockdev_testbed_add_from_string(bed_.get(), text.c_str(), &error));
-  }
-  void remove(const Stick& stick) {
-    umockdev_testbed_uevent(bed_.get(), ("/sys" + path(stick)).c_str(), "remove");
-    umockdev_testbed_remove_device(bed_.get(), ("/sys" + path(stick)).c_str());
-  }
-
- private:
-  static std::string path(const Stick& stick) { return stick.port == "usb1" ? "/devices/usb1" : "/devices/usb1/" + stick.port; }
-  base::Owned<UMockdevTestbed, g_object_unref> bed_{umockdev_testbed_new()};
-};
 
 const Stick reader{0x04e6, 0x5116, 2, "1-2"};
 const Stick token{0x096e, 0x0807, 3, "1-3", "A1B2C3"};

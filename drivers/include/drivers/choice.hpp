@@ -61,7 +61,7 @@ enum class Outcome : std::uint8_t {
   refused,        // what would serve it is not trusted, or disabled
   nothing_known,  // an unknown card, and no module to probe
   no_card,        // a reader without a card
-  card_mute,
+  card_mute,      // it does not answer, or not yet
   no_token,       // a USB device that the catalogue does not know: nothing to be said of it
 };
 
