@@ -1,4 +1,5 @@
-// signet-token-host [--unblocks-pins] MODULE: holds one PKCS#11 module for signetd, which starts it with a socket as descriptor 3.
+// signet-token-host [--unblocks-pins] MODULE: holds one PKCS#11 module for signetd, which starts it with a socket as
+// descriptor 3.
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
