@@ -329,6 +329,7 @@ class Daemon {
       told_screen_ = accepted_screen({variables.begin(), variables.end()});
     };
     ports.lock = [this]() -> awaitable<base::Result<void>> {
+      pins_.lock();
       co_await batches_.lock({ErrorCode::user_cancelled, "locked by the command line", 0, {}});
       spdlog::info("locked");
       co_return base::Result<void>{};

@@ -15,7 +15,8 @@ std::string message_for(base::ErrorCode code) {
       return tr("The PIN was wrong.");
     case pin_locked:
       return tr(
-          "The token is locked after too many wrong PINs. `signet pin unblock` unblocks it with its PUK or SO PIN; without them ask "
+          "The token is locked after too many wrong PINs. `signet pin unblock` unblocks it with its PUK or SO PIN; without them "
+          "ask "
           "whoever issued it.");
     case pin_length:
       return tr("The PIN is too short or too long for this token; it was not tried.");
@@ -23,8 +24,9 @@ std::string message_for(base::ErrorCode code) {
       return tr("The token does not take this as a new PIN. Choose another one; the old one still counts.");
     case pin_unknown:
       return tr(
-          "The token's software ended while it set the PIN: whether the old or the new one counts is not known. Try the new PIN "
-          "once; if it is wrong, the old one still counts.");
+          "The token or its software failed while the PIN was being set: whether it was is not known. Try the new PIN once; if "
+          "it is "
+          "wrong, it was not set.");
     case puk_incorrect:
       return tr("The PUK or SO PIN was wrong. Each of its tries is precious: try again only when you are sure of it.");
     case puk_locked:

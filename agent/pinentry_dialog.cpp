@@ -200,9 +200,10 @@ bool same(const base::Secret& one, const base::Secret& other) {
 std::string old_secret_text(const PinEntryRequest& request) {
   const std::string start = task_text(request) + "\n\n";
   if (request.task == Task::change) return start + tr("Type the PIN that it has now.");
-  return start + filled(tr("Type its %1. Each wrong one costs one of few tries; when they are used up, only the issuer of the token "
-                           "can help."),
-                        {old_secret_name(request.task)});
+  return start +
+         filled(tr("Type its %1. Each wrong one costs one of few tries; when they are used up, only the issuer of the token "
+                   "can help."),
+                {old_secret_name(request.task)});
 }
 
 std::string new_pin_text(const PinEntryRequest& request) {
@@ -211,18 +212,21 @@ std::string new_pin_text(const PinEntryRequest& request) {
 
 std::string last_try_text(const PinEntryRequest& request) {
   if (request.task == Task::change)
-    return filled(tr("Only one try is left for the PIN of the token “%1”.\n\nAnother wrong PIN locks the token. Go on only if you "
-                     "are sure of the PIN."),
-                  {token_name(request)});
+    return filled(
+        tr("Only one try is left for the PIN of the token “%1”.\n\nAnother wrong PIN locks the token. Go on only if you "
+           "are sure of the PIN."),
+        {token_name(request)});
   const std::vector<std::string> names{token_name(request), old_secret_name(request.task)};
   if (request.last_try == PinEntryRequest::LastTry::yes)
-    return filled(tr("Only one try is left for the %2 of the token “%1”.\n\nIf it is wrong the token is locked for good: only its "
-                     "issuer can help then. Go on only if you are sure of it."),
-                  names);
-  return filled(tr("The %2 of the token “%1” was wrong before, and the token does not say how many tries are left.\n\nIf this is the "
-                   "last one and it is wrong, the token is locked for good: only its issuer can help then. Go on only if you are "
-                   "sure of it."),
-                names);
+    return filled(
+        tr("Only one try is left for the %2 of the token “%1”.\n\nIf it is wrong the token is locked for good: only its "
+           "issuer can help then. Go on only if you are sure of it."),
+        names);
+  return filled(
+      tr("The %2 of the token “%1” was wrong before, and the token does not say how many tries are left.\n\nIf this is the "
+         "last one and it is wrong, the token is locked for good: only its issuer can help then. Go on only if you are "
+         "sure of it."),
+      names);
 }
 
 std::string choice_text(const signing::Origin& origin, const signing::SigningCertificate& certificate, std::size_t number,

@@ -25,7 +25,8 @@ base::Result<TokenPlace> chosen(const std::vector<TokenPlace>& places, const std
     return wanted.empty() || place.token.serial == wanted || place.token.label == wanted;
   });
   if (fitting.size() == 1) return fitting.front();
-  if (fitting.empty()) return failure(ErrorCode::no_token, wanted.empty() ? "no token is there" : "no token of this name is there");
+  if (fitting.empty())
+    return failure(ErrorCode::no_token, wanted.empty() ? "no token is there" : "no token of this name is there");
   std::string names;
   for (const TokenPlace& place : fitting)
     names += (names.empty() ? "" : ", ") + base::shown(place.token.serial, 40) + " (" + base::shown(place.token.label, 40) + ")";
@@ -79,11 +80,15 @@ UnblockWay unblock_way(const pkcs11::Modules& modules, const TokenPlace& place) 
 
 class PinManagement::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
-  Implementation(boost::asio::any_io_executor executor, PinPorts ports) : ports_(std::move(ports)), changed_(std::move(executor)) {}
+  Implementation(boost::asio::any_io_executor executor, PinPorts ports)
+      : ports_(std::move(ports)), changed_(std::move(executor)) {}
 
   enum class Wanted : std::uint8_t { change, unblock };
   awaitable<base::Result<pkcs11::Token>> set(Wanted wanted, Asker asker, std::string token, std::optional<GivenPins> given,
                                              Dialog::WaitingCallback waiting);
+  void lock() {
+    for (const Asker& asker : asked_) ports_.dialog.close(asker);
+  }
   awaitable<void> stop();
 
  private:
@@ -91,8 +96,8 @@ class PinManagement::Implementation : public std::enable_shared_from_this<Implem
 
   base::Result<Task> task_for(Wanted wanted, const TokenPlace& place) const;
   LastTry last_try(Task task, const pkcs11::Token& token) const;
-  awaitable<base::Result<PinEntry>> entered(Task task, LastTry last, Asker asker, TokenPlace place, std::optional<GivenPins> given,
-                                            Dialog::WaitingCallback waiting);
+  awaitable<base::Result<PinEntry>> entered(Task task, LastTry last, Asker asker, TokenPlace place,
+                                            std::optional<GivenPins> given, Dialog::WaitingCallback waiting);
   awaitable<Outcome> present(Task task, LastTry confirmed, TokenPlace place, PinEntry entry);
   void record(Task task, const TokenPlace& place, const std::optional<base::Error>& error);
 
@@ -136,15 +141,16 @@ awaitable<base::Result<PinEntry>> PinManagement::Implementation::entered(Task ta
     co_return PinEntry{std::move(given->old_secret), std::move(given->new_pin)};
   }
   asked_.insert(asker);
-  auto entry = co_await ports_.dialog.enter_pins({.asker = asker,
-                                                  .task = task,
-                                                  .token_label = place.token.label,
-                                                  .token_serial = place.token.serial,
-                                                  .pin_min = place.token.pin_min,
-                                                  .pin_max = place.token.pin_max,
-                                                  .where = on_reader ? PinEntryRequest::Where::reader : PinEntryRequest::Where::dialog,
-                                                  .last_try = last},
-                                                 std::move(waiting));
+  auto entry =
+      co_await ports_.dialog.enter_pins({.asker = asker,
+                                         .task = task,
+                                         .token_label = place.token.label,
+                                         .token_serial = place.token.serial,
+                                         .pin_min = place.token.pin_min,
+                                         .pin_max = place.token.pin_max,
+                                         .where = on_reader ? PinEntryRequest::Where::reader : PinEntryRequest::Where::dialog,
+                                         .last_try = last},
+                                        std::move(waiting));
   asked_.extract(asker);
   if (!entry) co_return entry;
   const bool both = entry->old_secret && entry->new_pin && !entry->old_secret->empty() && !entry->new_pin->empty();
@@ -194,7 +200,9 @@ void PinManagement::Implementation::record(Task task, const TokenPlace& place, c
   const auto digest = base::digest(base::DigestAlgorithm::sha256, base::as_bytes(place.token.serial));
   std::vector<Journal::Field> fields{{"origin", Origin::command_line().text()},
                                      {"token", base::hex(digest.bytes().first(8))},
-                                     {"by", task == Task::change ? "pin" : task == Task::unblock_by_puk ? "puk" : "so-pin"}};
+                                     {"by", task == Task::change           ? "pin"
+                                            : task == Task::unblock_by_puk ? "puk"
+                                                                           : "so-pin"}};
   if (error) fields.emplace_back("reason", std::string(name(error->code)));
   (void)ports_.journal.append(ports_.now(), event_of(task, error), fields);
 }
@@ -235,7 +243,7 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
 awaitable<void> PinManagement::Implementation::stop() {
   const auto self = shared_from_this();
   stopping_ = true;
-  for (const Asker& asker : asked_) ports_.dialog.close(asker);
+  lock();
   while (presenting_ > 0) co_await changed_.wait(std::chrono::hours{1});
 }
 
@@ -254,6 +262,8 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::unblock(Asker asker, std::
   return implementation_->set(Implementation::Wanted::unblock, std::move(asker), std::move(token), std::move(given),
                               std::move(waiting));
 }
+
+void PinManagement::lock() { implementation_->lock(); }
 
 awaitable<void> PinManagement::stop() { return implementation_->stop(); }
 

@@ -64,9 +64,8 @@ int set_pin(const Context& context, const Options& options, Wanted wanted) {
   }
   const json::value* const label = token->if_contains("label");
   const std::string name = label != nullptr && label->is_string() ? std::string(label->get_string()) : std::string{};
-  std::cout << (wanted == Wanted::change
-                    ? filled(tr("The PIN of the token “%1” is changed."), {name})
-                    : filled(tr("The PIN of the token “%1” is unblocked: the new one counts."), {name}))
+  std::cout << (wanted == Wanted::change ? filled(tr("The PIN of the token “%1” is changed."), {name})
+                                         : filled(tr("The PIN of the token “%1” is unblocked: the new one counts."), {name}))
             << '\n';
   return 0;
 }
@@ -87,9 +86,10 @@ void add_pin(CLI::App& app, Context& context) {
   add_task(*pin, context, "change", "Give a token another PIN: asks for the PIN that it has and, twice, for the new one",
            "Read two lines from standard input (the agent reads them itself): the PIN and the new PIN; no dialog is shown",
            Wanted::change);
-  add_task(*pin, context, "unblock", "Unblock a locked or forgotten PIN: asks for the PUK or SO PIN and, twice, for a new PIN",
-           "Read two lines from standard input (the agent reads them itself): the PUK or SO PIN and the new PIN; no dialog is shown",
-           Wanted::unblock);
+  add_task(
+      *pin, context, "unblock", "Unblock a locked or forgotten PIN: asks for the PUK or SO PIN and, twice, for a new PIN",
+      "Read two lines from standard input (the agent reads them itself): the PUK or SO PIN and the new PIN; no dialog is shown",
+      Wanted::unblock);
 }
 
 }  // namespace signet::agent

@@ -108,12 +108,30 @@ Outcome<void> fits(const Token& token, base::BytesView pin, std::string_view wha
                                             std::to_string(token.pin_max) + " characters");
 }
 
-// After the old PIN was accepted: what else is wrong is wrong with the new one.
+// What a call that sets a PIN failed with. A card that was lost or failed in it may have taken the new PIN all the same.
 std::unexpected<Failure> new_pin_refused(CK_RV ck_rv, std::string_view function) {
   auto failure = refused(ck_rv, function);
+  ErrorCode& code = failure.error().error.code;
   constexpr CK_RV pin_too_weak = 0x1B8;  // CKR_PIN_TOO_WEAK of PKCS#11 v3.0
-  if (ck_rv == CKR_PIN_INVALID || ck_rv == CKR_DATA_INVALID || ck_rv == CKR_PIN_LEN_RANGE || ck_rv == pin_too_weak)
-    failure.error().error.code = ErrorCode::pin_unfit;
+  switch (ck_rv) {
+    case CKR_PIN_INVALID:
+    case CKR_DATA_INVALID:
+    case CKR_PIN_LEN_RANGE:
+    case pin_too_weak:
+      code = ErrorCode::pin_unfit;
+      break;
+    case CKR_FUNCTION_NOT_SUPPORTED:
+      code = ErrorCode::mechanism_unsupported;
+      break;
+    case CKR_ARGUMENTS_BAD:
+    case CKR_SESSION_HANDLE_INVALID:
+    case CKR_SESSION_CLOSED:
+    case CKR_SESSION_READ_ONLY:
+    case CKR_TOKEN_WRITE_PROTECTED:
+      break;  // refused before anything was done
+    default:
+      if (failure.error().ends_host) code = ErrorCode::pin_unknown;
+  }
   return failure;
 }
 
@@ -155,7 +173,8 @@ Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, bas
   }
   const auto session = session_to_set_pin(slot, new_pin);
   if (!session) return std::unexpected(session.error());
-  // Without a login OpenSC takes what it is given for the PIN or for the PUK, as opensc.conf says: a PIN must cost no try of the PUK.
+  // Without a login OpenSC takes what it is given for the PIN or for the PUK, as opensc.conf says: a PIN must cost no try of the
+  // PUK.
   CK_RV ck_rv = p11_.C_Login(*session, CKU_USER, pointer(old_pin), old_pin.size());
   if (ck_rv != CKR_OK) {
     close(slot);
@@ -169,14 +188,14 @@ Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, bas
 
 Outcome<void> Sessions::unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin) {
   const bool by_puk = way == UnblockWay::puk;
-  if (way == UnblockWay::vendor_tool) return refused(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks it");
+  if (way == UnblockWay::vendor_tool)
+    return refused(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks it");
   if ((by_puk ? p11_.C_SetPIN == nullptr : p11_.C_InitPIN == nullptr))
     return refused(ErrorCode::mechanism_unsupported, std::string(set_pin_missing));
   const auto session = session_to_set_pin(slot, new_pin);
   if (!session) return std::unexpected(session.error());
   if (by_puk) {
-    const CK_RV ck_rv =
-        p11_.C_SetPIN(*session, pointer(puk_or_so_pin), puk_or_so_pin.size(), pointer(new_pin), new_pin.size());
+    const CK_RV ck_rv = p11_.C_SetPIN(*session, pointer(puk_or_so_pin), puk_or_so_pin.size(), pointer(new_pin), new_pin.size());
     close(slot);
     if (ck_rv != CKR_OK) return puk_refused(ck_rv, "C_SetPIN");
     return {};

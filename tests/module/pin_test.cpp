@@ -209,6 +209,16 @@ TEST_CASE("a host that dies while it sets a PIN leaves the outcome unknown, and 
   CHECK(log.lines() == Lines{"user"});
 }
 
+TEST_CASE("a PIN pad is given no PIN") {
+  const CallLog log;
+  Host host(fake("pin_pad"), HostPurpose::unblocks_pins);
+  CHECK(code_of(run(host.io, host.host->change_pin(host.slot, nullptr, nullptr))) == std::nullopt);
+  CHECK(code_of(run(host.io, host.host->unblock_pin(host.slot, UnblockWay::so_pin, nullptr, nullptr))) == std::nullopt);
+  CHECK(code_of(run(host.io, host.host->unblock_pin(host.slot, UnblockWay::puk, nullptr, nullptr))) == std::nullopt);
+  CHECK(log.lines() ==
+        Lines{"user at the pad", "set-pin at the pad", "so at the pad", "init-pin at the pad", "set-pin at the pad"});
+}
+
 TEST_CASE("a host apart is not ended with the others") {
   const CallLog log;
   boost::asio::io_context io;

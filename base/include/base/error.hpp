@@ -16,7 +16,7 @@ enum class ErrorCode : std::uint8_t {
   pin_locked,            // the token takes no PIN any more
   pin_length,            // the PIN is too short or too long for the token; no try is spent
   pin_unfit,             // the token does not take this as a new PIN: its characters, or a rule of its own
-  pin_unknown,           // the token's software ended while it set a PIN: whether the old or the new one counts is unknown
+  pin_unknown,           // the token or its software failed while a PIN was set: whether the old or the new one counts is unknown
   puk_incorrect,         // the token refused the PUK or SO PIN; one try of it is spent
   puk_locked,            // the token takes no PUK or SO PIN any more: only its issuer can help
   no_token,              // no token with a usable certificate is there

@@ -41,6 +41,8 @@ class PinManagement {
   boost::asio::awaitable<base::Result<pkcs11::Token>> unblock(Asker asker, std::string token, std::optional<GivenPins> given,
                                                               Dialog::WaitingCallback waiting);
 
+  // Closes dialogs: what was typed into them is wiped. What is being presented goes on.
+  void lock();
   // Closes dialogs and waits until no token is being given a PIN any more, however long that takes.
   boost::asio::awaitable<void> stop();
 

@@ -1,9 +1,9 @@
-#include "fake_token.h"
-
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "fake_token.h"
 
 // A module that has all three functions that set a PIN, and writes down which was called and in what state.
 static CK_ULONG user = ~0UL;
@@ -32,6 +32,7 @@ static CK_RV logout(CK_SESSION_HANDLE session) {
 }
 static CK_RV set_pin(CK_SESSION_HANDLE, unsigned char* old, CK_ULONG old_size, unsigned char* pin, CK_ULONG size) {
   note(user == CKU_USER ? "set-pin by user\n" : "set-pin by nobody\n");
+  if (pin == NULL) return CKR_ARGUMENTS_BAD;
   if (memchr(pin, 'x', size) != NULL) return CKR_PIN_INVALID;
   if (user == CKU_USER) return CKR_OK;
   return old_size == 3 && memcmp(old, "puk", 3) == 0 ? CKR_OK : old_size == 4 ? CKR_PIN_LOCKED : CKR_PIN_INCORRECT;

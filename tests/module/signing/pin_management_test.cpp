@@ -72,8 +72,8 @@ struct Bench {
     const demo::Identity signer = authority.issue({.common_name = "Ana", .key_type = pki::KeyType::ec_p256});
     hsm.import(base::Bytes{1}, "key", signer.key.get(), signer.certificate.der());
     SigningPorts ports{modules, person, journal, clock_now, {}, {}, {}, {}, {}};
-    batches = std::make_unique<Batches>(io.get_executor(), std::move(ports), PinPolicy{.scope = PinScope::session},
-                                        SigningLimits{});
+    batches =
+        std::make_unique<Batches>(io.get_executor(), std::move(ports), PinPolicy{.scope = PinScope::session}, SigningLimits{});
     pins = std::make_unique<PinManagement>(io.get_executor(), PinPorts{modules, person, journal, *batches, clock_now});
   }
   ~Bench() {

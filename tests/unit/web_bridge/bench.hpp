@@ -61,6 +61,8 @@ class Person : public signing::Dialog {
   boost::asio::steady_timer told_;
 };
 
+inline awaitable<base::Result<std::string>> answered(base::Result<std::string> result) { co_return result; }
+
 enum class WithToken : std::uint8_t { no, yes };
 
 struct BenchOptions {
@@ -130,6 +132,25 @@ class Bench {
       restarted.push_back(std::move(module));
       co_return base::Result<void>{};
     };
+    const auto set_pin = [this](std::string_view what, std::string_view token, const std::optional<signing::GivenPins>& given) {
+      std::string line(what);
+      line += ' ' + std::string(token);
+      if (given)
+        line += ' ' + std::string(base::as_text(given->old_secret.bytes())) + ' ' +
+                std::string(base::as_text(given->new_pin.bytes()));
+      pins_set.push_back(line);
+    };
+    control.pin_change = [set_pin](signing::Asker, std::string token, std::optional<signing::GivenPins> given,
+                                   signing::Dialog::WaitingCallback waiting) -> awaitable<base::Result<std::string>> {
+      set_pin("change", token, given);
+      waiting({signing::Waiting::For::pin, clock_now()});
+      return answered(R"({"label":"token"})");
+    };
+    control.pin_unblock = [set_pin](signing::Asker, std::string token, std::optional<signing::GivenPins> given,
+                                    signing::Dialog::WaitingCallback) -> awaitable<base::Result<std::string>> {
+      set_pin("unblock", token, given);
+      return answered(base::failure(base::ErrorCode::puk_incorrect, "C_SetPIN"));
+    };
     control.origins = [] { return base::Result<std::string>(R"({"origins":["https://sign.example"]})"); };
     face.emplace(io.get_executor(), *batches, std::move(control), std::move(native));
 
@@ -188,6 +209,8 @@ class Bench {
   std::vector<ControlPorts::Variables> environments;
   int locks = 0;
   std::vector<std::string> restarted;
+    };
+  std::vector<std::string> pins_set;  // what came to the ports
   std::optional<Person> person;
   std::optional<signing::Journal> journal;
   std::optional<pkcs11::Modules> modules;

@@ -319,3 +319,40 @@ TEST_CASE("descriptors that nobody asked for are closed") {
   }
   CHECK(Bench::eventually([&] { return open_ones() <= before; }));
 }
+
+TEST_CASE("a PIN is changed and unblocked through the agent, which tells what it waits for") {
+  Bench bench;
+  Command command(bench.control_path);
+  command.hello();
+  const auto changed = command.ask("pin.change", {{"token", "4711"}});
+  CHECK(changed.at("result").at("label") == "token");
+  CHECK(command.event("waiting").at("what") == "pin");
+  const auto refused = command.ask("pin.unblock", {});
+  CHECK(Messages::code(refused) == "puk_incorrect");
+  CHECK(refused.at("error").at("who") == "person");
+  CHECK(command.code_of("pin.change", {{"token", 7}}) == "parameter_invalid");
+  CHECK(command.code_of("pin.change", {{"token", std::string(200, 'x')}}) == "parameter_invalid");
+  CHECK(bench.context.on_thread([&] { return bench.pins_set; }) == std::vector<std::string>{"change 4711", "unblock "});
+}
+
+TEST_CASE("two PINs come through a descriptor, one a line, and nothing else does") {
+  Bench bench({.limits = {.pin_descriptor_timeout = std::chrono::milliseconds(50)}});
+  Command command(bench.control_path);
+  command.hello();
+  const std::string change = R"({"id":100,"method":"pin.change","params":{"pin":"descriptor"}})";
+  const auto code = [&](const std::string& text) {
+    command.send_with(change, {pipe_with(text).number()});
+    return std::string(Messages::code(command.answer(100)));
+  };
+  for (const char* text : {"old\nnew", "old\nnew\n", "old\r\nnew\r\nmore\n"}) CHECK(code(text).empty());
+  CHECK(bench.context.on_thread([&] { return bench.pins_set; }) == std::vector<std::string>(3, "change  old new"));
+  CHECK(code("") == "user_cancelled");
+  CHECK(code("old") == "user_cancelled");
+  CHECK(code("old\n") == "user_cancelled");
+  CHECK(code("old\n\nnew\n") == "user_cancelled");
+  CHECK(code("\nnew\n") == "user_cancelled");
+  CHECK(code(std::string(200, '1') + "\n" + std::string(200, '2') + "\n") == "parameter_invalid");
+  CHECK(command.code_of("pin.change", {{"pin", "descriptor"}}) == "parameter_invalid");
+  CHECK(command.code_of("pin.change", {{"pin", "1234"}}) == "parameter_invalid");
+  CHECK(bench.context.on_thread([&] { return bench.pins_set.size(); }) == 3);
+}

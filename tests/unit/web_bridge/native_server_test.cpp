@@ -257,7 +257,7 @@ TEST_CASE("methods of the command line are unknown to a page") {
   Page page(bench.port);
   page.hello();
   for (const char* method : {"status", "tokens", "tokens.watch", "tokens.explain", "certificates", "environment", "lock", "restart",
-                             "origins", "journal"})
+                             "origins", "journal", "pin.change", "pin.unblock"})
     CHECK(page.code_of(method) == "method_unknown");
 }
 
