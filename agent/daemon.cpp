@@ -21,6 +21,7 @@
 #include <cstring>
 #include <map>
 
+#include "agent/logind.hpp"
 #include "agent/page_languages.hpp"
 #include "agent/pinentry_dialog.hpp"
 #include "agent/remembered_certificates.hpp"
@@ -123,6 +124,7 @@ class Daemon {
     auto served = users(configuration_.client_users);
     if (!served) return failed(served.error());
     web_bridge::NativeServerOptions options;
+    logind_.emplace(io_.get_executor(), *served, logind_ports());
     options.policy.users = std::move(*served);
     options.ports = configuration_.web.ports;
     for (const std::string& origin : configuration_.web.origins)
@@ -142,6 +144,7 @@ class Daemon {
                  configuration_.web.origins.size());
     sd_notifyf(0, "READY=1\nSTATUS=Listening on 127.0.0.1:%u", static_cast<unsigned>(port_));
     keep_watchdog();
+    logind_->start();
     asio::signal_set signals(io_, SIGINT, SIGTERM);
     signals.async_wait([this](boost::system::error_code error, int) {
       if (!error) asio::co_spawn(io_, stop(), [this](std::exception_ptr) { io_.stop(); });
@@ -193,7 +196,12 @@ class Daemon {
     ports.remember_certificate = [this](const signing::Origin& origin, const std::string& id) {
       remembered_.remember(origin, id);
     };
-    ports.running_changed = [](bool running) { spdlog::debug("signing running={}", running); };
+    ports.running_changed = [this](bool running) {
+      spdlog::debug("signing running={}", running);
+      if (running) told_lock_ = {};
+      running ? logind_->keep_awake() : logind_->let_sleep();
+    };
+    ports.away = [this] { return logind_->away(); };
     ports.journal_head = [](std::string_view head) {
       sd_journal_send("MESSAGE=signetd journal head %.*s", static_cast<int>(head.size()), head.data(), "PRIORITY=6",
                       "SYSLOG_IDENTIFIER=signetd", "SIGNET_JOURNAL_HEAD=%.*s", static_cast<int>(head.size()), head.data(),
@@ -215,6 +223,26 @@ class Daemon {
       page_languages_.told(origin, language);
     };
     return options;
+  }
+
+  Logind::Ports logind_ports() {
+    return {
+        .locked =
+            [this] {
+              return lock("screen locked", {ErrorCode::screen_locked, "the screen was locked", 0, {}}, configuration_.on_lock);
+            },
+        .sleeping = [this] { return lock("going to sleep", {ErrorCode::machine_asleep, "the machine went to sleep", 0, {}}); },
+        .shutting_down =
+            [this] { return lock("shutting down", {ErrorCode::agent_not_running, "the machine is shutting down", 0, {}}); }};
+  }
+
+  // A screen may be locked a hundred times a day: worth a line where there is something to wipe, and only the first time.
+  awaitable<void> lock(std::string_view why, base::Error reason, signing::OnLock running = signing::OnLock::pause) {
+    const auto before = batches_.overview();
+    const bool new_work = before.pins_kept + before.running > 0 && std::exchange(told_lock_, why) != why;
+    spdlog::log(new_work ? spdlog::level::info : spdlog::level::debug, "{} pins={} running={}", why, before.pins_kept,
+                before.running);
+    co_await batches_.lock(std::move(reason), running);
   }
 
   static void write_event(EventLog::Severity severity, const std::string& line) {
@@ -290,10 +318,27 @@ class Daemon {
       modules.push_back(std::move(module));
     }
     row["modules"] = std::move(modules);
+    row["session"] = session();
     if (const auto possible = can_show(screen()); !possible && configuration_.dialog.pinentry == "pinentry")
       row["dialog_error"] = possible.error().detail;
     if (!base::Secret::make()) row["pin_memory_error"] = "locked memory is not available: PINs are not kept";
     co_return json::serialize(row);
+  }
+
+  json::object session() const {
+    const Logind::State state = logind_->state();
+    json::object row{{"sessions", json::array(state.sessions.begin(), state.sessions.end())},
+                     {"locked", state.locked},
+                     {"on_lock", configuration_.on_lock == signing::OnLock::finish ? "finish" : "pause"}};
+    if (state.missing) row["error"] = *state.missing;
+    json::array inhibitors;
+    for (const Logind::Inhibitor& inhibitor : state.inhibitors) {
+      json::object shown{{"what", inhibitor.what}, {"mode", inhibitor.mode}, {"held", inhibitor.held}};
+      if (inhibitor.refused) shown["error"] = *inhibitor.refused;
+      inhibitors.push_back(std::move(shown));
+    }
+    row["inhibitors"] = std::move(inhibitors);
+    return row;
   }
 
   awaitable<base::Result<std::string>> tokens() {
@@ -327,6 +372,8 @@ class Daemon {
   PageLanguages page_languages_;
   PinentryDialog dialog_;
   TimeStamps time_stamps_;
+  std::optional<Logind> logind_;
+  std::string_view told_lock_;  // in the log, since signing began
   signing::Batches batches_;
   web_bridge::NativeFace face_;
   std::optional<web_bridge::NativeServer> web_;

@@ -33,3 +33,12 @@ TEST_CASE("texts and comments may have any letters, also after a line that ends 
   REQUIRE(read);
   CHECK(read->modules.at(0).name == "\xC8\x99\xC4\x83");
 }
+
+TEST_CASE("a locked screen pauses what runs, unless it may finish") {
+  CHECK(parse_configuration("", "signet.toml")->on_lock == signing::OnLock::pause);
+  CHECK(parse_configuration("[pin_cache]\non_lock = \"pause\"\n", "signet.toml")->on_lock == signing::OnLock::pause);
+  CHECK(parse_configuration("[pin_cache]\non_lock = \"finish\"\n", "signet.toml")->on_lock == signing::OnLock::finish);
+  const auto read = parse_configuration("[pin_cache]\non_lock = \"ignore\"\n", "signet.toml");
+  REQUIRE_FALSE(read);
+  CHECK(read.error().detail == "signet.toml, line 2: pin_cache.on_lock must be \"pause\" or \"finish\"");
+}
