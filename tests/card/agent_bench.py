@@ -168,6 +168,8 @@ class Agent:
         language="en",
         module=None,
         softhsm=None,
+        on_lock="pause",
+        environment=None,
     ):
         self._bin = pathlib.Path(bin_folder)
         self.folder = pathlib.Path(folder)
@@ -181,9 +183,12 @@ class Agent:
             "XDG_RUNTIME_DIR": str(self.folder / "run"),
             "OPENSC_CONF": str(opensc_conf or os.environ["OPENSC_CONF"]),
             "LANG": "C.UTF-8",
+            # Else a dialog that finds no session bus starts one (dbus-x11), which stays.
+            "DBUS_SESSION_BUS_ADDRESS": "disabled:",
         }
         if softhsm is not None:
             self._environment["SOFTHSM2_CONF"] = str(softhsm)
+        self._environment |= environment or {}
         if display is not None:
             self._environment["DISPLAY"] = display.name
         if recorded:
@@ -200,6 +205,7 @@ path = "{module or os.environ['SIGNET_CARD_MODULE']}"
 origins = ["{Page.ORIGIN}", "{Page.OTHER_ORIGIN}"]
 [pin_cache]
 scope = "{scope}"
+on_lock = "{on_lock}"
 [dialog]
 pinentry = "{pinentry}"
 timeout_s = {timeout_s}
@@ -246,6 +252,11 @@ timeout_s = {timeout_s}
                 if pathlib.Path(f"/proc/{number}/comm").read_text().startswith("signet-token-ho"):
                     found.append(int(number))
         return found
+
+    @property
+    def environment(self):
+        """What its commands are started with."""
+        return self._environment
 
     def command(self, *words):
         return [str(self._bin / "signet"), "--config", str(self._configuration), *map(str, words)]
