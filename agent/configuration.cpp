@@ -104,7 +104,7 @@ void read_devices(SettingsTable table, Configuration::Devices& devices, Settings
   });
 }
 
-void read_pin_cache(SettingsTable table, signing::PinPolicy& policy) {
+void read_pin_cache(SettingsTable table, signing::PinPolicy& policy, signing::OnLock& on_lock) {
   table.text("scope", [&](const std::string& scope) -> std::string {
     static const std::map<std::string, signing::PinScope> scopes{
         {"off", signing::PinScope::off}, {"batch", signing::PinScope::batch}, {"session", signing::PinScope::session}};
@@ -112,6 +112,10 @@ void read_pin_cache(SettingsTable table, signing::PinPolicy& policy) {
     if (known == scopes.end()) return "must be \"off\", \"batch\" or \"session\"";
     policy.scope = known->second;
     return {};
+  });
+  table.text("on_lock", [&](const std::string& what) -> std::string {
+    on_lock = what == "finish" ? signing::OnLock::finish : signing::OnLock::pause;
+    return what == "pause" || what == "finish" ? "" : "must be \"pause\" or \"finish\"";
   });
   table.number("idle_s", 1, 86'400, [&](std::int64_t value) { policy.idle = std::chrono::seconds{value}; });
   table.number("max_age_s", 1, 86'400, [&](std::int64_t value) { policy.max_age = std::chrono::seconds{value}; });
@@ -177,7 +181,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
     read_devices(root.table("devices"), configuration.devices, problems);
     service::read_time_stamping(root.table("time_stamping"), configuration.time_stamping);
     read_web(root.table("web"), configuration.web);
-    read_pin_cache(root.table("pin_cache"), configuration.pin_cache);
+    read_pin_cache(root.table("pin_cache"), configuration.pin_cache, configuration.on_lock);
     SettingsTable clients = root.table("clients");
     clients.list("users", [&](const SettingsValue& element) -> std::string {
       const auto name = element.text();

@@ -36,6 +36,7 @@ struct Configuration {
   std::vector<std::string> client_users;  // names or numbers; empty: the agent's own user
 
   signing::PinPolicy pin_cache;
+  signing::OnLock on_lock = signing::OnLock::pause;  // pin_cache.on_lock
 
   struct Dialog {
     std::string pinentry = "pinentry";  // a program on PATH, or an absolute path

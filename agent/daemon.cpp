@@ -22,6 +22,7 @@
 #include <map>
 
 #include "agent/explained.hpp"
+#include "agent/logind.hpp"
 #include "agent/page_languages.hpp"
 #include "agent/pinentry_dialog.hpp"
 #include "agent/screen.hpp"
@@ -170,6 +171,7 @@ class Daemon {
     auto served = users(configuration_.client_users);
     if (!served) return failed(served.error());
     web_bridge::NativeServerOptions options;
+    logind_.emplace(io_.get_executor(), *served, logind_ports());
     options.policy.users = std::move(*served);
     options.ports = configuration_.web.ports;
     for (const std::string& origin : configuration_.web.origins)
@@ -191,6 +193,7 @@ class Daemon {
                  configuration_.web.origins.size());
     sd_notifyf(0, "READY=1\nSTATUS=Listening on 127.0.0.1:%u", static_cast<unsigned>(port_));
     keep_watchdog();
+    logind_->start();
     asio::signal_set signals(io_, SIGINT, SIGTERM);
     signals.async_wait([this](boost::system::error_code error, int) {
       if (!error) asio::co_spawn(io_, stop(), [this](std::exception_ptr) { io_.stop(); });
@@ -247,8 +250,11 @@ class Daemon {
     };
     ports.running_changed = [this](bool running) {
       spdlog::debug("signing running={}", running);
+      if (running) told_lock_ = {};
       if (!running) tokens_may_have_changed();
+      running ? logind_->keep_awake() : logind_->let_sleep();
     };
+    ports.away = [this] { return logind_->away(); };
     ports.journal_head = [](std::string_view head) {
       sd_journal_send("MESSAGE=signetd journal head %.*s", static_cast<int>(head.size()), head.data(), "PRIORITY=6",
                       "SYSLOG_IDENTIFIER=signetd", "SIGNET_JOURNAL_HEAD=%.*s", static_cast<int>(head.size()), head.data(),
@@ -299,6 +305,26 @@ class Daemon {
       page_languages_.told(origin, language);
     };
     return options;
+  }
+
+  Logind::Ports logind_ports() {
+    return {
+        .locked =
+            [this] {
+              return lock("screen locked", {ErrorCode::screen_locked, "the screen was locked", 0, {}}, configuration_.on_lock);
+            },
+        .sleeping = [this] { return lock("going to sleep", {ErrorCode::machine_asleep, "the machine went to sleep", 0, {}}); },
+        .shutting_down =
+            [this] { return lock("shutting down", {ErrorCode::agent_not_running, "the machine is shutting down", 0, {}}); }};
+  }
+
+  // A screen may be locked a hundred times a day: worth a line where there is something to wipe, and only the first time.
+  awaitable<void> lock(std::string_view why, base::Error reason, signing::OnLock running = signing::OnLock::pause) {
+    const auto before = batches_.overview();
+    const bool new_work = before.pins_kept + before.running > 0 && std::exchange(told_lock_, why) != why;
+    spdlog::log(new_work ? spdlog::level::info : spdlog::level::debug, "{} pins={} running={}", why, before.pins_kept,
+                before.running);
+    co_await batches_.lock(std::move(reason), running);
   }
 
   static void write_event(EventLog::Severity severity, const std::string& line) {
@@ -402,10 +428,27 @@ class Daemon {
       modules.push_back(std::move(module));
     }
     row["modules"] = std::move(modules);
+    row["session"] = session();
     if (const auto possible = can_show(screen()); !possible && configuration_.dialog.pinentry == "pinentry")
       row["dialog_error"] = possible.error().detail;
     if (!base::Secret::make()) row["pin_memory_error"] = "locked memory is not available: PINs are not kept";
     co_return json::serialize(row);
+  }
+
+  json::object session() const {
+    const Logind::State state = logind_->state();
+    json::object row{{"sessions", json::array(state.sessions.begin(), state.sessions.end())},
+                     {"locked", state.locked},
+                     {"on_lock", configuration_.on_lock == signing::OnLock::finish ? "finish" : "pause"}};
+    if (state.missing) row["error"] = *state.missing;
+    json::array inhibitors;
+    for (const Logind::Inhibitor& inhibitor : state.inhibitors) {
+      json::object shown{{"what", inhibitor.what}, {"mode", inhibitor.mode}, {"held", inhibitor.held}};
+      if (inhibitor.refused) shown["error"] = *inhibitor.refused;
+      inhibitors.push_back(std::move(shown));
+    }
+    row["inhibitors"] = std::move(inhibitors);
+    return row;
   }
 
   json::object listing(const std::vector<pkcs11::TokenPlace>& places) const {
@@ -449,6 +492,8 @@ class Daemon {
   PageLanguages page_languages_;
   PinentryDialog dialog_;
   TimeStamps time_stamps_;
+  std::optional<Logind> logind_;
+  std::string_view told_lock_;  // in the log, since signing began
   signing::Batches batches_;
   signing::PinManagement pins_;
   web_bridge::NativeFace face_;

@@ -45,6 +45,10 @@ std::string message_for(base::ErrorCode code) {
       return tr("This certificate is expired or not yet valid. Ask its issuer for a new one.");
     case card_busy:
       return tr("Another program holds the card. Close it, or wait until it is done.");
+    case screen_locked:
+      return tr("The screen is locked. Unlock it and go on: what is signed stays signed.");
+    case machine_asleep:
+      return tr("The computer went to sleep. Go on: what is signed stays signed.");
     case origin_refused:
       return tr("This website is not allowed to use the agent. Add it to [web] origins in the configuration if you trust it.");
     case host_refused:

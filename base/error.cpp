@@ -29,6 +29,8 @@ constexpr std::array rows{
     Row{certificate_unfit, "certificate_unfit", person},
     Row{certificate_expired, "certificate_expired", person},
     Row{card_busy, "card_busy", person},
+    Row{screen_locked, "screen_locked", person},
+    Row{machine_asleep, "machine_asleep", person},
     Row{origin_refused, "origin_refused", caller},
     Row{host_refused, "host_refused", caller},
     Row{hello_required, "hello_required", caller},

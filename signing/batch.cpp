@@ -96,6 +96,8 @@ struct Batch {
   std::optional<base::Error> error;  // why it is paused or cancelled
   std::optional<base::Error> halt;   // asks the running work to stop
   bool cancelling = false;           // it stops for good
+  bool with_token = false;           // has a login, or is about to get one
+  bool wipe_at_end = false;          // the screen was locked while it ran
   std::optional<base::ErrorCode> last_refusal;
 
   std::optional<SigningCertificate> certificate;
@@ -225,7 +227,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   BatchProgress progress(const Batch& batch) const;
   std::vector<ItemResult> results(Batch& batch, std::uint64_t after, std::size_t most) const;
   void forget(const std::string& handle);
-  awaitable<void> lock(base::Error reason);
+  awaitable<void> lock(base::Error reason, OnLock running);
   awaitable<void> stop();
   std::optional<Turns::Turn> try_take(std::size_t module) { return turns_of(module)->try_take(); }
   awaitable<void> wipe_token(std::string serial) { return logins_.wipe_token(std::move(serial)); }
@@ -245,6 +247,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
     if (turns == nullptr) turns = std::make_shared<Turns>(executor_);
     return turns;
   }
+  std::optional<base::Error> away() const { return ports_.away ? ports_.away() : std::nullopt; }
   bool page_gone(const Batch& batch) const {
     return batch.heard && !batch.attached && ports_.now() - batch.detached_at >= limits_.wait_for_page;
   }
@@ -326,6 +329,7 @@ awaitable<base::Result<SigningCertificate>> Batches::Implementation::choose(Aske
   // Also the only one is a page's business when the person says so, and not before.
   const bool asks = certificates->size() > 1 || (told && !origin.is_command_line());
   if (asks) {
+    if (auto why = away()) co_return std::unexpected(std::move(*why));
     const auto answer = co_await ports_.dialog.choose(std::move(asker), origin, *certificates, std::move(waiting));
     if (!answer) co_return std::unexpected(answer.error());
     chosen = *answer;
@@ -402,6 +406,7 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
     for (std::size_t i = 0; i < std::min(shown_names, batch->manifest.size()); ++i)
       request.first_names.emplace_back(batch->manifest[i].name);
     if (batch->halt) co_return std::unexpected(*batch->halt);  // cancelled or locked meanwhile: nobody is asked any more
+    if (auto why = away()) co_return std::unexpected(std::move(*why));
     auto answer = co_await ports_.dialog.consent(std::move(request), batch->listener.waiting);
     if (!answer) co_return base::failure_of(answer);
     if (batch->halt) co_return std::unexpected(*batch->halt);
@@ -423,6 +428,7 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
                                                    std::to_string(place->token.pin_max) + " characters");
     }
   }
+  batch->with_token = true;
   auto key = co_await logins_.ready(*place, batch->owner(), std::move(typed), ports_.now());
   if (!key) {
     if (key.error().code == ErrorCode::pin_incorrect || key.error().code == ErrorCode::pin_locked) {
@@ -460,9 +466,11 @@ awaitable<base::Result<SigningCertificate>> Batches::Implementation::commit(Batc
 // From a batch that waits or is paused to one that runs; on an error it is as before.
 awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch, std::optional<base::Secret> given) {
   batch->busy = true;
+  batch->wipe_at_end = false;
   if (!batch->cancelling) batch->halt.reset();
   const auto stopped = [&](base::Error error) {
-    batch->busy = false;
+    batch->busy = batch->with_token = false;
+    housekeeping_.notify();
     if (batch->cancelling) batch->state = BatchState::cancelled;
     return std::unexpected(std::move(error));
   };
@@ -470,6 +478,9 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   if (auto room = ports_.journal.reserve((batch->units() - batch->finished_count) * journal_bytes_per_item); !room)
     co_return stopped(room.error());
   if (auto held = journal_held(batch); !held) co_return stopped(held.error());
+  if (!given && !batch->consented) {
+    if (auto why = away()) co_return stopped(std::move(*why));
+  }
   if (!batch->parameters) {
     if (auto prepared = co_await prepare(batch); !prepared) {
       batch->parameters.reset();
@@ -529,7 +540,10 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
     if (batch->error && !(host_ended && restarts++ < most_restarts_without_progress &&
                           !logins_.pin_missing(batch->certificate->place, batch->owner())))
       break;
-    if (pin_for_each) co_await logins_.wipe(batch->owner());
+    if (pin_for_each) {
+      co_await logins_.wipe(batch->owner());
+      batch->with_token = false;
+    }
     batch->error.reset();
     auto again = co_await unlock(batch, std::nullopt);
     if (!again) {
@@ -542,9 +556,11 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
   key.host.reset();
   if (batch->error && batch->error->code == ErrorCode::token_removed) {
     co_await logins_.wipe_token(batch->certificate->place.token.serial);
-  } else if (logins_.pins().policy().scope != PinScope::session || batch->error) {
+  } else if (logins_.pins().policy().scope != PinScope::session || batch->error || batch->wipe_at_end) {
     co_await logins_.wipe(batch->owner());
   }
+  batch->with_token = false;
+  housekeeping_.notify();
   turn = Turns::Turn{};
   co_await wipe_expired(batch.get());
   while (batch->stamping > 0) co_await batch->changed.wait(std::chrono::hours{1});
@@ -745,8 +761,8 @@ base::Result<void> Batches::Implementation::record(std::string_view event, const
 
 awaitable<base::Result<BatchProgress>> Batches::Implementation::resume(BatchPointer batch) {
   const auto self = shared_from_this();
-  // The page is back while the pause for its absence is on its way.
-  const auto pausing = [&] { return batch->busy && batch->halt && batch->halt->code == ErrorCode::batch_state; };
+  // The page is back, or the person, while the pause for their absence is on its way.
+  const auto pausing = [&] { return batch->busy && batch->halt && !batch->cancelling; };
   while (pausing() && !stopping_) co_await housekeeping_.wait(std::chrono::seconds{1});
   // One that is being resumed already, by a page that was loaded again, tells its progress.
   if (batch->state == BatchState::paused && batch->stamping > 0)
@@ -854,15 +870,28 @@ void Batches::Implementation::forget(const std::string& handle) {
   batches_.erase(row);
 }
 
-awaitable<void> Batches::Implementation::lock(base::Error reason) {
+awaitable<void> Batches::Implementation::lock(base::Error reason, OnLock running) {
   const auto self = shared_from_this();
+  const bool may_finish = running == OnLock::finish && logins_.pins().policy().scope != PinScope::off;
+  std::set<PinOwner> in_use;
+  std::vector<BatchPointer> halted;
   for (const auto& [handle, batch] : batches_) {
     if (!batch->busy) continue;
+    if (may_finish && batch->state == BatchState::running && !batch->halt) {
+      batch->wipe_at_end = true;
+      in_use.insert(batch->owner());
+      continue;
+    }
     batch->halt = reason;
     ports_.dialog.close(handle);
     batch->changed.notify();
+    halted.push_back(batch);
   }
-  co_await logins_.wipe_all();
+  co_await logins_.wipe_all(std::move(in_use));
+  // A login that was under way meanwhile is undone by its batch.
+  const auto latest = steady_clock::now() + std::chrono::seconds{10};
+  while (std::ranges::any_of(halted, &Batch::with_token) && steady_clock::now() < latest)
+    co_await housekeeping_.wait(std::chrono::milliseconds{200});
 }
 
 awaitable<void> Batches::Implementation::stop() {
@@ -1015,7 +1044,7 @@ base::Result<void> Batches::close(const Origin& origin, const std::string& handl
   return {};
 }
 
-awaitable<void> Batches::lock(base::Error reason) { return implementation_->lock(std::move(reason)); }
+awaitable<void> Batches::lock(base::Error reason, OnLock running) { return implementation_->lock(std::move(reason), running); }
 
 awaitable<void> Batches::stop() { return implementation_->stop(); }
 

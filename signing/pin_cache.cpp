@@ -26,10 +26,13 @@ void PinCache::used(const PinOwner& owner, std::size_t signatures, base::Time no
 
 bool PinCache::wipe(const PinOwner& owner) { return entries_.erase(owner) != 0; }
 
-std::vector<PinOwner> PinCache::wipe_all() {
+std::vector<PinOwner> PinCache::wipe_all(const std::set<PinOwner>& in_use) {
   std::vector<PinOwner> wiped;
-  for (const auto& [owner, entry] : entries_) wiped.push_back(owner);
-  entries_.clear();
+  std::erase_if(entries_, [&](const auto& row) {
+    if (in_use.contains(row.first)) return false;
+    wiped.push_back(row.first);
+    return true;
+  });
   return wiped;
 }
 

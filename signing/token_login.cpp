@@ -93,10 +93,12 @@ awaitable<void> TokenLogins::wipe(PinOwner owner) {
   co_await end_logins({std::move(owner)});
 }
 
-awaitable<void> TokenLogins::wipe_all() {
-  pins_.wipe_all();
+awaitable<void> TokenLogins::wipe_all(std::set<PinOwner> in_use) {
+  pins_.wipe_all(in_use);
   std::vector<std::size_t> modules;
-  for (const auto& [module, login] : logins_) modules.push_back(module);
+  for (const auto& [module, login] : logins_) {
+    if (!in_use.contains(login.owner)) modules.push_back(module);
+  }
   co_await end_hosts(std::move(modules));
 }
 

@@ -35,7 +35,7 @@ class TokenLogins {
 
   // Wipes this owner's PIN, logs out and ends the host.
   boost::asio::awaitable<void> wipe(PinOwner owner);
-  boost::asio::awaitable<void> wipe_all();
+  boost::asio::awaitable<void> wipe_all(std::set<PinOwner> in_use = {});
   boost::asio::awaitable<void> wipe_token(std::string serial);
   // Those whose time is over, `in_use` aside.
   boost::asio::awaitable<void> wipe_expired(base::Time now, std::set<PinOwner> in_use);

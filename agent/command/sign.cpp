@@ -192,6 +192,15 @@ class Signing {
     if (options_.pin_stdin) commit["pin"] = "descriptor";
     if (auto committed = agent_.call("batch.commit", std::move(commit), options_.pin_stdin ? STDIN_FILENO : -1); !committed)
       return base::failure_of(committed);
+    do {
+      if (auto ended = until_finished(); !ended) return base::failure_of(ended);
+      if (!quiet_) std::cerr << '\n';
+    } while (paused_while_away() && person_is_back() && resumes());
+    return outcome_;
+  }
+
+ private:
+  base::Result<void> until_finished() {
     while (!finished()) {
       if (auto waited = agent_.wait_for_event(); !waited && waited.error().code != ErrorCode::user_cancelled)
         return base::failure_of(waited);
@@ -199,11 +208,36 @@ class Signing {
       if (auto acknowledged = acknowledge(); !acknowledged) return base::failure_of(acknowledged);
       if (write_error_) return std::unexpected(*write_error_);
     }
-    if (!quiet_) std::cerr << '\n';
-    return outcome_;
+    return {};
   }
 
- private:
+  // A locked screen or the machine's sleep is no end for a person who comes back to this terminal.
+  bool paused_while_away() const {
+    return outcome_.state == "paused" && outcome_.error &&
+           (outcome_.error->code == ErrorCode::screen_locked || outcome_.error->code == ErrorCode::machine_asleep);
+  }
+
+  bool person_is_back() const {
+    if (quiet_ || ::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return false;
+    std::cerr << message_for(outcome_.error->code) << '\n' << tr("Press Return to go on, Ctrl-C to end.") << std::flush;
+    std::string line;
+    return std::getline(std::cin, line) && !interrupted;
+  }
+
+  // True where it runs again, or nobody could be asked yet. What else it was that stopped it is the outcome's error.
+  bool resumes() {
+    const auto resumed = agent_.call("batch.resume", {{"batch", batch_}});
+    if (!resumed) {
+      outcome_.error = resumed.error();
+      return paused_while_away();
+    }
+    // Not as the events before the answer: they still tell of the pause.
+    outcome_.state = resumed->at("state").as_string();
+    newest_result_ = resumed->at("results").to_number<std::uint64_t>();
+    outcome_.error.reset();
+    return true;
+  }
+
   base::Result<void> send_items() {
     std::size_t part = 0;
     for (std::size_t at = 0; at < items_.size(); at += items_per_part) {

@@ -20,6 +20,29 @@ std::string validity_text(const json::object& certificate) {
   return filled(tr("valid until %1"), {shown_member(certificate, "not_after").substr(0, 10)});
 }
 
+// Whether locks and sleep are noticed, and what keeps the machine awake.
+void show_session(const json::object& session) {
+  std::string names;
+  for (const json::value& id : rows(session, "sessions")) names += (names.empty() ? "" : ", ") + std::string(id.as_string());
+  if (const std::string missing = shown_member(session, "error"); !missing.empty()) {
+    std::cout << filled(tr("Session:  locks and sleep are not noticed: %1"), {missing}) << '\n';
+    return;
+  }
+  std::cout << filled(tr("Session:  %1"),
+                      {names.empty() ? tr("none is known to logind; sleep is noticed, locks are not") : names});
+  if (shown_member(session, "locked") == tr("yes")) std::cout << ", " << tr("locked");
+  std::cout << '\n';
+  for (const json::value& row : rows(session, "inhibitors")) {
+    const json::object& inhibitor = row.as_object();
+    const std::string refused = shown_member(inhibitor, "error"), what = shown_member(inhibitor, "what");
+    const bool held = shown_member(inhibitor, "held") == tr("yes");
+    if (!refused.empty())
+      std::cout << "          " << filled(tr("refused to hold up %1: %2"), {what, refused}) << '\n';
+    else if (held && shown_member(inhibitor, "mode") == "block")
+      std::cout << "          " << filled(tr("keeps the machine awake while it signs (%1)"), {what}) << '\n';
+  }
+}
+
 void show_status(const json::object& status) {
   std::cout << "signetd " << shown_member(status, "version") << '\n';
   std::cout << filled(tr("Address:  %1"), {shown_member(status, "address")}) << '\n';
@@ -46,6 +69,8 @@ void show_status(const json::object& status) {
     std::cout << "\n          " << no_memory;
   std::cout << '\n'
             << filled(tr("Batches:  %1, %2 running"), {shown_member(status, "batches"), shown_member(status, "running")}) << '\n';
+  if (const json::value* const session = status.if_contains("session"); session != nullptr && session->is_object())
+    show_session(session->get_object());
   std::cout << filled(tr("Journal:  %1"), {shown_member(status, "journal")}) << '\n';
 }
 

@@ -190,6 +190,8 @@ class Agent:
         modules=None,
         more="",
         sees_token=True,
+        on_lock="pause",
+        environment=None,
     ):
         """`modules`: paths, in place of the card's module; `more`: further tables of the configuration."""
         self._bin = pathlib.Path(bin_folder)
@@ -204,6 +206,8 @@ class Agent:
             "XDG_RUNTIME_DIR": str(self.folder / "run"),
             "OPENSC_CONF": str(opensc_conf or os.environ["OPENSC_CONF"]),
             "LANG": "C.UTF-8",
+            # Else a dialog that finds no session bus starts one (dbus-x11), which stays.
+            "DBUS_SESSION_BUS_ADDRESS": "disabled:",
         }
         self._sees_token = sees_token
         if modules is None:
@@ -211,6 +215,7 @@ class Agent:
         named = "".join(f'[[modules]]\nname = "module{number or ""}"\npath = "{path}"\n{module_keys}\n' for number, path in enumerate(modules))
         if softhsm is not None:
             self._environment["SOFTHSM2_CONF"] = str(softhsm)
+        self._environment |= environment or {}
         if display is not None:
             self._environment["DISPLAY"] = display.name
         if recorded:
@@ -224,6 +229,7 @@ log_level = "debug"
 origins = ["{Page.ORIGIN}", "{Page.OTHER_ORIGIN}"]
 [pin_cache]
 scope = "{scope}"
+on_lock = "{on_lock}"
 [dialog]
 pinentry = "{pinentry}"
 timeout_s = {timeout_s}
@@ -272,6 +278,11 @@ timeout_s = {timeout_s}
                 if pathlib.Path(f"/proc/{number}/comm").read_text().startswith("signet-token-ho"):
                     found.append(int(number))
         return found
+
+    @property
+    def environment(self):
+        """What its commands are started with."""
+        return self._environment
 
     def command(self, *words):
         return [str(self._bin / "signet"), "--config", str(self._configuration), *map(str, words)]

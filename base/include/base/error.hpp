@@ -25,6 +25,8 @@ enum class ErrorCode : std::uint8_t {
   certificate_unfit,     // not for signing: key usage
   certificate_expired,   // outside its validity
   card_busy,             // another program holds the card
+  screen_locked,         // the person's session is locked: nobody can be asked, and what ran is paused
+  machine_asleep,        // the machine goes to sleep, or did: what ran is paused
   // the page, or whoever called
   origin_refused,
   host_refused,

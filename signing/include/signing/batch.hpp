@@ -76,6 +76,8 @@ struct SigningPorts {
   std::function<void(std::string_view head)> journal_head;
   // Somebody asked for the missing time stamps again: an earlier failure is no reason not to ask the TSAs.
   std::function<void()> time_stamps_asked_anew = {};
+  // Why nobody can be asked now (screen_locked, machine_asleep): then no dialog is opened.
+  std::function<std::optional<base::Error>()> away = {};
 };
 
 struct SigningLimits {
@@ -135,8 +137,10 @@ class Batches {
   // Forgets the batch and all its results.
   base::Result<void> close(const Origin& origin, const std::string& handle);
 
-  // Wipes all PINs, logs out, ends the hosts that held them; running batches pause.
-  boost::asio::awaitable<void> lock(base::Error reason);
+  // Wipes all PINs, logs out, ends the hosts that held them; running batches pause, or end first, with their PINs (`running`;
+  // where each signature asks for the PIN they pause in any case). Returns when no paused one has a login any more, which a
+  // person at a PIN pad may hold up: after ten seconds at the latest, and it is still undone when it comes.
+  boost::asio::awaitable<void> lock(base::Error reason, OnLock running = OnLock::pause);
   // Finishes the signature in flight, wipes, ends all hosts.
   boost::asio::awaitable<void> stop();
 

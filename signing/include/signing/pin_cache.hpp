@@ -12,6 +12,12 @@ namespace signet::signing {
 
 enum class PinScope : std::uint8_t { off, batch, session };
 
+// What becomes of a running batch when the screen is locked.
+enum class OnLock : std::uint8_t {
+  pause,   // as by any other wish to lock
+  finish,  // it is signed to its end with the PIN that it has; then that is wiped, whatever its scope
+};
+
 struct PinPolicy {
   PinScope scope = PinScope::batch;
   std::chrono::seconds idle{600};
@@ -40,7 +46,8 @@ class PinCache {
   void used(const PinOwner& owner, std::size_t signatures, base::Time now);
 
   bool wipe(const PinOwner& owner);
-  std::vector<PinOwner> wipe_all();
+  // But for those that are in use.
+  std::vector<PinOwner> wipe_all(const std::set<PinOwner>& in_use = {});
   std::vector<PinOwner> wipe_token(std::string_view serial);
   // Those whose time or number of signatures is over, but not those that are in use: limits never cut a manifest.
   std::vector<PinOwner> wipe_expired(base::Time now, const std::set<PinOwner>& in_use = {});

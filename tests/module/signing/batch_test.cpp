@@ -7,6 +7,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <set>
@@ -92,6 +94,7 @@ struct Bench {
   Journal journal = Journal::open(journal_file).value();
   pkcs11::Modules modules{io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}}, {{"softhsm", SoftHsm::module}}};
   std::map<std::string, std::string> remembered;
+  std::optional<base::Error> away;
   std::unique_ptr<Batches> batches;
 
   explicit Bench(BenchOptions options = {}) {
@@ -111,6 +114,7 @@ struct Bench {
       co_return pki::read_time_stamp_response(tsa.answer(request.der, demo::TsaFault::none, clock_now()), request);
     };
     ports.time_stamps_asked_anew = [this] { ++stamps_asked_anew; };
+    ports.away = [this] { return away; };
     ports.remembered_certificate = [this](const Origin& origin) { return remembered[origin.text()]; };
     ports.remember_certificate = [this](const Origin& origin, const std::string& id) { remembered[origin.text()] = id; };
     batches = std::make_unique<Batches>(io.get_executor(), std::move(ports), options.policy, options.limits);
@@ -513,6 +517,97 @@ TEST_CASE("a lock in the middle pauses; resuming asks for the PIN alone and sign
   CHECK(bench.person.asked[1].consent_given);
   CHECK(bench.results_seen == items);
   CHECK(bench.journaled("sha256:") == items);
+}
+
+TEST_CASE("a lock that lets batches finish wipes what does not run at once, and the rest at the batch's end") {
+  Bench bench({.policy = {.scope = PinScope::session}});
+  const std::string before = bench.begin(1, {}, other_page);
+  REQUIRE(bench.commit(before, 1, other_page));
+  REQUIRE(until(bench.io, [&] { return bench.batches->progress(other_page, before)->state == BatchState::complete; }));
+  constexpr std::size_t items = 600;
+  const std::string handle = bench.begin(items);
+  REQUIRE(bench.commit(handle, items));
+  CHECK(bench.batches->overview().pins_kept == 2);
+  const int host = bench.modules.states()[0].process_id;
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 50; }));
+  run(bench.io, bench.batches->lock({ErrorCode::screen_locked, "the screen was locked", 0, {}}, OnLock::finish));
+  CHECK(bench.batches->overview().pins_kept == 1);
+  CHECK(bench.progress(handle).state == BatchState::running);
+  SECTION("it ends, and then nobody is logged in") {
+    REQUIRE(bench.collect_until(handle, BatchState::complete));
+    CHECK(bench.results_seen == items);
+    CHECK(bench.batches->overview().pins_kept == 0);
+    CHECK(::kill(host, 0) != 0);
+  }
+  SECTION("a host that dies behind the lock gets the PIN again, without a dialog") {
+    const auto asked = bench.person.asked.size();
+    bench.away = base::Error{ErrorCode::screen_locked, "the screen is locked", 0, {}};
+    REQUIRE(::kill(host, SIGKILL) == 0);
+    REQUIRE(bench.collect_until(handle, BatchState::complete));
+    CHECK(bench.person.asked.size() == asked);
+    CHECK(bench.batches->overview().pins_kept == 0);
+  }
+  SECTION("a lock for sleep, then, pauses it") {
+    run(bench.io, bench.batches->lock({ErrorCode::machine_asleep, "the machine went to sleep", 0, {}}));
+    CHECK(::kill(host, 0) != 0);
+    CHECK(bench.batches->overview().pins_kept == 0);
+    REQUIRE(bench.reaches(handle, BatchState::paused));
+    CHECK(bench.progress(handle).error->code == ErrorCode::machine_asleep);
+  }
+}
+
+TEST_CASE("while nobody is there nobody is asked: the batch stays as it was") {
+  Bench bench;
+  bench.away = base::Error{ErrorCode::screen_locked, "the screen is locked", 0, {}};
+  const std::string handle = bench.begin(2);
+  CHECK(bench.commit(handle, 2).error().code == ErrorCode::screen_locked);
+  CHECK(bench.progress(handle).state == BatchState::waiting);
+  CHECK(run(bench.io, bench.batches->choose_certificate("asker", page, true, {})).error().code == ErrorCode::screen_locked);
+  CHECK(bench.person.asked.empty());
+  CHECK(bench.person.choices == 0);
+  // A command that brings its PIN needs nobody.
+  const std::string given = bench.begin(1);
+  REQUIRE(
+      run(bench.io, bench.batches->commit(page, given, 1, base::Secret::copy_of(base::as_bytes(SoftHsm::default_pin)).value())));
+  bench.away.reset();
+  REQUIRE(bench.reaches(given, BatchState::complete));
+  const auto committed = bench.commit(handle, 2);
+  CAPTURE(committed ? "" : std::string(name(committed.error().code)) + committed.error().detail);
+  REQUIRE(committed);
+  CHECK(bench.collect_until(handle, BatchState::complete));
+}
+
+TEST_CASE("when a lock is done nothing of a login that was under way is left to undo") {
+  const auto later = GENERATE(std::chrono::milliseconds{0}, std::chrono::milliseconds{1}, std::chrono::milliseconds{2},
+                              std::chrono::milliseconds{4}, std::chrono::milliseconds{8}, std::chrono::milliseconds{16});
+  CAPTURE(later.count());
+  Bench bench({.policy = {.scope = PinScope::session}});
+  const std::string handle = bench.begin(2);
+  std::optional<ErrorCode> refused;
+  bool committed = false;
+  std::optional<int> host;  // when the lock is done
+  const auto commit = [&]() -> awaitable<void> {
+    const auto done = co_await bench.batches->commit(page, handle, 2, std::nullopt);
+    if (!done) refused = done.error().code;
+    committed = true;
+  };
+  const auto lock = [&]() -> awaitable<void> {
+    boost::asio::steady_timer timer(bench.io, later);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+    co_await bench.batches->lock({ErrorCode::machine_asleep, "the machine went to sleep", 0, {}});
+    CHECK(bench.batches->overview().pins_kept == 0);
+    host = bench.modules.states()[0].process_id;
+  };
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    // Runs when the PIN is on its way to the token.
+    boost::asio::post(bench.io, [&] { boost::asio::co_spawn(bench.io, lock(), boost::asio::detached); });
+    co_return;
+  };
+  boost::asio::co_spawn(bench.io, commit(), boost::asio::detached);
+  REQUIRE(until(bench.io, [&] { return committed && host; }));
+  if (refused) CHECK(*refused == ErrorCode::machine_asleep);
+  CHECK(bench.batches->overview().pins_kept == 0);
+  CHECK(bench.modules.states()[0].process_id == *host);
 }
 
 TEST_CASE("a page that reads nothing stops the signing; reading lets it go on") {

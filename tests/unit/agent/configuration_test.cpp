@@ -51,3 +51,12 @@ TEST_CASE("a module has limits of its own, and no network unless it is told so")
   CHECK(read->modules.at(1).sign_timeout == std::chrono::seconds{4});
   CHECK_FALSE(parse_configuration("[[modules]]\npath = \"/a.so\"\npin_pad_timeout_s = 5\n", "signet.toml"));
 }
+
+TEST_CASE("a locked screen pauses what runs, unless it may finish") {
+  CHECK(parse_configuration("", "signet.toml")->on_lock == signing::OnLock::pause);
+  CHECK(parse_configuration("[pin_cache]\non_lock = \"pause\"\n", "signet.toml")->on_lock == signing::OnLock::pause);
+  CHECK(parse_configuration("[pin_cache]\non_lock = \"finish\"\n", "signet.toml")->on_lock == signing::OnLock::finish);
+  const auto read = parse_configuration("[pin_cache]\non_lock = \"ignore\"\n", "signet.toml");
+  REQUIRE_FALSE(read);
+  CHECK(read.error().detail == "signet.toml, line 2: pin_cache.on_lock must be \"pause\" or \"finish\"");
+}

@@ -26,6 +26,8 @@ export const PROTOCOL_CODES = {
   certificate_unfit: "person",
   certificate_expired: "person",
   card_busy: "person",
+  screen_locked: "person",
+  machine_asleep: "person",
   origin_refused: "caller",
   host_refused: "caller",
   hello_required: "caller",

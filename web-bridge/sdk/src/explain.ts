@@ -134,6 +134,16 @@ const TEXTS: Record<ErrorCode, Texts> = {
     ru: ["Устройство занято другой программой", "Закройте другую программу и повторите попытку."],
     en: ["Another program is using the device", "Close the other program and try again."],
   },
+  screen_locked: {
+    ro: ["Ecranul a fost blocat", "Deblocați-l și continuați cu PIN-ul. Ce s-a semnat nu se pierde."],
+    ru: ["Экран был заблокирован", "Разблокируйте его и продолжите, введя PIN-код. То, что уже подписано, не пропадёт."],
+    en: ["The screen was locked", "Unlock it and go on with the PIN. What was signed is not lost."],
+  },
+  machine_asleep: {
+    ro: ["Calculatorul a intrat în repaus", "Continuați cu PIN-ul. Ce s-a semnat nu se pierde."],
+    ru: ["Компьютер перешёл в спящий режим", "Продолжите, введя PIN-код. То, что уже подписано, не пропадёт."],
+    en: ["The computer went to sleep", "Go on with the PIN. What was signed is not lost."],
+  },
   origin_refused: {
     ro: ["Signet nu permite semnarea de pe acest site", "Dacă aveți încredere în site, administratorul calculatorului îl poate adăuga la cele permise."],
     ru: ["Signet не разрешает подписывать с этого сайта", "Если вы доверяете сайту, администратор компьютера может добавить его в разрешённые."],
