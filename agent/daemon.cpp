@@ -362,8 +362,7 @@ class Daemon {
     };
     ports.restart = [this](std::string module) -> awaitable<base::Result<void>> {
       const auto found = std::ranges::find(modules_.options(), module, &pkcs11::ModuleOptions::name);
-      if (found == modules_.options().end())
-        co_return base::failure(ErrorCode::parameter_invalid, "module: none has this name");
+      if (found == modules_.options().end()) co_return base::failure(ErrorCode::parameter_invalid, "module: none has this name");
       co_await modules_.restart(static_cast<std::size_t>(found - modules_.options().begin()));
       spdlog::info("module restarted name=\"{}\"", base::shown(module, 64));
       co_return base::Result<void>{};
@@ -415,9 +414,8 @@ class Daemon {
     json::array modules;
     const auto states = modules_.states();
     for (std::size_t i = 0; i < states.size(); ++i) {
-      json::object module{{"name", states[i].name},       {"path", modules_.options()[i].path},
-                          {"running", states[i].running}, {"starts", states[i].starts},
-                          {"faults", states[i].faults},   {"stopped", states[i].stopped}};
+      json::object module{{"name", states[i].name},     {"path", modules_.options()[i].path}, {"running", states[i].running},
+                          {"starts", states[i].starts}, {"faults", states[i].faults},         {"stopped", states[i].stopped}};
       if (!states[i].in_call.empty()) module["in_call"] = states[i].in_call;
       // One that was not needed yet may still be known to fail.
       const std::string& path = modules_.options()[i].path;
@@ -482,7 +480,7 @@ class Daemon {
   asio::steady_timer left_out_{io_};
   bool telling_left_out_ = false;
   signing::Journal journal_;
-  service::KeptTexts remembered_;  // which certificate (its fingerprint) each origin was given
+  service::KeptTexts remembered_;    // which certificate (its fingerprint) each origin was given
   mutable std::mutex screen_mutex_;  // the dialog thread reads it
   Screen told_screen_;
   pkcs11::Modules modules_;

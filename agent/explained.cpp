@@ -121,11 +121,12 @@ json::object row_of(const Candidate& candidate) {
                    {"by_p11_kit", candidate.by_p11_kit},
                    {"quirks", candidate.quirks.count()},
                    {"unblock", name(candidate.quirks.unblock)}};
-  if (candidate.refusal) row["refusal"] = json::object{{"why", name(candidate.refusal->why)}, {"where", candidate.refusal->where.string()}};
+  if (candidate.refusal)
+    row["refusal"] = json::object{{"why", name(candidate.refusal->why)}, {"where", candidate.refusal->where.string()}};
   const Install& install = candidate.install;
   if (candidate.verdict == Verdict::not_installed)
-    row["install"] = json::object{
-        {"debian", install.debian}, {"fedora", install.fedora}, {"arch", install.arch}, {"page", install.page}};
+    row["install"] =
+        json::object{{"debian", install.debian}, {"fedora", install.fedora}, {"arch", install.arch}, {"page", install.page}};
   return row;
 }
 
@@ -185,14 +186,14 @@ json::object row_of(const ServedDevice& served, const Catalogue& catalogue, cons
 
 }  // namespace
 
-json::object explained(const DeviceModules& devices, const pkcs11::Modules& modules, const std::vector<pkcs11::TokenPlace>& tokens) {
+json::object explained(const DeviceModules& devices, const pkcs11::Modules& modules,
+                       const std::vector<pkcs11::TokenPlace>& tokens) {
   json::array rows, problems, all;
   for (const ServedDevice& device : devices.devices()) rows.push_back(row_of(device, devices.catalogue(), modules, tokens));
   for (const base::Error& problem : devices.problems()) problems.push_back(json::value(problem.detail));
   for (const pkcs11::TokenPlace& place : tokens)
-    all.push_back(json::object{{"label", place.token.label},
-                               {"serial", place.token.serial},
-                               {"module", modules.options()[place.module].name}});
+    all.push_back(json::object{
+        {"label", place.token.label}, {"serial", place.token.serial}, {"module", modules.options()[place.module].name}});
   json::array configured;
   for (const pkcs11::ModuleState& state : modules.states()) {
     if (!state.configured) continue;

@@ -240,20 +240,20 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
 
   // Reads the disk: what is installed may have changed since the last time.
   awaitable<Found> look() {
-    return service::on_worker(disk_, [catalogue = catalogue_, devices = latest_, configuration = options_.configuration,
-                                      places = options_.registry, program = options_.program,
-                                      remembered = remembered_of(remembered_)] {
-      Found found;
-      Registry registry = read_registry(places, program);
-      for (Device& device : joined(devices)) {
-        ServedDevice served{.device = std::move(device), .choice = {}, .module = {}};
-        served.choice = choose(served.device, *catalogue, registry, configuration, remembered);
-        if (served.choice.outcome != Outcome::no_token) found.devices.push_back(std::move(served));
-      }
-      found.configured = drivers::configured(*catalogue, configuration);
-      found.problems = std::move(registry.problems);
-      return found;
-    });
+    return service::on_worker(
+        disk_, [catalogue = catalogue_, devices = latest_, configuration = options_.configuration, places = options_.registry,
+                program = options_.program, remembered = remembered_of(remembered_)] {
+          Found found;
+          Registry registry = read_registry(places, program);
+          for (Device& device : joined(devices)) {
+            ServedDevice served{.device = std::move(device), .choice = {}, .module = {}};
+            served.choice = choose(served.device, *catalogue, registry, configuration, remembered);
+            if (served.choice.outcome != Outcome::no_token) found.devices.push_back(std::move(served));
+          }
+          found.configured = drivers::configured(*catalogue, configuration);
+          found.problems = std::move(registry.problems);
+          return found;
+        });
   }
 
   void take(Found found, bool arrived) {

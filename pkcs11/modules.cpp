@@ -330,8 +330,8 @@ std::vector<ModuleState> Modules::states() const {
     const auto recent = std::ranges::count_if(
         entry.faults, [&](Clock::time_point time) { return Clock::now() - time <= implementation_->state->policy.period; });
     states.push_back({options()[i].name, running, running ? entry.host->process_id() : 0, entry.last_error, entry.wanted,
-                      i < implementation_->state->configured, entry.starts,
-                      static_cast<unsigned>(recent), entry.stopped, running ? entry.host->in_call() : std::string()});
+                      i < implementation_->state->configured, entry.starts, static_cast<unsigned>(recent), entry.stopped,
+                      running ? entry.host->in_call() : std::string()});
   }
   return states;
 }

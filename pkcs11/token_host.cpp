@@ -147,8 +147,8 @@ asio::awaitable<Result<TokenHost::Login>> set_pin(std::shared_ptr<Connection> co
   base::Bytes payload;
   Writer writer(payload);
   write(writer, request);
-  auto reply = co_await Connection::call(connection, kind, std::move(payload), std::move(pins->secrets),
-                                         Connection::never_killed);
+  auto reply =
+      co_await Connection::call(connection, kind, std::move(payload), std::move(pins->secrets), Connection::never_killed);
   const auto unknown = [](std::string detail) { return base::failure(ErrorCode::pin_unknown, std::move(detail)); };
   if (!reply.payload) co_return unknown(reply.payload.error().detail);
   Reader reader(*reply.payload);

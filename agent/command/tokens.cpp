@@ -1,4 +1,3 @@
-#include <csignal>
 #include <algorithm>
 #include <csignal>
 #include <fstream>
@@ -29,7 +28,8 @@ void show_token(const json::object& token) {
 void show_tokens(const json::object& result) {
   for (const json::value& row : rows(result, "tokens")) show_token(row.as_object());
   if (rows(result, "tokens").empty())
-    std::cout << message_for(base::ErrorCode::no_token) << '\n' << tr("`signet tokens --explain` says what was looked for.") << '\n';
+    std::cout << message_for(base::ErrorCode::no_token) << '\n'
+              << tr("`signet tokens --explain` says what was looked for.") << '\n';
 }
 
 // ID or ID_LIKE of os-release(5) names the family of this distribution; empty if none of ours.
@@ -39,7 +39,8 @@ std::string distribution() {
   for (std::string line; std::getline(in, line);) {
     if (line.starts_with("ID=") || line.starts_with("ID_LIKE=")) ids += ' ' + line.substr(line.find('=') + 1);
   }
-  for (const auto& [word, family] : {std::pair{"debian", "debian"}, {"ubuntu", "debian"}, {"fedora", "fedora"}, {"rhel", "fedora"}, {"arch", "arch"}})
+  for (const auto& [word, family] :
+       {std::pair{"debian", "debian"}, {"ubuntu", "debian"}, {"fedora", "fedora"}, {"rhel", "fedora"}, {"arch", "arch"}})
     if (ids.find(word) != std::string::npos) return family;
   return {};
 }
@@ -92,7 +93,8 @@ std::string verdict_text(const json::object& candidate) {
 }
 
 std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 // A line of a device's; nothing without text. Names are as wide as the widest in this language; an empty one goes on.
@@ -105,7 +107,8 @@ void line(const std::string& name, const std::string& text) {
       most = std::max(most, width(one));
     return most;
   }();
-  std::cout << "   " << name << (name.empty() ? " " : ":") << std::string(widest - std::min(widest, width(name)) + 2, ' ') << text << '\n';
+  std::cout << "   " << name << (name.empty() ? " " : ":") << std::string(widest - std::min(widest, width(name)) + 2, ' ') << text
+            << '\n';
 }
 
 std::string place_of(const json::object& device) {
@@ -124,7 +127,8 @@ void show_outcome(const json::object& device) {
   const std::string outcome = shown_member(device, "outcome");
   if (outcome == "no_card") return line(tr("What to do"), tr("put the card in; the reader is empty"));
   if (outcome == "card_mute") return line(tr("What to do"), tr("turn the card over, or clean its contacts: it does not answer"));
-  if (is_set(device, "probing")) return line(tr("Now"), tr("the card is unknown; the installed modules are being tried, without a PIN"));
+  if (is_set(device, "probing"))
+    return line(tr("Now"), tr("the card is unknown; the installed modules are being tried, without a PIN"));
   if (is_set(device, "fruitless") || outcome == "nothing_known")
     return line(tr("What to do"), tr("install the software of the card's issuer: nothing that is installed knows this card"));
   if (outcome == "refused") return line(tr("What to do"), tr("see why its module is not loaded, below"));
@@ -143,7 +147,8 @@ void show_outcome(const json::object& device) {
   if (!error.empty()) {
     line(tr("Trouble"), error);
     if (is_set(module->as_object(), "stopped"))
-      line(tr("What to do"), filled(tr("plug the token in again, or: signet restart %1"), {shown_member(module->as_object(), "name")}));
+      line(tr("What to do"),
+           filled(tr("plug the token in again, or: signet restart %1"), {shown_member(module->as_object(), "name")}));
   } else if (outcome == "chosen" && rows(device, "tokens").empty() && device.contains("reader")) {
     line(tr("What to do"), tr("the module shows no token in this reader: it may be blank, or made with other software"));
   }
@@ -161,7 +166,8 @@ void show_device(std::size_t number, const json::object& device) {
     line(tr("Because"), because_text(shown_member(candidate, "because")));
   }
   for (const json::value& row : rows(device, "tokens"))
-    line(tr("Token"), filled(tr("%1, serial number %2"), {shown_member(row.as_object(), "label"), shown_member(row.as_object(), "serial")}));
+    line(tr("Token"),
+         filled(tr("%1, serial number %2"), {shown_member(row.as_object(), "label"), shown_member(row.as_object(), "serial")}));
   show_outcome(device);
   bool first = true;
   for (const json::value& row : rows(device, "candidates")) {
@@ -178,16 +184,19 @@ void show_explanation(const json::object& result) {
   std::size_t number = 0;
   for (const json::value& row : rows(result, "devices")) show_device(++number, row.as_object());
   if (!is_set(result, "automatic")) {
-    std::cout << tr("Devices are not watched ([devices] automatic = false): only what the configuration names is loaded.") << '\n';
-  } else if (number == 0) {
-    std::cout << tr("Nothing that looks like a token or a card reader is plugged in. Plug the token in, try another USB port, and run "
-                    "this again.")
+    std::cout << tr("Devices are not watched ([devices] automatic = false): only what the configuration names is loaded.")
               << '\n';
+  } else if (number == 0) {
+    std::cout
+        << tr("Nothing that looks like a token or a card reader is plugged in. Plug the token in, try another USB port, and run "
+              "this again.")
+        << '\n';
   }
   for (const json::value& row : rows(result, "configured")) {
     const json::object& module = row.as_object();
     const std::string error = shown_member(module, "error");
-    std::cout << filled(tr("The configuration loads %1."), {shown_member(module, "name")}) << (error.empty() ? "" : " " + error) << '\n';
+    std::cout << filled(tr("The configuration loads %1."), {shown_member(module, "name")}) << (error.empty() ? "" : " " + error)
+              << '\n';
   }
   for (const json::value& problem : rows(result, "problems"))
     std::cout << filled(tr("Trouble: %1"), {std::string(problem.as_string())}) << '\n';
@@ -240,9 +249,10 @@ void add_tokens(CLI::App& app, Context& context) {
   };
   const auto options = std::make_shared<Options>();
   CLI::App* const command = app.add_subcommand("tokens", "List the tokens that are there");
-  CLI::Option* const explain =
-      command->add_flag("--explain", options->explain, "Say what is plugged in, which module serves it and why, or what to install");
-  command->add_flag("--watch", options->watch, "Go on and say what is plugged in and pulled out, until Ctrl-C")->excludes(explain);
+  CLI::Option* const explain = command->add_flag("--explain", options->explain,
+                                                 "Say what is plugged in, which module serves it and why, or what to install");
+  command->add_flag("--watch", options->watch, "Go on and say what is plugged in and pulled out, until Ctrl-C")
+      ->excludes(explain);
   command->callback([&context, options] {
     if (options->watch) return watch(context);
     if (options->explain) return query(context, "tokens.explain", show_explanation);

@@ -1,6 +1,6 @@
-// signet-token-host [--unblocks-pins] [--network] [--descriptors N] [--memory-mb N] MODULE: holds one PKCS#11 module for signetd, which starts it
-// with a socket as descriptor 3 and a page of memory as descriptor 4 (call_page.hpp).
-// signet-token-host --card-held: loads nothing, asks PC/SC whether another program holds a card, and ends with exit_card_held.
+// signet-token-host [--unblocks-pins] [--network] [--descriptors N] [--memory-mb N] MODULE: holds one PKCS#11 module for signetd,
+// which starts it with a socket as descriptor 3 and a page of memory as descriptor 4 (call_page.hpp). signet-token-host
+// --card-held: loads nothing, asks PC/SC whether another program holds a card, and ends with exit_card_held.
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>

@@ -88,7 +88,7 @@ class Bench {
                                                .key_type = pki::KeyType::ec_p256}));
         hsm->import(base::Bytes{i}, "key", identities.back().key.get(), identities.back().certificate.der());
       }
-      modules_wanted.push_back({"softhsm", SoftHsm::module});
+      modules_wanted.push_back({.name = "softhsm", .path = SoftHsm::module});
     }
     journal.emplace(signing::Journal::open(folder / "journal").value());
     modules.emplace(io.get_executor(), pkcs11::HostOptions{.program = SIGNET_TOKEN_HOST, .module = {}}, modules_wanted);
@@ -209,7 +209,6 @@ class Bench {
   std::vector<ControlPorts::Variables> environments;
   int locks = 0;
   std::vector<std::string> restarted;
-    };
   std::vector<std::string> pins_set;  // what came to the ports
   std::optional<Person> person;
   std::optional<signing::Journal> journal;

@@ -256,8 +256,8 @@ TEST_CASE("methods of the command line are unknown to a page") {
   Bench bench;
   Page page(bench.port);
   page.hello();
-  for (const char* method : {"status", "tokens", "tokens.watch", "tokens.explain", "certificates", "environment", "lock", "restart",
-                             "origins", "journal", "pin.change", "pin.unblock"})
+  for (const char* method : {"status", "tokens", "tokens.watch", "tokens.explain", "certificates", "environment", "lock",
+                             "restart", "origins", "journal", "pin.change", "pin.unblock"})
     CHECK(page.code_of(method) == "method_unknown");
 }
 
