@@ -86,7 +86,9 @@ std::string message_for(base::ErrorCode code) {
     case no_dialog_possible:
       return tr("The PIN dialog cannot be shown: there is no display or no pinentry program.");
     case module_missing:
-      return tr("A token is there, but its software (PKCS#11 module) is not installed. `signet tokens --explain` says what to install.");
+      return tr(
+          "A token is there, but its software (PKCS#11 module) is not installed. `signet tokens --explain` says what to "
+          "install.");
     case module_failed:
       return tr("The token's software (PKCS#11 module) cannot be loaded. `signet status` says why.");
     case token_host_died:

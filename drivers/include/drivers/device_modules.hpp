@@ -15,7 +15,7 @@ struct DeviceModulesOptions {
   std::vector<std::filesystem::path> catalogue_folders;  // later ones override
   std::vector<Family> families;                          // the configuration's own, which override those
   RegistryPlaces registry;
-  std::string program = "signet";    // what enable-in and disable-in of p11-kit call it
+  std::string program = "signetd";    // what enable-in and disable-in of p11-kit call it
   std::filesystem::path remembered;  // file that keeps which module serves which unknown card
   bool automatic = true;             // false: nothing is watched, and only what is configured is loaded
 };
