@@ -12,8 +12,8 @@ pkg_check_modules(libp11 REQUIRED IMPORTED_TARGET libp11)
 pkg_check_modules(p11kit REQUIRED IMPORTED_TARGET p11-kit-1)
 pkg_check_modules(libusb REQUIRED IMPORTED_TARGET libusb-1.0)
 pkg_check_modules(pcsclite REQUIRED IMPORTED_TARGET libpcsclite)
-# Its -pthread says nothing to this C library, and would keep its targets from sharing the precompiled header.
-set_property(TARGET PkgConfig::pcsclite PROPERTY INTERFACE_COMPILE_OPTIONS "")
+# It asks for -pthread, which sources without it could not share precompiled headers with.
+set_target_properties(PkgConfig::pcsclite PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 pkg_check_modules(libassuan REQUIRED IMPORTED_TARGET libassuan)
 pkg_check_modules(gpgerror REQUIRED IMPORTED_TARGET gpg-error)
 pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)

@@ -13,6 +13,7 @@
 using namespace signet;
 using namespace signet::drivers;
 using test::Pcscd;
+using test::reader_conf;
 using What = DeviceEvent::What;
 
 namespace {
@@ -44,7 +45,9 @@ TEST_CASE("a reader that is plugged in and out while nothing else happens is tol
   Pcscd::kill();
   install_driver();
   test::UsbBus bus;
-  Pcscd::start("/run/signet-card/none");
+  const auto no_others = reader_conf.parent_path() / "none";
+  std::filesystem::create_directory(no_others);
+  Pcscd::start(no_others);
   test::Watched watched;
   REQUIRE(watched.until(What::pcsc_found));
   CHECK(watched.now().readers.empty());

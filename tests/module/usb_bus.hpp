@@ -43,20 +43,20 @@ class UsbBus {
         std::to_string(stick.address) + "\\n\nA: idVendor=" + number(stick.vendor) +
         "\\n\nA: idProduct=" + number(stick.product) + "\\n\nA: speed=12\\n\nA: bNumConfigurations=1\\n\n" +
         (stick.serial.empty() ? "" : "A: serial=" + stick.serial + "\\n\n") + "H: descriptors=" + descriptors + "\n\n" +
-        (stick.device_class == 9 ? "" : "P: " + path(stick) + interface + "\nE: DEVTYPE=usb_interface\nE: SUBSYSTEM=usb\nA: bInterfaceNumber=00\\n\n\n");
+        (stick.device_class == 9 ? "" : "P: " + interface(stick) + "\nE: DEVTYPE=usb_interface\nE: SUBSYSTEM=usb\nA: bInterfaceNumber=00\\n\n\n");
     GError* error = nullptr;
     INFO(text);
     REQUIRE(umockdev_testbed_add_from_string(bed_.get(), text.c_str(), &error));
   }
   void remove(const Stick& stick) {
-    for (const std::string& gone : {"/sys" + path(stick) + interface, "/sys" + path(stick)}) {
+    for (const std::string& gone : {"/sys" + interface(stick), "/sys" + path(stick)}) {
       umockdev_testbed_uevent(bed_.get(), gone.c_str(), "remove");
       umockdev_testbed_remove_device(bed_.get(), gone.c_str());
     }
   }
 
  private:
-  static constexpr const char* interface = "/interface:1.0";
+  static std::string interface(const Stick& stick) { return path(stick) + "/" + stick.port + ":1.0"; }
   static std::string path(const Stick& stick) { return stick.port == "usb1" ? "/devices/usb1" : "/devices/usb1/" + stick.port; }
   base::Owned<UMockdevTestbed, g_object_unref> bed_{umockdev_testbed_new()};
 };
