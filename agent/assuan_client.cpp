@@ -133,6 +133,11 @@ gpg_error_t receive(void* opaque, const void* data, std::size_t size) {
   return 0;
 }
 
+gpg_error_t note_repeated(void* opaque, const char* status) {
+  if (std::string_view(status) == "PIN_REPEATED") *static_cast<bool*>(opaque) = true;
+  return 0;
+}
+
 }  // namespace
 
 std::string assuan_escaped(std::string_view text) {
@@ -235,16 +240,18 @@ base::Result<Pinentry::Answer> Pinentry::confirm() {
   return std::unexpected(reason);
 }
 
-base::Result<base::Secret> Pinentry::get_pin() {
+base::Result<Pinentry::Typed> Pinentry::get_pin() {
   auto pin = base::Secret::make();
-  if (!pin) return pin;
+  if (!pin) return base::failure_of(pin);
   assuan_begin_confidential(state_->context);
   Received received{&*pin};
-  const gpg_error_t error = assuan_transact(state_->context, "GETPIN", receive, &received, nullptr, nullptr, nullptr, nullptr);
+  bool repeated = false;
+  const gpg_error_t error =
+      assuan_transact(state_->context, "GETPIN", receive, &received, nullptr, nullptr, note_repeated, &repeated);
   assuan_end_confidential(state_->context);
   if (error != 0) return std::unexpected(translated(error));
   if (received.overflow) return failure(ErrorCode::pin_length, "longer than any PIN");
-  return pin;
+  return Typed{std::move(*pin), repeated};
 }
 
 }  // namespace signet::agent

@@ -28,8 +28,13 @@ class Pinentry {
 
   enum class Answer : std::uint8_t { ok, not_ok, cancelled };
   base::Result<Answer> confirm();
-  // user_cancelled; the PIN as typed, possibly empty.
-  base::Result<base::Secret> get_pin();
+  // user_cancelled; the PIN as typed, possibly empty. `repeated`: the program asked for it twice itself (SETREPEAT) and both were
+  // the same; not every pinentry can.
+  struct Typed {
+    base::Secret pin;
+    bool repeated = false;
+  };
+  base::Result<Typed> get_pin();
 
  private:
   struct State;

@@ -34,6 +34,7 @@ bool may_be_user(std::string_view text) {
 void read_modules(SettingsTable& root, Configuration& configuration, SettingsTable::Problems& problems) {
   root.list("modules", [&](const SettingsValue& element) -> std::string {
     pkcs11::ModuleOptions module;
+    std::vector<std::string> families;
     {
       auto entry = element.table("modules", problems);
       if (!entry) return "must be a table: [[modules]]";
@@ -41,14 +42,64 @@ void read_modules(SettingsTable& root, Configuration& configuration, SettingsTab
         module.path = std::move(path);
         return must_be_absolute(module.path);
       });
+      entry->text("unblock", [&](const std::string& way) -> std::string {
+        static const std::map<std::string, pkcs11::UnblockWay> ways{{"so_pin", pkcs11::UnblockWay::so_pin},
+                                                                    {"puk", pkcs11::UnblockWay::puk},
+                                                                    {"vendor_tool", pkcs11::UnblockWay::vendor_tool}};
+        const auto known = ways.find(way);
+        if (known == ways.end()) return "must be \"so_pin\", \"puk\" or \"vendor_tool\"";
+        module.unblock = known->second;
+        return {};
+      });
       entry->text("name", [&](std::string name) {
         module.name = std::move(name);
         return std::string{};
       });
+      entry->list("families", [&](const SettingsValue& element) -> std::string {
+        auto family = element.text();
+        if (!family || family->empty()) return "must hold ids of families, such as \"rutoken\"";
+        families.push_back(std::move(*family));
+        return {};
+      });
+      entry->boolean("network", [&](bool value) { module.network = value; });
+      using Limit = std::optional<std::chrono::milliseconds>;
+      const auto into = [](Limit& limit) { return [&limit](std::int64_t value) { limit = std::chrono::seconds{value}; }; };
+      entry->number("load_timeout_s", 1, 600, into(module.load_timeout));
+      entry->number("list_timeout_s", 1, 600, into(module.list_timeout));
+      entry->number("login_timeout_s", 1, 600, into(module.login_timeout));
+      entry->number("pin_pad_timeout_s", 30, 3'600, into(module.pin_pad_timeout));
+      entry->number("sign_timeout_s", 1, 600, into(module.sign_timeout));
     }
     if (module.path.empty()) return "need a path";
     if (module.name.empty()) module.name = std::filesystem::path(module.path).stem().string();
     configuration.modules.push_back(std::move(module));
+    configuration.module_families.push_back(std::move(families));
+    return {};
+  });
+}
+
+std::vector<std::filesystem::path> folders(SettingsTable& table, std::string_view key) {
+  std::vector<std::filesystem::path> out;
+  table.list(key, [&](const SettingsValue& element) -> std::string {
+    const auto path = element.text();
+    if (!path || !path->starts_with('/')) return "must hold absolute paths of folders";
+    out.emplace_back(*path);
+    return {};
+  });
+  return out;
+}
+
+void read_devices(SettingsTable table, Configuration::Devices& devices, SettingsTable::Problems& problems) {
+  table.boolean("automatic", [&](bool value) { devices.automatic = value; });
+  devices.catalogue = folders(table, "catalogue");
+  if (auto named = folders(table, "module_folders"); !named.empty()) devices.module_folders = std::move(named);
+  table.list("family", [&](const SettingsValue& element) -> std::string {
+    auto entry = element.table("devices.family", problems);
+    if (!entry) return "must be a table: [[devices.family]]";
+    drivers::Family family;
+    drivers::read_family(*entry, problems, family);
+    family.source = "the configuration";
+    devices.families.push_back(std::move(family));
     return {};
   });
 }
@@ -127,6 +178,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
                  : "must be \"debug\", \"info\", \"warning\" or \"error\"";
     });
     read_modules(root, configuration, problems);
+    read_devices(root.table("devices"), configuration.devices, problems);
     service::read_time_stamping(root.table("time_stamping"), configuration.time_stamping);
     read_web(root.table("web"), configuration.web);
     read_pin_cache(root.table("pin_cache"), configuration.pin_cache, configuration.on_lock);

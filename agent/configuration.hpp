@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "drivers/catalogue.hpp"
 #include "pkcs11/modules.hpp"
 #include "service/time_stamps.hpp"
 #include "signing/pin_cache.hpp"
@@ -15,6 +16,14 @@ struct Configuration {
   std::string language;  // "ro", "ru", "en"; empty: as the environment says
 
   std::vector<pkcs11::ModuleOptions> modules;
+  std::vector<std::vector<std::string>> module_families;  // of each of these: for which devices it is; none: as the catalogue says
+
+  struct Devices {
+    bool automatic = true;                               // modules of what is plugged in are found and loaded
+    std::vector<std::filesystem::path> catalogue;        // folders with further families
+    std::vector<std::filesystem::path> module_folders{"/usr", "/opt"};  // where modules may be
+    std::vector<drivers::Family> families;
+  } devices;
 
   service::TimeStamping time_stamping;
 

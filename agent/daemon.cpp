@@ -21,15 +21,17 @@
 #include <cstring>
 #include <map>
 
+#include "agent/explained.hpp"
 #include "agent/logind.hpp"
 #include "agent/page_languages.hpp"
 #include "agent/pinentry_dialog.hpp"
-#include "agent/remembered_certificates.hpp"
 #include "agent/screen.hpp"
 #include "base/text.hpp"
 #include "service/event_log.hpp"
+#include "service/kept_texts.hpp"
 #include "service/time_stamps.hpp"
 #include "signing/batch.hpp"
+#include "signing/pin_management.hpp"
 #include "web_bridge/control_server.hpp"
 #include "web_bridge/native_server.hpp"
 
@@ -44,6 +46,10 @@ using asio::awaitable;
 using base::ErrorCode;
 
 namespace {
+
+constexpr std::size_t most_remembered = 1'000;
+// A token that is plugged in shows by several events; one that is plugged in again and again is told of at most so often.
+constexpr auto gather_token_changes = std::chrono::milliseconds{150};
 
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
@@ -92,6 +98,31 @@ Inherited inherited_sockets() {
   return inherited;
 }
 
+// What is installed for all, what this machine adds, what the configuration names: later ones override.
+std::vector<std::filesystem::path> catalogue_folders(const Configuration& configuration) {
+  std::error_code ignored;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  std::vector<std::filesystem::path> out{program.parent_path().parent_path() / "share" / "signet" / "devices",
+                                         "/etc/signet/devices"};
+  out.insert(out.end(), configuration.devices.catalogue.begin(), configuration.devices.catalogue.end());
+  return out;
+}
+
+drivers::DeviceModulesOptions device_options(const Configuration& configuration) {
+  drivers::DeviceModulesOptions options;
+  for (std::size_t i = 0; i < configuration.modules.size(); ++i)
+    options.configuration.modules.push_back(
+        {configuration.modules[i].name, configuration.modules[i].path, configuration.module_families[i]});
+  options.configuration.trust = {configuration.devices.module_folders, ::getuid()};
+  options.catalogue_folders = catalogue_folders(configuration);
+  options.families = configuration.devices.families;
+  const char* const home = std::getenv("HOME");
+  options.registry = drivers::RegistryPlaces::of(home == nullptr ? "" : home);
+  options.remembered = state_folder() / "cards";
+  options.automatic = configuration.devices.automatic;
+  return options;
+}
+
 std::string_view name(signing::PinScope scope) {
   return scope == signing::PinScope::off ? "off" : scope == signing::PinScope::batch ? "batch" : "session";
 }
@@ -103,8 +134,9 @@ class Daemon {
       : configuration_(std::move(configuration)),
         journal_path_(journal_path(configuration_)),
         journal_(std::move(journal)),
-        remembered_(state_folder() / "certificates"),
+        remembered_(state_folder() / "certificates", most_remembered, [](const std::string& id) { return id.size() == 64; }),
         modules_(io_.get_executor(), {.program = token_host_program().string(), .module = {}}, configuration_.modules),
+        devices_(io_.get_executor(), modules_, device_options(configuration_)),
         dialog_(
             io_.get_executor(), configuration_.dialog, [this] { return screen(); },
             // Whoever configured a language reads that one; a page does not choose it for them.
@@ -114,7 +146,22 @@ class Daemon {
         time_stamps_(configuration_.time_stamping),
         batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache,
                  {.wait_for_page = configuration_.web.wait_for_page}),
-        face_(io_.get_executor(), batches_, control_ports(), native_options()) {}
+        pins_(io_.get_executor(), {modules_, dialog_, journal_, batches_, now}),
+        face_(io_.get_executor(), batches_, control_ports(), native_options()) {
+    modules_.hook({.vet = [trust = device_options(configuration_).configuration.trust](
+                              const std::string& path) -> base::Result<std::string> {
+                     const auto vetted = drivers::trusted_module(path, trust);
+                     if (!vetted) return std::unexpected(untrusted(vetted.error()));
+                     return vetted->string();
+                   },
+                   .settled = [this] { return devices_.settled(); },
+                   .why_none = [this] { return why_no_token(devices_); }});
+    // Not where a host ended: to list tokens would start it again, and a host that hangs would be started for ever.
+    modules_.on_change([this](std::size_t, pkcs11::Modules::Change change) {
+      if (change == pkcs11::Modules::Change::token) tokens_may_have_changed();
+    });
+    devices_.on_change([this] { tokens_may_have_changed(); });
+  }
 
   static std::filesystem::path journal_path(const Configuration& configuration) {
     return configuration.journal.empty() ? state_folder() / "journal" : configuration.journal;
@@ -140,6 +187,8 @@ class Daemon {
     const auto port = web_->start();
     if (!port) return failed(port.error());
     port_ = *port;
+    devices_.start();
+    for (const base::Error& problem : devices_.problems()) spdlog::warn("devices reason=\"{}\"", problem.detail);
     spdlog::info("started version={} port={} modules={} origins={}", SIGNET_VERSION, port_, configuration_.modules.size(),
                  configuration_.web.origins.size());
     sd_notifyf(0, "READY=1\nSTATUS=Listening on 127.0.0.1:%u", static_cast<unsigned>(port_));
@@ -158,12 +207,15 @@ class Daemon {
  private:
   // Nothing new is taken, the signature in flight is finished, PINs are wiped and tokens logged out, then connections end.
   awaitable<void> stop() {
+    stopping_ = true;
     sd_notify(0, "STOPPING=1");
     web_->stop_accepting();
     control_->stop_accepting();
     co_await batches_.stop();
+    co_await pins_.stop();
     co_await web_->stop();
     co_await control_->stop();
+    co_await devices_.stop();
     co_await modules_.end_all();
   }
 
@@ -192,13 +244,14 @@ class Daemon {
     signing::SigningPorts ports{modules_, dialog_, journal_, now, {}, {}, {}, {}, {}};
     ports.time_stamp = [this](base::Digest imprint) { return time_stamps_.token(imprint); };
     ports.time_stamps_asked_anew = [this] { time_stamps_.ask_anew(); };
-    ports.remembered_certificate = [this](const signing::Origin& origin) { return remembered_.of(origin); };
+    ports.remembered_certificate = [this](const signing::Origin& origin) { return remembered_.of(origin.text()); };
     ports.remember_certificate = [this](const signing::Origin& origin, const std::string& id) {
-      remembered_.remember(origin, id);
+      remembered_.keep(origin.text(), id);
     };
     ports.running_changed = [this](bool running) {
       spdlog::debug("signing running={}", running);
       if (running) told_lock_ = {};
+      if (!running) tokens_may_have_changed();
       running ? logind_->keep_awake() : logind_->let_sleep();
     };
     ports.away = [this] { return logind_->away(); };
@@ -208,6 +261,35 @@ class Daemon {
                       nullptr);
     };
     return ports;
+  }
+
+  // Told to pages and to commands that watch; not while a batch runs, which finds out by itself and must not be held up.
+  void tokens_may_have_changed() {
+    tokens_changed_ = true;
+    if (telling_tokens_ || stopping_) return;
+    telling_tokens_ = true;
+    asio::co_spawn(io_, tell_tokens(), asio::detached);
+  }
+
+  awaitable<void> tell_tokens() {
+    while (tokens_changed_ && !stopping_ && batches_.overview().running == 0) {
+      tokens_changed_ = false;
+      asio::steady_timer gathering(io_, gather_token_changes);
+      co_await gathering.async_wait(asio::use_awaitable);
+      if (stopping_ || batches_.overview().running != 0) break;
+      // Nobody is there to be told, and no token's software is loaded for nobody.
+      if (face_.connections() == 0) {
+        told_tokens_.reset();
+        continue;
+      }
+      json::object now = listing(co_await modules_.tokens());
+      const bool present = !now.at("tokens").as_array().empty();
+      std::string text = json::serialize(now);
+      if (told_tokens_ == text) continue;
+      told_tokens_ = text;
+      face_.tokens_changed(present, std::move(text));
+    }
+    telling_tokens_ = false;
   }
 
   web_bridge::NativeOptions native_options() {
@@ -264,6 +346,7 @@ class Daemon {
     web_bridge::ControlPorts ports;
     ports.status = [this] { return status(); };
     ports.tokens = [this] { return tokens(); };
+    ports.tokens_explain = [this] { return explain_tokens(); };
     ports.certificates = [this] { return signing::list_certificates(modules_, now()); };
     ports.environment = [this](std::uint64_t, web_bridge::ControlPorts::Variables variables) {
       // What the last terminal told is kept when it is gone: the desktop that it named is still there.
@@ -272,9 +355,25 @@ class Daemon {
       told_screen_ = accepted_screen({variables.begin(), variables.end()});
     };
     ports.lock = [this]() -> awaitable<base::Result<void>> {
+      pins_.lock();
       co_await batches_.lock({ErrorCode::user_cancelled, "locked by the command line", 0, {}});
       spdlog::info("locked");
       co_return base::Result<void>{};
+    };
+    ports.restart = [this](std::string module) -> awaitable<base::Result<void>> {
+      const auto found = std::ranges::find(modules_.options(), module, &pkcs11::ModuleOptions::name);
+      if (found == modules_.options().end()) co_return base::failure(ErrorCode::parameter_invalid, "module: none has this name");
+      co_await modules_.restart(static_cast<std::size_t>(found - modules_.options().begin()));
+      spdlog::info("module restarted name=\"{}\"", base::shown(module, 64));
+      co_return base::Result<void>{};
+    };
+    ports.pin_change = [this](signing::Asker asker, std::string token, std::optional<signing::GivenPins> given,
+                              signing::Dialog::WaitingCallback waiting) {
+      return pin_set("changed", pins_.change(std::move(asker), std::move(token), std::move(given), std::move(waiting)));
+    };
+    ports.pin_unblock = [this](signing::Asker asker, std::string token, std::optional<signing::GivenPins> given,
+                               signing::Dialog::WaitingCallback waiting) {
+      return pin_set("unblocked", pins_.unblock(std::move(asker), std::move(token), std::move(given), std::move(waiting)));
     };
     ports.origins = [this]() -> base::Result<std::string> {
       return json::serialize(
@@ -284,6 +383,16 @@ class Daemon {
       return json::serialize(json::object{{"path", journal_path_.string()}, {"head", journal_.head()}});
     };
     return ports;
+  }
+
+  static awaitable<base::Result<std::string>> pin_set(const char* what, awaitable<base::Result<pkcs11::Token>> work) {
+    const auto token = co_await std::move(work);
+    if (!token) {
+      spdlog::info("pin not {} code={}", what, base::name(token.error().code));
+      co_return std::unexpected(token.error());
+    }
+    spdlog::info("pin {}", what);
+    co_return json::serialize(json::object{{"label", base::shown(token->label, 64)}, {"serial", base::shown(token->serial, 64)}});
   }
 
   awaitable<base::Result<std::string>> status() {
@@ -305,12 +414,11 @@ class Daemon {
     json::array modules;
     const auto states = modules_.states();
     for (std::size_t i = 0; i < states.size(); ++i) {
-      json::object module{{"name", states[i].name},
-                          {"path", configuration_.modules[i].path},
-                          {"running", states[i].running},
-                          {"starts", states[i].starts}};
+      json::object module{{"name", states[i].name},     {"path", modules_.options()[i].path}, {"running", states[i].running},
+                          {"starts", states[i].starts}, {"faults", states[i].faults},         {"stopped", states[i].stopped}};
+      if (!states[i].in_call.empty()) module["in_call"] = states[i].in_call;
       // One that was not needed yet may still be known to fail.
-      const std::string& path = configuration_.modules[i].path;
+      const std::string& path = modules_.options()[i].path;
       if (states[i].starts == 0 && ::access(path.c_str(), R_OK) != 0)
         module["error"] = std::string(base::name(ErrorCode::module_failed)) + ": " + path + ": " + std::strerror(errno);
       if (states[i].last_error)
@@ -341,20 +449,27 @@ class Daemon {
     return row;
   }
 
-  awaitable<base::Result<std::string>> tokens() {
+  json::object listing(const std::vector<pkcs11::TokenPlace>& places) const {
     json::array rows;
-    for (const pkcs11::TokenPlace& place : co_await modules_.tokens()) {
+    for (const pkcs11::TokenPlace& place : places) {
       const pkcs11::Token& token = place.token;
       rows.push_back(json::object{{"label", base::shown(token.label, 64)},
                                   {"manufacturer", base::shown(token.manufacturer, 64)},
                                   {"model", base::shown(token.model, 64)},
                                   {"serial", base::shown(token.serial, 64)},
-                                  {"module", configuration_.modules[place.module].name},
+                                  {"reader", base::shown(token.slot, 64)},
+                                  {"module", modules_.options()[place.module].name},
                                   {"pin_pad", token.protected_authentication_path},
                                   {"pin_final_try", token.pin_final_try},
                                   {"pin_locked", token.pin_locked}});
     }
-    co_return json::serialize(json::object{{"tokens", std::move(rows)}});
+    return {{"tokens", std::move(rows)}};
+  }
+
+  awaitable<base::Result<std::string>> tokens() { co_return json::serialize(listing(co_await modules_.tokens())); }
+  awaitable<base::Result<std::string>> explain_tokens() {
+    const auto places = co_await modules_.tokens();
+    co_return json::serialize(explained(devices_, modules_, places));
   }
 
   Configuration configuration_;
@@ -365,16 +480,20 @@ class Daemon {
   asio::steady_timer left_out_{io_};
   bool telling_left_out_ = false;
   signing::Journal journal_;
-  RememberedCertificates remembered_;
+  service::KeptTexts remembered_;    // which certificate (its fingerprint) each origin was given
   mutable std::mutex screen_mutex_;  // the dialog thread reads it
   Screen told_screen_;
   pkcs11::Modules modules_;
+  drivers::DeviceModules devices_;
+  std::optional<std::string> told_tokens_;
+  bool tokens_changed_ = false, telling_tokens_ = false, stopping_ = false;
   PageLanguages page_languages_;
   PinentryDialog dialog_;
   TimeStamps time_stamps_;
   std::optional<Logind> logind_;
   std::string_view told_lock_;  // in the log, since signing began
   signing::Batches batches_;
+  signing::PinManagement pins_;
   web_bridge::NativeFace face_;
   std::optional<web_bridge::NativeServer> web_;
   std::optional<web_bridge::ControlServer> control_;

@@ -14,9 +14,23 @@ std::string message_for(base::ErrorCode code) {
     case pin_incorrect:
       return tr("The PIN was wrong.");
     case pin_locked:
-      return tr("The token is locked after too many wrong PINs. Unblock it with its PUK, or ask whoever issued it.");
+      return tr(
+          "The token is locked after too many wrong PINs. `signet pin unblock` unblocks it with its PUK or SO PIN; without them "
+          "ask "
+          "whoever issued it.");
     case pin_length:
       return tr("The PIN is too short or too long for this token; it was not tried.");
+    case pin_unfit:
+      return tr("The token does not take this as a new PIN. Choose another one; the old one still counts.");
+    case pin_unknown:
+      return tr(
+          "The token or its software failed while the PIN was being set: whether it was is not known. Try the new PIN once; if "
+          "it is "
+          "wrong, it was not set.");
+    case puk_incorrect:
+      return tr("The PUK or SO PIN was wrong. Each of its tries is precious: try again only when you are sure of it.");
+    case puk_locked:
+      return tr("The PUK or SO PIN is locked after too many wrong ones. Only whoever issued the token can help.");
     case no_token:
       return tr(
           "No token was found. Plug it in, or put the card into the reader. If it is there, `signet status` says which module "
@@ -71,6 +85,8 @@ std::string message_for(base::ErrorCode code) {
       return tr("The agent belongs to another user of this computer.");
     case no_dialog_possible:
       return tr("The PIN dialog cannot be shown: there is no display or no pinentry program.");
+    case module_missing:
+      return tr("A token is there, but its software (PKCS#11 module) is not installed. `signet tokens --explain` says what to install.");
     case module_failed:
       return tr("The token's software (PKCS#11 module) cannot be loaded. `signet status` says why.");
     case token_host_died:

@@ -1,6 +1,9 @@
 #include "agent/pinentry_dialog.hpp"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
+#include <ctime>
 #include <mutex>
 
 #include "agent/assuan_client.hpp"
@@ -19,8 +22,14 @@ using base::ErrorCode;
 using base::failure;
 using boost::asio::awaitable;
 using signing::ConsentRequest;
+using signing::PinEntry;
+using signing::PinEntryRequest;
+using Task = PinEntryRequest::Task;
 
 namespace {
+
+// A person who mistypes more often than this starts again.
+constexpr int most_rounds_of_a_pin = 10;
 
 // Some pinentries read a text that looks like HTML as HTML: what comes from outside has no angle brackets.
 std::string plain(std::string_view text, std::size_t most) {
@@ -54,6 +63,34 @@ std::string certificate_lines(const signing::SigningCertificate& certificate, st
       break;
   }
   return out;
+}
+
+// As the clock on the wall shows it: hours and minutes.
+std::string clock_time(base::Time time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  char text[16];
+  return std::string(text, std::strftime(text, sizeof text, "%H:%M", &local));
+}
+
+// What is kept of the PIN, and until when. A reader with a PIN pad gives none away.
+std::string keeping_text(const ConsentRequest& request) {
+  if (request.pin == ConsentRequest::Pin::reader || !request.pin_until) return {};
+  const bool typed = request.pin == ConsentRequest::Pin::ask;
+  switch (request.pin_scope) {
+    case signing::PinScope::off:
+      return typed ? tr("The PIN is not kept: each signature asks for it.") : std::string{};
+    case signing::PinScope::batch:
+      return typed ? tr("The PIN is kept until these are signed.")
+                   : filled(tr("The PIN that you typed before is used, and kept until these are signed, or until %1."),
+                            {clock_time(*request.pin_until)});
+    case signing::PinScope::session:
+      break;
+  }
+  return filled(typed ? tr("The PIN is kept for what this asker wants signed next, until %1 at the latest.")
+                      : tr("The PIN that you typed before is used; it is kept until %1."),
+                {clock_time(*request.pin_until)});
 }
 
 std::string names_lines(const ConsentRequest& request, std::size_t names, std::size_t bytes_each) {
@@ -103,6 +140,7 @@ std::string consent_text(const ConsentRequest& request) {
   const std::string level = request.level == xades::Level::b_t ? tr("Each signature gets a time stamp (XAdES-B-T).")
                                                                : tr("Without time stamps (XAdES-B-B).");
   std::string last;
+  if (const std::string keeping = keeping_text(request); !keeping.empty()) last += "\n" + keeping;
   if (const std::string refusal = refusal_text(request); !refusal.empty() && request.pin != ConsentRequest::Pin::ask)
     last += "\n" + refusal;
   if (request.pin == ConsentRequest::Pin::reader) last += std::string("\n\n") + tr("Enter the PIN on the card reader.");
@@ -126,6 +164,69 @@ std::string consent_text(const ConsentRequest& request) {
     if (assuan_escaped(text).size() <= most_escaped_bytes) return text;
   }
   return start + certificate(24) + last;
+}
+
+namespace {
+
+// Neither is translated: they are what stands on the letter that came with the token.
+std::string old_secret_name(Task task) { return task == Task::change ? "PIN" : task == Task::unblock_by_puk ? "PUK" : "SO PIN"; }
+
+std::string token_name(const PinEntryRequest& request) { return plain(request.token_label, 40); }
+
+std::string task_text(const PinEntryRequest& request) {
+  const std::vector<std::string> token{token_name(request), plain(request.token_serial, 40)};
+  return request.task == Task::change ? filled(tr("The PIN of the token “%1” (serial number %2) is to be changed."), token)
+                                      : filled(tr("The PIN of the token “%1” (serial number %2) is to be unblocked."), token);
+}
+
+std::string length_text(const PinEntryRequest& request) {
+  const std::vector<std::string> range{std::to_string(request.pin_min), std::to_string(request.pin_max)};
+  if (request.pin_max == 0) return filled(tr("The PIN has at least %1 characters."), {range[0]});
+  return filled(tr("The PIN has %1 to %2 characters."), range);
+}
+
+bool has_length(const PinEntryRequest& request, const base::Secret& pin) {
+  const std::size_t size = pin.bytes().size();
+  return size >= request.pin_min && (request.pin_max == 0 || size <= request.pin_max);
+}
+
+bool same(const base::Secret& one, const base::Secret& other) {
+  const base::BytesView a = one.bytes(), b = other.bytes();
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace
+
+std::string old_secret_text(const PinEntryRequest& request) {
+  const std::string start = task_text(request) + "\n\n";
+  if (request.task == Task::change) return start + tr("Type the PIN that it has now.");
+  return start +
+         filled(tr("Type its %1. Each wrong one costs one of few tries; when they are used up, only the issuer of the token "
+                   "can help."),
+                {old_secret_name(request.task)});
+}
+
+std::string new_pin_text(const PinEntryRequest& request) {
+  return task_text(request) + "\n\n" + tr("Type the new PIN, and then the same again.") + " " + length_text(request);
+}
+
+std::string last_try_text(const PinEntryRequest& request) {
+  if (request.task == Task::change)
+    return filled(
+        tr("Only one try is left for the PIN of the token “%1”.\n\nAnother wrong PIN locks the token. Go on only if you "
+           "are sure of the PIN."),
+        {token_name(request)});
+  const std::vector<std::string> names{token_name(request), old_secret_name(request.task)};
+  if (request.last_try == PinEntryRequest::LastTry::yes)
+    return filled(
+        tr("Only one try is left for the %2 of the token “%1”.\n\nIf it is wrong the token is locked for good: only its "
+           "issuer can help then. Go on only if you are sure of it."),
+        names);
+  return filled(
+      tr("The %2 of the token “%1” was wrong before, and the token does not say how many tries are left.\n\nIf this is the "
+         "last one and it is wrong, the token is locked for good: only its issuer can help then. Go on only if you are "
+         "sure of it."),
+      names);
 }
 
 std::string choice_text(const signing::Origin& origin, const signing::SigningCertificate& certificate, std::size_t number,
@@ -264,11 +365,110 @@ awaitable<base::Result<signing::ConsentAnswer>> PinentryDialog::consent(ConsentR
           if (const std::string refusal = refusal_text(request); !refusal.empty()) {
             if (auto set = pinentry.set("SETERROR", refusal); !set) return base::failure_of(set);
           }
-          auto secret = pinentry.get_pin();
-          if (!secret) return base::failure_of(secret);
-          return signing::ConsentAnswer{std::move(*secret)};
+          auto typed = pinentry.get_pin();
+          if (!typed) return base::failure_of(typed);
+          return signing::ConsentAnswer{std::move(typed->pin)};
         });
       });
+}
+
+base::Result<bool> PinentryDialog::confirmed(const std::string& text, const Screen& screen, Question& question) {
+  const auto answer = with_pinentry(screen, question, [&](Pinentry& pinentry) -> base::Result<Pinentry::Answer> {
+    if (auto set = set_up(pinentry, text, tr("Go on"), tr("Cancel"), options_.timeout); !set) return base::failure_of(set);
+    return pinentry.confirm();
+  });
+  if (!answer) return std::unexpected(answer.error());
+  return *answer == Pinentry::Answer::ok;
+}
+
+base::Result<base::Secret> PinentryDialog::old_secret(const PinEntryRequest& request, const Screen& screen, Question& question) {
+  std::string problem;
+  for (int round = 0; round < most_rounds_of_a_pin; ++round) {
+    auto typed = with_pinentry(screen, question, [&](Pinentry& pinentry) -> base::Result<Pinentry::Typed> {
+      if (auto set = set_up(pinentry, old_secret_text(request), tr("Go on"), tr("Cancel"), options_.timeout); !set)
+        return base::failure_of(set);
+      if (auto set = pinentry.set("SETPROMPT", old_secret_name(request.task) + ":"); !set) return base::failure_of(set);
+      if (!problem.empty()) {
+        if (auto set = pinentry.set("SETERROR", problem); !set) return base::failure_of(set);
+      }
+      return pinentry.get_pin();
+    });
+    if (!typed) return base::failure_of(typed);
+    if (typed->pin.empty()) return failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
+    if (request.task != Task::change || has_length(request, typed->pin)) return std::move(typed->pin);
+    problem = length_text(request) + " " + tr("Nothing was tried.");
+  }
+  return failure(ErrorCode::user_cancelled, "too many rounds");
+}
+
+base::Result<base::Secret> PinentryDialog::new_pin(const PinEntryRequest& request, const Screen& screen, Question& question) {
+  const std::string differ = tr("The two were not the same. Type them again.");
+  std::string problem;
+  for (int round = 0; round < most_rounds_of_a_pin; ++round) {
+    const auto ask = [&](const std::string& text, const std::string& error, bool repeat) {
+      return with_pinentry(screen, question, [&](Pinentry& pinentry) -> base::Result<Pinentry::Typed> {
+        if (auto set = set_up(pinentry, text, tr("Set the PIN"), tr("Cancel"), options_.timeout); !set)
+          return base::failure_of(set);
+        if (auto set = pinentry.set("SETPROMPT", tr("New PIN:")); !set) return base::failure_of(set);
+        if (!error.empty()) {
+          if (auto set = pinentry.set("SETERROR", error); !set) return base::failure_of(set);
+        }
+        // One that does not know this asks once: it says so by not telling that the PIN was repeated.
+        if (repeat && pinentry.set("SETREPEAT", tr("Again:"))) (void)pinentry.set("SETREPEATERROR", differ);
+        return pinentry.get_pin();
+      });
+    };
+    auto typed = ask(new_pin_text(request), problem, true);
+    if (!typed) return base::failure_of(typed);
+    if (typed->pin.empty()) return failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
+    if (!has_length(request, typed->pin)) {
+      problem = length_text(request) + " " + tr("Nothing was tried.");
+      continue;
+    }
+    if (!typed->repeated) {
+      const auto again = ask(task_text(request) + "\n\n" + tr("Type the new PIN again."), {}, false);
+      if (!again) return std::unexpected(again.error());
+      if (again->pin.empty()) return failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
+      if (!same(typed->pin, again->pin)) {
+        problem = differ;
+        continue;
+      }
+    }
+    return std::move(typed->pin);
+  }
+  return failure(ErrorCode::user_cancelled, "too many rounds");
+}
+
+base::Result<PinEntry> PinentryDialog::talk_about_pins(const PinEntryRequest& request, const Screen& screen, Question& question) {
+  if (request.last_try != PinEntryRequest::LastTry::no) {
+    const auto sure = confirmed(last_try_text(request), screen, question);
+    if (!sure) return std::unexpected(sure.error());
+    if (!*sure) return failure(ErrorCode::user_cancelled, "not confirmed");
+  }
+  if (request.where == PinEntryRequest::Where::reader) {
+    const auto ready = confirmed(task_text(request) + "\n\n" +
+                                     filled(tr("The card reader will ask for the %1 and for the new PIN. Type them there."),
+                                            {old_secret_name(request.task)}),
+                                 screen, question);
+    if (!ready) return std::unexpected(ready.error());
+    if (!*ready) return failure(ErrorCode::user_cancelled, "not confirmed");
+    return PinEntry{};
+  }
+  auto old = old_secret(request, screen, question);
+  if (!old) return base::failure_of(old);
+  auto fresh = new_pin(request, screen, question);
+  if (!fresh) return base::failure_of(fresh);
+  return PinEntry{std::move(*old), std::move(*fresh)};
+}
+
+awaitable<base::Result<PinEntry>> PinentryDialog::enter_pins(PinEntryRequest request, WaitingCallback waiting) {
+  using enum signing::Waiting::For;
+  const auto what = request.where == PinEntryRequest::Where::reader ? reader : pin;
+  const signing::Asker asker = request.asker;
+  return ask<PinEntry>(asker, signing::Origin::command_line(), what, std::move(waiting),
+                       [this, request = std::move(request)](const Screen& screen, Question& question) {
+                         return talk_about_pins(request, screen, question);
+                       });
 }
 
 awaitable<base::Result<std::size_t>> PinentryDialog::choose(signing::Asker asker, signing::Origin origin,

@@ -21,6 +21,7 @@ class PinentryDialog : public signing::Dialog {
   ~PinentryDialog() override;
 
   boost::asio::awaitable<base::Result<signing::ConsentAnswer>> consent(signing::ConsentRequest request, WaitingCallback waiting) override;
+  boost::asio::awaitable<base::Result<signing::PinEntry>> enter_pins(signing::PinEntryRequest request, WaitingCallback waiting) override;
   boost::asio::awaitable<base::Result<std::size_t>> choose(signing::Asker asker, signing::Origin origin,
                                                            std::vector<signing::SigningCertificate> certificates,
                                                            WaitingCallback waiting) override;
@@ -32,6 +33,10 @@ class PinentryDialog : public signing::Dialog {
   boost::asio::awaitable<base::Result<T>> ask(signing::Asker asker, signing::Origin origin, signing::Waiting::For what,
                                               WaitingCallback waiting,
                                               std::function<base::Result<T>(const Screen&, Question&)> dialog);
+  base::Result<signing::PinEntry> talk_about_pins(const signing::PinEntryRequest& request, const Screen& screen, Question& question);
+  base::Result<bool> confirmed(const std::string& text, const Screen& screen, Question& question);
+  base::Result<base::Secret> old_secret(const signing::PinEntryRequest& request, const Screen& screen, Question& question);
+  base::Result<base::Secret> new_pin(const signing::PinEntryRequest& request, const Screen& screen, Question& question);
   template <class Talk>
   auto with_pinentry(const Screen& screen, Question& question, Talk talk);
 
@@ -45,6 +50,9 @@ class PinentryDialog : public signing::Dialog {
 
 // What the dialog says, exposed for tests: never longer than pinentry takes, the origin and the count always whole.
 std::string consent_text(const signing::ConsentRequest& request);
+std::string old_secret_text(const signing::PinEntryRequest& request);
+std::string new_pin_text(const signing::PinEntryRequest& request);
+std::string last_try_text(const signing::PinEntryRequest& request);
 std::string choice_text(const signing::Origin& origin, const signing::SigningCertificate& certificate, std::size_t number, std::size_t of);
 
 }  // namespace signet::agent

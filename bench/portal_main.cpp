@@ -248,10 +248,11 @@ Seeded seeded(const Options& options, const std::filesystem::path& folder, const
   Seeded made;
   made.postgresql = options.postgresql;
   if (options.postgresql) {
-    psql("public", "CREATE SCHEMA " + name);
-    made.database = "postgresql:options='-c search_path=" + name + "'";
-    made.run = [name](const std::string& sql) { psql(name, sql); };
-    made.texts = [name](const std::string& sql) { return psql(name, sql); };
+    const std::string schema = "bench_" + name;  // "full" alone is a word of SQL
+    psql("public", "CREATE SCHEMA " + schema);
+    made.database = "postgresql:options='-c search_path=" + schema + "'";
+    made.run = [schema](const std::string& sql) { psql(schema, sql); };
+    made.texts = [schema](const std::string& sql) { return psql(schema, sql); };
   } else {
     const auto file = folder / (name + ".db");
     made.database = "sqlite:" + file.string();
@@ -266,7 +267,7 @@ void seed(const Seeded& store, std::size_t requests) {
   const std::string id = store.postgresql ? "md5(random()::text || i)" : "lower(hex(randomblob(16)))";
   const std::string now = std::to_string(std::time(nullptr));
   const std::string posted = now + " - (i * 7919) % 500000";
-  store.run("CREATE TABLE seeded AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+  store.run("CREATE TABLE seeded AS WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < " +
             std::to_string(requests) + ") SELECT " + id + " AS id, i FROM n");
   store.run(
       "INSERT INTO requests (id, consumer_id, short_description, description, delegator_type, contents, results, status, "

@@ -3,6 +3,7 @@
 install(TARGETS signetd signet DESTINATION bin)
 install(TARGETS signet-token-host DESTINATION libexec/signet)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/locale DESTINATION share)
+install(DIRECTORY drivers/catalogue/ DESTINATION share/signet/devices FILES_MATCHING PATTERN "*.toml")
 install(FILES docs/man/signet.1 docs/man/signetd.1 DESTINATION share/man/man1)
 install(FILES docs/man/signet.toml.5 DESTINATION share/man/man5)
 

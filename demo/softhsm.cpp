@@ -67,8 +67,7 @@ CK_FUNCTION_LIST& initialised() {
   return *list;
 }
 
-constexpr const char* so_pin = "softhsm-so-pin";
-unsigned char* so_pin_bytes() { return reinterpret_cast<unsigned char*>(const_cast<char*>(so_pin)); }
+unsigned char* so_pin_bytes() { return reinterpret_cast<unsigned char*>(const_cast<char*>(SoftHsm::so_pin)); }
 
 CK_SLOT_ID slot_of(CK_FUNCTION_LIST& p11, CK_FLAGS flags_that_are_set) {
   std::array<CK_SLOT_ID, 16> slots{};
@@ -186,9 +185,9 @@ SoftHsm SoftHsm::make_in(const std::filesystem::path& folder, BytesView pin, con
     std::array<unsigned char, 32> padded{};
     padded.fill(' ');
     std::copy_n(label.begin(), std::min(label.size(), padded.size()), padded.begin());
-    check(p11.C_InitToken(slot_of(p11, 0), so_pin_bytes(), std::strlen(so_pin), padded.data()), "C_InitToken");
+    check(p11.C_InitToken(slot_of(p11, 0), so_pin_bytes(), std::strlen(SoftHsm::so_pin), padded.data()), "C_InitToken");
     const CK_SESSION_HANDLE session = session_of(p11, slot_of(p11, CKF_TOKEN_INITIALIZED));
-    check(p11.C_Login(session, CKU_SO, so_pin_bytes(), std::strlen(so_pin)), "C_Login");
+    check(p11.C_Login(session, CKU_SO, so_pin_bytes(), std::strlen(SoftHsm::so_pin)), "C_Login");
     check(p11.C_InitPIN(session, user_pin.data(), user_pin.size()), "C_InitPIN");
     p11.C_Finalize(nullptr);
   });

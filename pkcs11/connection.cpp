@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +20,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
+
+#include "card_probe.hpp"
 
 namespace signet::pkcs11 {
 namespace {
@@ -28,6 +32,11 @@ using base::Error;
 using base::ErrorCode;
 using wire::Kind;
 
+// C_Sign and C_GetTokenInfo give an error at once for a token that is gone, or never come back (OpenSC 0.23), also when they were
+// called a moment after it had gone; a slow card that was put in again is listed within some seconds.
+constexpr auto after_pull = std::chrono::seconds(3);
+constexpr auto listing_is_suspect = std::chrono::seconds(5);
+constexpr auto listing_after_pull = std::chrono::seconds(8);
 constexpr auto end_grace = std::chrono::seconds(3);   // for C_Logout and the signature in flight
 constexpr auto reap_grace = std::chrono::seconds(1);  // from the end of the socket, or SIGKILL, to the end of the process
 
@@ -47,6 +56,10 @@ std::string_view name(Kind kind) {
       return "finding a key";
     case Kind::sign:
       return "signing";
+    case Kind::change_pin:
+      return "changing the PIN";
+    case Kind::unblock_pin:
+      return "unblocking the PIN";
     default:
       return "nothing";
   }
@@ -58,14 +71,24 @@ std::unexpected<Error> cannot_start(const char* what, int error) {
                        static_cast<std::uint64_t>(error));
 }
 
+// Numbers that the host's own, 3 and 4, do not run over when they are put in place.
+int high(int descriptor) {
+  const int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, host_call_page + 1);
+  const int reason = errno;
+  close(descriptor);
+  errno = reason;
+  return copy;
+}
+
 class SpawnSettings {
  public:
-  explicit SpawnSettings(int socket) {
+  SpawnSettings(int socket, int page) {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_RDWR, 0);
-    posix_spawn_file_actions_adddup2(&actions, socket, 3);
-    posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+    posix_spawn_file_actions_adddup2(&actions, socket, host_socket);
+    posix_spawn_file_actions_adddup2(&actions, page, host_call_page);
+    posix_spawn_file_actions_addclosefrom_np(&actions, host_call_page + 1);
 
     sigset_t none, all;
     sigemptyset(&none);
@@ -117,15 +140,49 @@ base::Result<std::shared_ptr<Connection>> Connection::spawn(asio::any_io_executo
   if (!options.module.starts_with('/')) return base::failure(ErrorCode::module_failed, "the module's path is not absolute");
   auto connection = std::make_shared<Connection>(executor, options);
 
+  // No other than this process makes it larger or smaller: reading it never faults.
+  const int page = high(memfd_create("signet-token-host", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (page < 0) return cannot_start("memfd_create", errno);
+  void* const mapped =
+      ftruncate(page, call_page_size) == 0 && fcntl(page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0
+          ? mmap(nullptr, call_page_size, PROT_READ, MAP_SHARED, page, 0)
+          : MAP_FAILED;
+  if (mapped == MAP_FAILED) {
+    const int reason = errno;
+    close(page);
+    return cannot_start("mmap", reason);
+  }
+  connection->page_.reset(static_cast<const CallPage*>(mapped));
   int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return cannot_start("socketpair", errno);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    const int reason = errno;
+    close(page);
+    return cannot_start("socketpair", reason);
+  }
   connection->socket_.assign(asio::local::stream_protocol(), ends[0]);
-  const SpawnSettings settings(ends[1]);
-  std::string program = options.program, module = options.module;
-  char* const arguments[] = {program.data(), module.data(), nullptr};
-  const int error =
-      posix_spawn(&connection->process_id_, program.c_str(), &settings.actions, &settings.attributes, arguments, environ);
-  close(ends[1]);
+  const int host_end = high(ends[1]);
+  if (host_end < 0) {
+    const int reason = errno;
+    close(page);
+    return cannot_start("fcntl", reason);
+  }
+  const SpawnSettings settings(host_end, page);
+  // The file that the path leads to now: a link that is turned round later leads nowhere else.
+  std::error_code unresolved;
+  const auto resolved = std::filesystem::canonical(options.module, unresolved);
+  connection->file_ = unresolved ? options.module : resolved.string();
+  std::vector<std::string> words{options.program, "--descriptors", std::to_string(options.max_descriptors), "--memory-mb",
+                                 std::to_string(options.max_memory_mb)};
+  if (options.network) words.emplace_back("--network");
+  if (options.purpose == HostPurpose::unblocks_pins) words.emplace_back("--unblocks-pins");
+  words.push_back(connection->file_);
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const int error = posix_spawn(&connection->process_id_, options.program.c_str(), &settings.actions, &settings.attributes,
+                                arguments.data(), environ);
+  close(host_end);
+  close(page);
   if (error != 0) {
     connection->process_id_ = 0;
     return cannot_start("posix_spawn", error);
@@ -146,6 +203,7 @@ base::Result<std::shared_ptr<Connection>> Connection::spawn(asio::any_io_executo
 // Only when the executor is gone, or nothing of ours ran on it any more.
 Connection::~Connection() {
   if (process_id_ == 0 || exit_) return;
+  if (protected_request_) return;  // it ends by itself, and init reaps it
   kill_process();
   siginfo_t info{};
   // By number, not P_PIDFD: Asio made the pidfd non-blocking, and waitid would not wait on it.
@@ -181,15 +239,41 @@ void Connection::reap() {
   reaped_signal_.cancel();
 }
 
-void Connection::kill_process() const {
-  if (!exit_) kill(-process_id_, SIGKILL);
+void Connection::kill_process() {
+  if (exit_) return;
+  if (protected_request_) {
+    kill_when_over_ = true;
+    return;
+  }
+  kill(-process_id_, SIGKILL);
+}
+
+// What is first among the pending is what the host is at; called before they are failed and forgotten.
+void Connection::protect_first() {
+  if (!exit_ && !pending_.empty() && pending_.front()->timeout == never_killed) protected_request_ = pending_.front()->request;
+}
+
+void Connection::Unmap::operator()(const CallPage* page) const { munmap(const_cast<CallPage*>(page), call_page_size); }
+
+// The thread that waits for events is in its call most of the time: it is of interest only where the other is in none.
+std::string_view Connection::in_call() const { return call_name(page_->serving.load(std::memory_order_relaxed)); }
+
+std::string Connection::where() const {
+  std::string_view call = in_call();
+  if (call.empty() && pending_.empty()) call = call_name(page_->events.load(std::memory_order_relaxed));
+  return call.empty() ? std::string() : ", in " + std::string(call);
+}
+
+void Connection::fault(const Error& error) {
+  if (std::exchange(faulty_, true)) return;
+  if (const auto callback = std::exchange(options_.on_fault, {})) callback(error);
 }
 
 std::string Connection::how_it_ended() const { return exit_.value_or("closed its socket"); }
 
 Error Connection::died(std::string detail) const {
   const std::string doing = pending_.empty() ? "" : " while " + std::string(name(pending_.front()->kind));
-  return {ErrorCode::token_host_died, "the host of " + options_.name + " " + std::move(detail) + doing, 0};
+  return {ErrorCode::token_host_died, "the host of " + options_.name + " " + std::move(detail) + doing + where(), 0};
 }
 
 asio::awaitable<void> Connection::read(std::shared_ptr<Connection> self) {
@@ -212,10 +296,33 @@ asio::awaitable<void> Connection::read(std::shared_ptr<Connection> self) {
   if (!self->exit_) {
     // The socket ends a moment before its process does. A killed process that is already ending keeps its exit status.
     self->kill_process();
-    self->reaped_signal_.expires_after(reap_grace);
+    self->reaped_signal_.expires_at(self->protected_request_ ? Clock::time_point::max() : Clock::now() + reap_grace);
     co_await self->reaped_signal_.async_wait(token);
   }
+  if (self->late_) co_await decide_why_late(self);
   self->finish();
+}
+
+// A host that waits for another program to let go of the card hangs as one does whose module is at fault. It does not hold the
+// card itself any more: whoever holds it now is another.
+asio::awaitable<void> Connection::decide_why_late(std::shared_ptr<Connection> self) {
+  Error first = *self->late_;
+  if (self->pulled_) {
+    first.code = ErrorCode::token_removed;
+    first.detail = "a token was pulled out: " + first.detail;
+  } else if (co_await card_held(self->socket_.get_executor(), self->options_.program)) {
+    first.code = ErrorCode::card_busy;
+    first.detail = "another program holds a card: " + first.detail;
+  } else {
+    self->fault(first);
+  }
+  self->reason_ = first;
+  // Nobody is at fault, and who waited behind it waited for the same; but of a module that serves other tokens too only the
+  // first call was about the one that is gone.
+  Error others = first;
+  if (first.code == ErrorCode::token_host_timeout || (self->pulled_ && self->others_remain_))
+    others.code = ErrorCode::token_host_died;
+  self->fail_pending(first, others);
 }
 
 bool Connection::accept(const wire::Header& header, base::Bytes payload) {
@@ -237,6 +344,15 @@ bool Connection::accept(const wire::Header& header, base::Bytes payload) {
       return true;
     default:
       break;
+  }
+  if (protected_request_ == header.request) {
+    protected_request_.reset();
+    if (kill_when_over_) {
+      grace_.expires_after(end_grace);
+      grace_.async_wait([self = shared_from_this()](boost::system::error_code error) {
+        if (!error) self->kill_process();
+      });
+    }
   }
   if (!alive()) return true;  // the replies to calls that failed already
   return accept_reply(header, std::move(payload));
@@ -267,7 +383,7 @@ bool Connection::accept_reply(const wire::Header& header, base::Bytes payload) {
   first->reply = std::move(payload);
   first->done.cancel();
   if (header.host_ends) {
-    ask_to_end({ErrorCode::token_host_died, "the host of " + options_.name + " ended itself after an error of the token", 0});
+    ended_itself();
   } else {
     first_pending_changed();
   }
@@ -323,9 +439,31 @@ void Connection::write_next() {
   });
 }
 
+bool Connection::first_is_listing() const {
+  return pending_.front()->kind == Kind::tokens || pending_.front()->kind == Kind::certificates;
+}
+
+void Connection::token_pulled(bool others_remain) {
+  others_remain_ = others_remain;
+  lists_hurried_until_ = Clock::now() + listing_is_suspect;
+  if (pending_.empty() || !alive() || pending_.front()->timeout == never_killed || (others_remain && !first_is_listing())) return;
+  hurry(after_pull);
+  if (!watching_time_ || deadline_ < time_.expiry()) watch_time();
+}
+
+void Connection::hurry(Clock::duration time) {
+  const Clock::time_point soon = Clock::now() + time;
+  if (soon >= deadline_) return;
+  deadline_ = soon;
+  pulled_ = true;
+}
+
 void Connection::first_pending_changed() {
   if (pending_.empty()) return;
-  deadline_ = Clock::now() + pending_.front()->timeout;
+  const Clock::duration timeout = pending_.front()->timeout;
+  pulled_ = false;
+  deadline_ = timeout == never_killed ? Clock::time_point::max() : Clock::now() + timeout;
+  if (Clock::now() < lists_hurried_until_ && first_is_listing()) hurry(listing_after_pull);
   if (!watching_time_ || deadline_ < time_.expiry()) watch_time();
 }
 
@@ -338,10 +476,13 @@ void Connection::watch_time() {
     self->watching_time_ = false;
     if (self->pending_.empty() || !self->alive()) return;
     if (Clock::now() < self->deadline_) return self->watch_time();
-    self->kill_now({ErrorCode::token_host_timeout,
-                    "the host of " + self->options_.name + " did not answer in time while " +
-                        std::string(name(self->pending_.front()->kind)),
-                    0});
+    self->kill_process();
+    self->late_ = self->reason_ = Error{ErrorCode::token_host_timeout,
+                                        "the host of " + self->options_.name + " did not answer in time while " +
+                                            std::string(name(self->pending_.front()->kind)) + self->where(),
+                                        0};
+    boost::system::error_code ignored;
+    self->socket_.shutdown(asio::socket_base::shutdown_both, ignored);
   });
 }
 
@@ -355,6 +496,7 @@ void Connection::fail_pending(const Error& first, const Error& others) {
 
 void Connection::ask_to_end(Error reason) {
   if (reason_) return;
+  protect_first();
   reason_ = reason;
   fail_pending(reason, reason);
   outgoing_.erase(outgoing_.begin() + (writing_ ? 1 : 0), outgoing_.end());
@@ -369,9 +511,11 @@ void Connection::ask_to_end(Error reason) {
 }
 
 void Connection::kill_now(Error first) {
+  if (!reason_) protect_first();
   kill_process();
   if (!reason_) {
     reason_ = first;
+    fault(first);
     Error others = first;
     others.code = ErrorCode::token_host_died;
     fail_pending(first, others);
@@ -381,12 +525,28 @@ void Connection::kill_now(Error first) {
   socket_.shutdown(asio::socket_base::shutdown_both, ignored);
 }
 
+// The reply told the error itself, if there was one.
+void Connection::ended_itself() {
+  const std::uint32_t noted = page_->self_end.load(std::memory_order_relaxed);
+  const auto why = noted <= last_self_end ? static_cast<SelfEnd>(noted) : SelfEnd::none;
+  const Error reason{ErrorCode::token_host_died,
+                     "the host of " + options_.name +
+                         (why == SelfEnd::rubbish       ? " ended itself: its module answered what no module answers"
+                          : why == SelfEnd::descriptors ? " makes way for another: its module left too many descriptors open"
+                          : why == SelfEnd::memory      ? " makes way for another: its module holds too much memory"
+                                                        : " ended itself after an error of the token"),
+                     0};
+  if (why == SelfEnd::rubbish) fault(reason);
+  ask_to_end(reason);
+}
+
 void Connection::bad_frame(std::string_view what) { kill_now(died("wrote what is no frame (" + std::string(what) + ")")); }
 
 void Connection::finish() {
   if (!reason_) {
     const Error reason = died(how_it_ended());
     reason_ = reason;
+    fault(reason);
     fail_pending(reason, reason);
   }
   gone_ = true;

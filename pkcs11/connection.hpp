@@ -7,17 +7,22 @@
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 
+#include "call_page.hpp"
 #include "wire.hpp"
 
 namespace signet::pkcs11 {
 
 // One host process, its socket and the calls that wait for it. Replies come in the order of the calls, so only the first can
 // be late: its time runs from when it became the first, anew with each sign of work. Ends in one of four ways, all through
-// `finish`: asked to, too late, a frame that is none, or death. Kept alive by its own coroutines until the process is reaped;
+// `finish`: asked to, too late, a frame that is none, or death. The last three are faults of its module. Kept alive by its own coroutines until the process is reaped;
 // dropped with its executor, it kills and reaps.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
+
+  // A call's time that never ends, for what must not be cut (C_SetPIN, C_InitPIN): once the host has begun to serve such a call
+  // it is not killed before it has answered, whatever happens; what waits behind it waits.
+  static constexpr Clock::duration never_killed = Clock::duration::max();
 
   struct Reply {
     base::Result<base::Bytes> payload;
@@ -41,16 +46,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Until the process is gone.
   static boost::asio::awaitable<void> wait_for_end(std::shared_ptr<Connection> self);
 
+  // A token was pulled: what the host is doing now shall be over soon, and for a while what it is asked to list; else it gives
+  // token_removed and the host is killed, which is no fault. Nothing for a call that is never killed. `others_remain`: the host
+  // serves other tokens, so that only a listing is cut short.
+  void token_pulled(bool others_remain);
   bool alive() const { return !reason_; }
   int process_id() const { return process_id_; }
+  std::string_view in_call() const;
   bool waits_for_events() const { return waits_for_events_; }
   const HostOptions& options() const { return options_; }
+  const std::string& file() const { return file_; }
   void on_event(std::function<void(SlotEvent)> callback) { on_event_ = std::move(callback); }
   void on_end(std::function<void(base::Error)> callback);
   void forget_callbacks();
 
  private:
   struct Pending;
+  struct Unmap {
+    void operator()(const CallPage* page) const;
+  };
   struct Outgoing {
     wire::HeaderBytes header;
     std::optional<base::Secret> pin;
@@ -64,19 +78,28 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void write_next();
   void watch_process();
   void reap();
-  void kill_process() const;
+  void kill_process();
+  void ended_itself();
+  static boost::asio::awaitable<void> decide_why_late(std::shared_ptr<Connection> self);
+  void protect_first();
+  void fault(const base::Error& error);
+  std::string where() const;
   void first_pending_changed();
   void watch_time();
+  bool first_is_listing() const;
+  void hurry(Clock::duration time);
   void fail_pending(const base::Error& first, const base::Error& others);
   void finish();
   std::string how_it_ended() const;
   base::Error died(std::string detail) const;
 
   HostOptions options_;
+  std::string file_;  // what the module's path led to
   boost::asio::local::stream_protocol::socket socket_;
   boost::asio::posix::stream_descriptor process_;  // pidfd
   boost::asio::steady_timer time_, grace_, reaped_signal_, gone_signal_;
   pid_t process_id_ = 0;
+  std::unique_ptr<const CallPage, Unmap> page_;
   std::optional<std::string> exit_;  // once reaped
   std::deque<std::shared_ptr<Pending>> pending_;
   std::deque<Outgoing> outgoing_;
@@ -86,6 +109,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool writing_ = false;
   bool waits_for_events_ = true;
   bool gone_ = false;
+  bool faulty_ = false;
+  bool pulled_ = false;  // the first call's time was cut short by hurry()
+  bool others_remain_ = false;
+  Clock::time_point lists_hurried_until_{};
+  std::optional<base::Error> late_;  // the first call's time is over: why is being found out
+  // The call that must be over before the process may be killed; known while the process runs.
+  std::optional<std::uint32_t> protected_request_;
+  bool kill_when_over_ = false;
   std::optional<base::Error> reason_;  // why no more calls are taken
   std::function<void(SlotEvent)> on_event_;
   std::function<void(base::Error)> on_end_;

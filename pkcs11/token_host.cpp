@@ -1,6 +1,7 @@
 #include "pkcs11/token_host.hpp"
 
 #include <boost/asio/this_coro.hpp>
+#include <cerrno>
 
 #include "base/text.hpp"
 #include "connection.hpp"
@@ -53,7 +54,7 @@ auto parsed(Connection& connection, Result<base::Bytes>& payload, Read read) -> 
 
 Token read_shown_token(Reader& reader) {
   Token token = wire::read_token(reader);
-  for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial})
+  for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.slot})
     *text = base::shown(*text, shown_text);
   return token;
 }
@@ -98,8 +99,8 @@ asio::awaitable<Result<std::vector<TokenCertificate>>> list_certificates(std::sh
 
 asio::awaitable<Result<TokenHost::Login>> log_in(std::shared_ptr<Connection> connection, std::uint64_t slot_id, PinCopy pin) {
   if (!pin) co_return base::failure_of(pin);
-  auto reply = co_await Connection::call(connection, Kind::login, slot_payload(slot_id), std::move(*pin),
-                                         connection->options().login_timeout);
+  const auto timeout = *pin ? connection->options().login_timeout : connection->options().pin_pad_timeout;
+  auto reply = co_await Connection::call(connection, Kind::login, slot_payload(slot_id), std::move(*pin), timeout);
   if (!reply.payload) co_return base::failure_of(reply.payload);
   Reader reader(*reply.payload);
   TokenHost::Login login;
@@ -116,6 +117,48 @@ asio::awaitable<Result<void>> log_out(std::shared_ptr<Connection> connection, st
   auto done = parsed(*connection, reply.payload, [](Reader&) { return true; });
   if (!done) co_return base::failure_of(done);
   co_return Result<void>();
+}
+
+// Both in one locked page, copied when the call is made.
+struct PinPair {
+  std::optional<base::Secret> secrets;
+  std::uint16_t first_size = 0;
+};
+
+Result<PinPair> pair_of(const base::Secret* first, const base::Secret* second) {
+  if (first == nullptr && second == nullptr) return PinPair{};
+  if (first == nullptr || second == nullptr || first->empty() || second->empty())
+    return base::failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
+  const std::size_t size = first->bytes().size() + second->bytes().size();
+  if (size > base::Secret::capacity) return base::failure(ErrorCode::pin_length, "longer than any PIN");
+  auto both = base::Secret::make();
+  if (!both) return base::failure_of(both);
+  const auto rest = std::ranges::copy(first->bytes(), both->buffer().begin()).out;
+  std::ranges::copy(second->bytes(), rest);
+  both->resize(size);
+  return PinPair{std::move(*both), static_cast<std::uint16_t>(first->bytes().size())};
+}
+
+asio::awaitable<Result<TokenHost::Login>> set_pin(std::shared_ptr<Connection> connection, Kind kind, wire::PinRequest request,
+                                                  Result<PinPair> pins) {
+  if (!pins) co_return base::failure_of(pins);
+  if (!connection->alive()) co_return base::failure(ErrorCode::token_host_died, "the host is gone; no PIN was presented");
+  request.first_size = pins->first_size;
+  base::Bytes payload;
+  Writer writer(payload);
+  write(writer, request);
+  auto reply =
+      co_await Connection::call(connection, kind, std::move(payload), std::move(pins->secrets), Connection::never_killed);
+  const auto unknown = [](std::string detail) { return base::failure(ErrorCode::pin_unknown, std::move(detail)); };
+  if (!reply.payload) co_return unknown(reply.payload.error().detail);
+  Reader reader(*reply.payload);
+  TokenHost::Login done;
+  done.error = wire::read_error(reader);
+  if (done.error) done.error->detail = base::shown(done.error->detail, 2 * shown_text);
+  done.token = read_shown_token(reader);
+  if (reader.complete()) co_return done;
+  connection->bad_frame("a reply");
+  co_return unknown("the host wrote what is no reply");
 }
 
 asio::awaitable<Result<Key>> find_key(std::shared_ptr<Connection> connection, std::uint64_t slot_id, base::Bytes cka_id) {
@@ -147,7 +190,7 @@ asio::awaitable<Result<SignedChunk>> sign_chunk(std::shared_ptr<Connection> conn
   write(writer, wire::SignRequest{key.number, mechanism, digests});
   // Without a PIN an always-authenticate key waits for a person at the reader's PIN pad, each time.
   const auto timeout =
-      key.always_authenticate && !*pin ? connection->options().login_timeout : connection->options().sign_timeout;
+      key.always_authenticate && !*pin ? connection->options().pin_pad_timeout : connection->options().sign_timeout;
   auto reply = co_await Connection::call(connection, Kind::sign, std::move(payload), std::move(*pin), timeout, digests.size());
 
   SignedChunk chunk{std::move(reply.signatures_so_far), std::nullopt};
@@ -188,16 +231,19 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> TokenHost::start(HostOptions
   if (loaded) co_return host;
   Error error = std::move(loaded.error());
   // The loader's reason begins with the path.
-  const HostOptions& named = (*connection)->options();
-  for (std::size_t at = 0; (at = error.detail.find(named.module, at)) != std::string::npos; at += named.name.size())
-    error.detail.replace(at, named.module.size(), named.name);
+  const std::string& file = (*connection)->file();
+  const std::string& name = (*connection)->options().name;
+  for (std::size_t at = 0; (at = error.detail.find(file, at)) != std::string::npos; at += name.size())
+    error.detail.replace(at, file.size(), name);
   if (error.code == ErrorCode::token_host_died) error.code = ErrorCode::module_failed;  // its module made it die
   co_await Connection::wait_for_end(*connection);
   co_return std::unexpected(std::move(error));
 }
 
+void TokenHost::token_pulled(bool others_remain) { implementation_->connection->token_pulled(others_remain); }
 bool TokenHost::alive() const { return implementation_->connection->alive(); }
 int TokenHost::process_id() const { return implementation_->connection->process_id(); }
+std::string TokenHost::in_call() const { return std::string(implementation_->connection->in_call()); }
 bool TokenHost::waits_for_events() const { return implementation_->connection->waits_for_events(); }
 void TokenHost::on_event(std::function<void(SlotEvent)> callback) { implementation_->connection->on_event(std::move(callback)); }
 void TokenHost::on_end(std::function<void(Error)> callback) { implementation_->connection->on_end(std::move(callback)); }
@@ -216,6 +262,17 @@ asio::awaitable<Result<TokenHost::Login>> TokenHost::login(std::uint64_t slot_id
 
 asio::awaitable<Result<void>> TokenHost::logout(std::uint64_t slot_id) { return log_out(implementation_->connection, slot_id); }
 
+asio::awaitable<Result<TokenHost::Login>> TokenHost::change_pin(std::uint64_t slot_id, const base::Secret* old_pin,
+                                                                const base::Secret* new_pin) {
+  return set_pin(implementation_->connection, Kind::change_pin, {.slot_id = slot_id}, pair_of(old_pin, new_pin));
+}
+
+asio::awaitable<Result<TokenHost::Login>> TokenHost::unblock_pin(std::uint64_t slot_id, UnblockWay way,
+                                                                 const base::Secret* puk_or_so_pin, const base::Secret* new_pin) {
+  return set_pin(implementation_->connection, Kind::unblock_pin, {.slot_id = slot_id, .way = way},
+                 pair_of(puk_or_so_pin, new_pin));
+}
+
 asio::awaitable<Result<Key>> TokenHost::key(std::uint64_t slot_id, base::Bytes cka_id) {
   return find_key(implementation_->connection, slot_id, std::move(cka_id));
 }
@@ -225,8 +282,10 @@ asio::awaitable<Result<SignedChunk>> TokenHost::sign(Key key, Mechanism mechanis
   return sign_chunk(implementation_->connection, key, mechanism, std::move(digests), copy_of(context_pin));
 }
 
+bool ended_on_purpose(const Error& error) { return error.code == ErrorCode::token_host_died && error.origin == ECANCELED; }
+
 asio::awaitable<void> TokenHost::end() {
-  implementation_->connection->ask_to_end({ErrorCode::token_host_died, "the host was ended", 0});
+  implementation_->connection->ask_to_end({ErrorCode::token_host_died, "the host was ended", ECANCELED});
   return Connection::wait_for_end(implementation_->connection);
 }
 

@@ -15,9 +15,10 @@
 // What travels between the agent and signet-token-host: frames over a stream socket pair, integers little-endian. Each end
 // takes the other for hostile (the host runs vendor code): every length is checked, and a bad frame ends the conversation.
 //
-//   header (12 bytes) | PIN (pin_size bytes, only in requests) | payload (payload_size bytes)
+//   header (12 bytes) | PINs (pin_size bytes, only in requests) | payload (payload_size bytes)
 //
-// The PIN stands apart so that it is sent from, and received into, locked memory. Requests are answered in their order, each by
+// PINs stand apart so that they are sent from, and received into, locked memory. Where a request has two (change_pin: the old and
+// the new one; unblock_pin: the PUK and the new PIN) they follow each other and the payload says where the second begins. Requests are answered in their order, each by
 // one frame of its kind and number. The reply to `load` comes unasked, first. Frames between replies: `signatures_so_far` (of
 // the request being served), `slot_event` and `events_ended`.
 namespace signet::pkcs11::wire {
@@ -30,6 +31,8 @@ enum class Kind : std::uint8_t {
   logout,
   key,
   sign,
+  change_pin,
+  unblock_pin,
   signatures_so_far,
   slot_event,
   events_ended,
@@ -166,23 +169,34 @@ inline std::optional<base::Error> read_error(Reader& reader) {
 
 inline void write(Writer& writer, const Token& token) {
   writer.integer(token.slot_id);
-  for (const std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial}) writer.text(*text);
+  for (const std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.slot}) writer.text(*text);
   for (const bool flag :
        {token.login_required, token.protected_authentication_path, token.pin_count_low, token.pin_final_try, token.pin_locked})
     writer.integer(static_cast<std::uint8_t>(flag ? 1 : 0));
   writer.integer(token.pin_min);
   writer.integer(token.pin_max);
+  for (const bool flag : {token.puk_final_try, token.puk_locked}) writer.integer(static_cast<std::uint8_t>(flag ? 1 : 0));
+  writer.integer(static_cast<std::uint8_t>(token.unblock));
+}
+
+inline UnblockWay read_unblock_way(Reader& reader) {
+  const auto way = reader.integer<std::uint8_t>();
+  if (way > static_cast<std::uint8_t>(last_unblock_way)) reader.refuse();
+  return static_cast<UnblockWay>(way);
 }
 
 inline Token read_token(Reader& reader) {
   Token token;
   token.slot_id = reader.integer<std::uint64_t>();
-  for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial}) *text = reader.text();
+  for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.slot}) *text = reader.text();
   for (bool* flag : {&token.login_required, &token.protected_authentication_path, &token.pin_count_low, &token.pin_final_try,
                      &token.pin_locked})
     *flag = reader.boolean();
   token.pin_min = reader.integer<std::uint32_t>();
   token.pin_max = reader.integer<std::uint32_t>();
+  token.puk_final_try = reader.boolean();
+  token.puk_locked = reader.boolean();
+  token.unblock = read_unblock_way(reader);
   return token;
 }
 
@@ -199,6 +213,32 @@ inline std::vector<base::Bytes> read_signatures(Reader& reader) {
     signatures.emplace_back(bytes.begin(), bytes.end());
   }
   return signatures;
+}
+
+// A request to change a PIN (which has no way) or to unblock it; the first of its secrets has `first_size` bytes, the second
+// one the rest of the PIN area. Both are empty where the reader asks for them.
+struct PinRequest {
+  std::uint64_t slot_id = 0;
+  UnblockWay way = UnblockWay::so_pin;
+  std::uint16_t first_size = 0;
+};
+
+inline void write(Writer& writer, const PinRequest& request) {
+  writer.integer(request.slot_id);
+  writer.integer(static_cast<std::uint8_t>(request.way));
+  writer.integer(request.first_size);
+}
+
+inline PinRequest read_pin_request(Reader& reader, std::size_t pin_size) {
+  PinRequest request;
+  request.slot_id = reader.integer<std::uint64_t>();
+  request.way = read_unblock_way(reader);
+  request.first_size = reader.integer<std::uint16_t>();
+  // Both or neither: a secret that is missing would be taken for a PIN pad's.
+  const bool both = request.first_size > 0 && request.first_size < pin_size;
+  const bool neither = request.first_size == 0 && pin_size == 0;
+  if (!both && !neither) reader.refuse();
+  return request;
 }
 
 // A request to sign; the key is named by the number that the host gave it.

@@ -193,14 +193,12 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
         ports_(std::move(ports)),
         limits_(limits),
         logins_(ports_.modules, policy),
-        housekeeping_(executor_) {
-    for (std::size_t i = 0; i < ports_.modules.options().size(); ++i) turns_.push_back(std::make_shared<Turns>(executor_));
-  }
+        housekeeping_(executor_) {}
 
   using BatchPointer = std::shared_ptr<Batch>;
 
   void watch() {
-    ports_.modules.on_change([weak = weak_from_this()](std::size_t module) {
+    ports_.modules.on_change([weak = weak_from_this()](std::size_t module, pkcs11::Modules::Change) {
       const auto self = weak.lock();
       if (!self) return;
       boost::asio::co_spawn(self->executor_, [self, module] { return self->module_changed(module); }, boost::asio::detached);
@@ -231,6 +229,8 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   void forget(const std::string& handle);
   awaitable<void> lock(base::Error reason, OnLock running);
   awaitable<void> stop();
+  std::optional<Turns::Turn> try_take(std::size_t module) { return turns_of(module)->try_take(); }
+  awaitable<void> wipe_token(std::string serial) { return logins_.wipe_token(std::move(serial)); }
   Overview overview() const;
 
  private:
@@ -242,6 +242,11 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   awaitable<void> work(BatchPointer batch, ReadyKey key);
   awaitable<std::vector<std::uint32_t>> take(BatchPointer batch);
   bool room_for(const Origin& origin);
+  std::shared_ptr<Turns> turns_of(std::size_t module) {
+    auto& turns = turns_[module];
+    if (turns == nullptr) turns = std::make_shared<Turns>(executor_);
+    return turns;
+  }
   std::optional<base::Error> away() const { return ports_.away ? ports_.away() : std::nullopt; }
   bool page_gone(const Batch& batch) const {
     return batch.heard && !batch.attached && ports_.now() - batch.detached_at >= limits_.wait_for_page;
@@ -263,7 +268,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   SigningPorts ports_;
   SigningLimits limits_;
   TokenLogins logins_;
-  std::vector<std::shared_ptr<Turns>> turns_;  // by module: a login belongs to the whole process
+  std::map<std::size_t, std::shared_ptr<Turns>> turns_;  // by module: a login belongs to the whole process
   std::map<std::string, BatchPointer> batches_;
   std::size_t running_ = 0;
   Signal housekeeping_;
@@ -375,6 +380,8 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
   const bool missing = logins_.pin_missing(*place, batch->owner());
   if (missing && place->token.pin_locked)
     co_return std::unexpected(base::Error{ErrorCode::pin_locked, "the token says so", 0, 0});
+  const PinPolicy& policy = logins_.pins().policy();
+  const std::optional<base::Time> kept_until = logins_.pins().until(batch->owner());
   const bool on_reader = missing && place->token.protected_authentication_path;
   std::optional<base::Secret> typed;
   if (given) {
@@ -393,7 +400,9 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
                                   : missing ? ConsentRequest::Pin::ask
                                             : ConsentRequest::Pin::none,
                            .last_refusal = batch->last_refusal,
-                           .final_try = missing && place->token.pin_final_try};
+                           .final_try = missing && place->token.pin_final_try,
+                           .pin_scope = policy.scope,
+                           .pin_until = missing ? ports_.now() + policy.max_age : kept_until};
     for (std::size_t i = 0; i < std::min(shown_names, batch->manifest.size()); ++i)
       request.first_names.emplace_back(batch->manifest[i].name);
     if (batch->halt) co_return std::unexpected(*batch->halt);  // cancelled or locked meanwhile: nobody is asked any more
@@ -478,7 +487,7 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
       co_return stopped(prepared.error());
     }
   }
-  Turns::Turn turn = co_await turns_.at(batch->certificate->place.module)->take();
+  Turns::Turn turn = co_await turns_of(batch->certificate->place.module)->take();
   if (batch->halt) co_return stopped(*batch->halt);
   auto key = co_await unlock(batch, std::move(given));
   // Whoever locked has also ended the host.
@@ -489,6 +498,8 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   }
   if (!key) {
     co_await give_up(batch);
+    // Nobody has consented to this certificate yet: the next commit looks anew at what is there.
+    if (!batch->consented && key.error().code == ErrorCode::token_removed) batch->parameters.reset();
     co_return stopped(key.error());
   }
   batch->state = BatchState::running;
@@ -1040,6 +1051,10 @@ base::Result<void> Batches::close(const Origin& origin, const std::string& handl
 awaitable<void> Batches::lock(base::Error reason, OnLock running) { return implementation_->lock(std::move(reason), running); }
 
 awaitable<void> Batches::stop() { return implementation_->stop(); }
+
+std::optional<Turns::Turn> Batches::try_take(std::size_t module) { return implementation_->try_take(module); }
+
+awaitable<void> Batches::wipe_token(std::string serial) { return implementation_->wipe_token(std::move(serial)); }
 
 Batches::Overview Batches::overview() const { return implementation_->overview(); }
 

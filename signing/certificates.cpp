@@ -18,6 +18,7 @@ namespace {
 
 // Where no module works it is not the person who can help by plugging something in.
 base::Error no_token(const pkcs11::Modules& modules) {
+  if (auto why = modules.why_none()) return *std::move(why);
   base::Error error{base::ErrorCode::no_token, "no token is there", 0, {}};
   if (modules.options().empty())
     error.detail = "no module is configured: add a [[modules]] entry with the path of your token's PKCS#11 module";
@@ -56,16 +57,23 @@ std::vector<SigningCertificate> fit_for_signing(std::vector<SigningCertificate> 
 boost::asio::awaitable<base::Result<std::vector<SigningCertificate>>> list_certificates(pkcs11::Modules& modules,
                                                                                         base::Time now) {
   const std::vector<pkcs11::TokenPlace> places = co_await modules.tokens();
-  if (places.empty()) co_return std::unexpected(no_token(modules));
+  if (places.empty()) {
+    if (co_await modules.card_held()) co_return base::failure(base::ErrorCode::card_busy, "another program holds the card");
+    co_return std::unexpected(no_token(modules));
+  }
   std::vector<SigningCertificate> found;
   std::optional<base::Error> error;
   for (const pkcs11::TokenPlace& place : places) {
-    auto host = co_await modules.host(place.module);
-    if (!host) {
-      error = host.error();
-      continue;
+    base::Result<std::vector<pkcs11::TokenCertificate>> on_token;
+    for (int asked = 0;
+         asked == 0 || (asked < pkcs11::most_hosts_asked && !on_token && pkcs11::ended_on_purpose(on_token.error())); ++asked) {
+      auto host = co_await modules.host(place.module);
+      if (host) {
+        on_token = co_await (*host)->certificates(place.token.slot_id);
+      } else {
+        on_token = base::failure_of(host);
+      }
     }
-    auto on_token = co_await (*host)->certificates(place.token.slot_id);
     if (!on_token) {
       error = on_token.error();
       continue;

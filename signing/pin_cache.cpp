@@ -57,6 +57,11 @@ std::vector<PinOwner> PinCache::wipe_expired(base::Time now, const std::set<PinO
   return wiped;
 }
 
+std::optional<base::Time> PinCache::until(const PinOwner& owner) const {
+  const auto entry = entries_.find(owner);
+  return entry == entries_.end() ? std::nullopt : std::optional(expiry(entry->second));
+}
+
 std::optional<base::Time> PinCache::next_expiry() const {
   std::optional<base::Time> next;
   for (const auto& [owner, entry] : entries_) next = std::min(next.value_or(base::Time::max()), expiry(entry));

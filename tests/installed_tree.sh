@@ -18,6 +18,7 @@ cmake --install "$build" --prefix "$prefix" >/dev/null
 [ -x "$prefix/libexec/signet/signet-token-host" ] || fail "no token host"
 [ ! -e "$prefix/bin/signet-token-host" ] || fail "the token host is no command"
 for page in man1/signet.1 man1/signetd.1 man5/signet.toml.5; do [ -s "$prefix/share/man/$page" ] || fail "no $page"; done
+[ "$(ls "$prefix/share/signet/devices")" = "$(cd "$(dirname "$0")/../drivers/catalogue" && ls)" ] || fail "not the whole device catalogue"
 [ ! -e "$prefix/bin/signet-portal" ] || fail "the portal comes only where it is asked for"
 cmake --install "$build" --component portal --prefix "$work/server" >/dev/null
 for file in bin/signet-portal share/signet-portal/pages/index.html share/signet-portal/pages/page.js share/locale/en/LC_MESSAGES/signet-portal-ro.mo \

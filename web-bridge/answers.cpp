@@ -121,6 +121,15 @@ std::string waiting_event(std::string_view batch, const signing::Waiting& waitin
   return out;
 }
 
+std::string tokens_changed_event(bool present, std::string_view tokens) {
+  std::string out;
+  append_event(out, "tokens.changed", [&](JsonObject& params) {
+    params.flag("present", present);
+    if (!tokens.empty()) params.json("list", tokens);
+  });
+  return out;
+}
+
 std::string results_event(std::string_view batch, std::span<const signing::ItemResult> results) {
   std::size_t size = 200;
   for (const auto& result : results) size += result.document.size() + result.document.size() / 16 + 200;

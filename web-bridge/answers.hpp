@@ -14,6 +14,8 @@ std::string answer_to_nothing(const base::Error& error);
 
 std::string refused_event(const base::Error& error);
 std::string waiting_event(std::string_view batch, const signing::Waiting& waiting);  // `batch` may be empty
+// `tokens`, the agent's own JSON of a list, may be empty: it is left out.
+std::string tokens_changed_event(bool present, std::string_view tokens);
 std::string results_event(std::string_view batch, std::span<const signing::ItemResult> results);
 std::string progress_event(std::string_view batch, const signing::BatchProgress& progress);
 

@@ -52,6 +52,13 @@ std::size_t NativeFace::connections() const {
   return all;
 }
 
+void NativeFace::tokens_changed(bool present, std::string tokens) const {
+  const auto listing = std::make_shared<const std::string>(std::move(tokens));
+  const auto sessions = state_->sessions;  // one that is told may end
+  for (const auto& [number, weak] : sessions)
+    if (const auto session = weak.lock()) session->tokens_changed(present, listing);
+}
+
 void NativeFace::event(std::string_view name, const EventFields& fields) const { state_->event(name, fields); }
 
 }  // namespace signet::web_bridge

@@ -44,17 +44,16 @@ base::Result<Source> source_of(net::Descriptor given) {
   return Source{std::move(again), false};
 }
 
-}  // namespace
-
-boost::asio::awaitable<base::Result<base::Secret>> read_pin(boost::asio::any_io_executor executor, net::Descriptor descriptor,
-                                                            std::chrono::milliseconds timeout) {
+// So many lines, line ends between them but not behind the last one; what stood behind it is wiped.
+boost::asio::awaitable<base::Result<base::Secret>> read_lines(boost::asio::any_io_executor executor, net::Descriptor descriptor,
+                                                              std::chrono::milliseconds timeout, std::ptrdiff_t lines) {
   auto source = source_of(std::move(descriptor));
   if (!source) co_return base::failure_of(source);
-  auto pin = base::Secret::make();
-  if (!pin) co_return base::failure_of(pin);
+  auto text = base::Secret::make();
+  if (!text) co_return base::failure_of(text);
   boost::asio::steady_timer pause(executor);
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  const std::span<std::uint8_t> buffer = pin->buffer();
+  const std::span<std::uint8_t> buffer = text->buffer();
   std::size_t size = 0;
   for (;;) {
     const ssize_t got = source->read(buffer.subspan(size));
@@ -62,10 +61,8 @@ boost::asio::awaitable<base::Result<base::Secret>> read_pin(boost::asio::any_io_
       co_return failure(ErrorCode::file_failed, "pin descriptor", static_cast<std::uint64_t>(errno));
     if (got == 0) break;
     if (got > 0) {
-      const auto fresh = buffer.subspan(size, static_cast<std::size_t>(got));
-      const auto end = std::ranges::find(fresh, '\n');
-      size += static_cast<std::size_t>(end - fresh.begin());
-      if (end != fresh.end()) break;
+      size += static_cast<std::size_t>(got);
+      if (std::ranges::count(buffer.first(size), '\n') >= lines) break;
       if (size == buffer.size()) co_return failure(ErrorCode::parameter_invalid, "pin: too long");
       continue;
     }
@@ -74,11 +71,42 @@ boost::asio::awaitable<base::Result<base::Secret>> read_pin(boost::asio::any_io_
     pause.expires_after(look_again);
     co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
   }
-  if (size > 0 && buffer[size - 1] == '\r') --size;
-  base::wipe(buffer.subspan(size));  // what stood after the line end
-  pin->resize(size);
-  if (pin->empty()) co_return failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
-  co_return std::move(*pin);
+  std::size_t end = 0;
+  for (std::ptrdiff_t line = 0; line < lines && end < size; ++line)
+    end = static_cast<std::size_t>(std::ranges::find(buffer.subspan(end, size - end), '\n') - buffer.begin()) + 1;
+  size = std::min(size, end > 0 ? end - 1 : 0);
+  base::wipe(buffer.subspan(size));
+  text->resize(size);
+  co_return std::move(*text);
+}
+
+base::Result<base::Secret> one_pin(base::BytesView line) {
+  if (!line.empty() && line.back() == '\r') line = line.first(line.size() - 1);
+  if (line.empty()) return failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
+  return base::Secret::copy_of(line);
+}
+
+}  // namespace
+
+boost::asio::awaitable<base::Result<base::Secret>> read_pin(boost::asio::any_io_executor executor, net::Descriptor descriptor,
+                                                            std::chrono::milliseconds timeout) {
+  const auto text = co_await read_lines(executor, std::move(descriptor), timeout, 1);
+  if (!text) co_return std::unexpected(text.error());
+  co_return one_pin(text->bytes());
+}
+
+boost::asio::awaitable<base::Result<std::pair<base::Secret, base::Secret>>> read_two_pins(boost::asio::any_io_executor executor,
+                                                                                          net::Descriptor descriptor,
+                                                                                          std::chrono::milliseconds timeout) {
+  const auto text = co_await read_lines(executor, std::move(descriptor), timeout, 2);
+  if (!text) co_return std::unexpected(text.error());
+  const base::BytesView bytes = text->bytes();
+  const auto end = static_cast<std::size_t>(std::ranges::find(bytes, '\n') - bytes.begin());
+  auto first = one_pin(bytes.first(end));
+  if (!first) co_return base::failure_of(first);
+  auto second = one_pin(bytes.subspan(std::min(end + 1, bytes.size())));
+  if (!second) co_return base::failure_of(second);
+  co_return std::pair(std::move(*first), std::move(*second));
 }
 
 }  // namespace signet::web_bridge

@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <utility>
 
 #include "base/secret.hpp"
 #include "net/descriptor.hpp"
@@ -13,5 +14,9 @@ namespace signet::web_bridge {
 // user_cancelled if it is empty, parameter_invalid if it is too long or does not come in time, file_failed.
 boost::asio::awaitable<base::Result<base::Secret>> read_pin(boost::asio::any_io_executor executor, net::Descriptor descriptor,
                                                             std::chrono::milliseconds timeout);
+// The same for two lines, at most 256 bytes together.
+boost::asio::awaitable<base::Result<std::pair<base::Secret, base::Secret>>> read_two_pins(boost::asio::any_io_executor executor,
+                                                                                          net::Descriptor descriptor,
+                                                                                          std::chrono::milliseconds timeout);
 
 }  // namespace signet::web_bridge

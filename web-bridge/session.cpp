@@ -22,7 +22,9 @@ constexpr std::uint16_t close_other_user = 4409;
 constexpr std::size_t handle_bytes = 128;  // longer than any handle: what it is not is batch_unknown
 constexpr std::size_t fingerprint_digits = 64;
 constexpr std::size_t client_bytes = 128;
+constexpr std::size_t token_bytes = 128;  // a serial number or label: PKCS#11 has 32
 constexpr std::size_t variable_bytes = 4'096;
+constexpr std::size_t module_name_bytes = 256;
 constexpr std::string_view variables[] = {
     "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "GPG_TTY", "TERM", "LANG"};
 constexpr std::string_view nothing = "{}";
@@ -81,9 +83,14 @@ const Session::Method Session::methods[] = {
     {"batch.close", Method::For::everyone, &Session::batch_close},
     {"status", Method::For::command_line, &Session::status},
     {"tokens", Method::For::command_line, &Session::tokens},
+    {"tokens.watch", Method::For::command_line, &Session::tokens_watch},
+    {"tokens.explain", Method::For::command_line, &Session::tokens_explain},
     {"certificates", Method::For::command_line, &Session::certificates},
     {"environment", Method::For::command_line, &Session::environment},
     {"lock", Method::For::command_line, &Session::lock},
+    {"restart", Method::For::command_line, &Session::restart},
+    {"pin.change", Method::For::command_line, &Session::pin_change},
+    {"pin.unblock", Method::For::command_line, &Session::pin_unblock},
     {"origins", Method::For::command_line, &Session::origins},
     {"journal", Method::For::command_line, &Session::journal},
 };
@@ -98,12 +105,14 @@ Session::Session(std::shared_ptr<NativeFace::State> face, std::shared_ptr<Channe
 
 awaitable<void> Session::run() {
   const auto self = shared_from_this();
+  face_->sessions.emplace(number_, self);
   boost::asio::co_spawn(face_->executor, [outbox = outbox_] { return outbox->run(); }, boost::asio::detached);
   hello_timer_.expires_after(limits().hello_timeout);
   hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     if (const auto alive = weak.lock(); alive && !error && !alive->greeted_) alive->channel_->cut();
   });
   co_await read_requests();
+  face_->sessions.erase(number_);
   hello_timer_.cancel();
   outbox_->end();
   leave_batches();
@@ -146,6 +155,25 @@ awaitable<void> Session::read_requests() {
     }
     if (!co_await outbox_->below(limits().unsent_bytes)) co_return;
   }
+}
+
+void Session::tokens_changed(bool present, std::shared_ptr<const std::string> listing) {
+  if (!greeted_ || (caller_.origin.is_command_line() && !watches_tokens_)) return;
+  untold_tokens_ = Tokens{present, std::move(listing)};
+  if (telling_tokens_) return;
+  telling_tokens_ = true;
+  boost::asio::co_spawn(face_->executor, [self = shared_from_this()] { return self->tell_tokens(); }, boost::asio::detached);
+}
+
+awaitable<void> Session::tell_tokens() {
+  const auto self = shared_from_this();
+  while (untold_tokens_) {
+    const Tokens now = *std::exchange(untold_tokens_, std::nullopt);
+    // A page learns no more than it needs to say "plug your token in": which ones there are is not its business.
+    const std::string_view listing = watches_tokens_ ? std::string_view(*now.listing) : std::string_view{};
+    if (!co_await outbox_->send(tokens_changed_event(now.present, listing))) break;
+  }
+  telling_tokens_ = false;
 }
 
 // What is still unsent is not for this peer.
@@ -360,6 +388,17 @@ awaitable<Session::Answer> Session::tokens(RequestMessage) {
   co_return co_await face_->control.tokens();
 }
 
+// From here on this command is told of changes; one that comes while the list is made is told after the answer or with it.
+awaitable<Session::Answer> Session::tokens_watch(RequestMessage message) {
+  watches_tokens_ = true;
+  return tokens(std::move(message));
+}
+
+awaitable<Session::Answer> Session::tokens_explain(RequestMessage) {
+  if (!face_->control.tokens_explain) co_return failure(ErrorCode::method_unknown, "tokens.explain");
+  co_return co_await face_->control.tokens_explain();
+}
+
 awaitable<Session::Answer> Session::certificates(RequestMessage) {
   if (!face_->control.certificates) co_return failure(ErrorCode::method_unknown, "certificates");
   const auto list = co_await face_->control.certificates();
@@ -371,6 +410,42 @@ awaitable<Session::Answer> Session::lock(RequestMessage) {
   if (!face_->control.lock) co_return failure(ErrorCode::method_unknown, "lock");
   if (auto done = co_await face_->control.lock(); !done) co_return base::failure_of(done);
   co_return std::string(nothing);
+}
+
+awaitable<Session::Answer> Session::restart(RequestMessage message) {
+  if (!face_->control.restart) co_return failure(ErrorCode::method_unknown, "restart");
+  auto module = message.parameters.text_or_empty("module", module_name_bytes);
+  if (!module) co_return base::failure_of(module);
+  if (auto done = co_await face_->control.restart(std::move(*module)); !done) co_return base::failure_of(done);
+  co_return std::string(nothing);
+}
+
+awaitable<Session::Answer> Session::pin_change(RequestMessage message) {
+  return set_pin(std::move(message), face_->control.pin_change);
+}
+
+awaitable<Session::Answer> Session::pin_unblock(RequestMessage message) {
+  return set_pin(std::move(message), face_->control.pin_unblock);
+}
+
+awaitable<Session::Answer> Session::set_pin(RequestMessage message, ControlPorts::SetPin port) {
+  const auto self = shared_from_this();
+  if (!port) co_return failure(ErrorCode::method_unknown, message.method);
+  auto token = message.parameters.text_or_empty("token", token_bytes);
+  if (!token) co_return std::unexpected(token.error());
+  const auto source = message.parameters.text_or_empty("pin", 16);
+  if (!source) co_return std::unexpected(source.error());
+  std::optional<signing::GivenPins> given;
+  if (!source->empty()) {
+    if (*source != "descriptor") co_return failure(ErrorCode::parameter_invalid, "pin: only a descriptor is taken");
+    auto descriptor = channel_->take_descriptor();
+    if (!descriptor) co_return failure(ErrorCode::parameter_invalid, "pin: no descriptor came with the message");
+    auto pins = co_await read_two_pins(face_->executor, std::move(descriptor), limits().pin_descriptor_timeout);
+    if (!pins) co_return base::failure_of(pins);
+    given.emplace(std::move(pins->first), std::move(pins->second));
+  }
+  const auto waiting = [outbox = outbox_](const signing::Waiting& what) { outbox->put(waiting_event({}, what)); };
+  co_return co_await port(asker(), std::move(*token), std::move(given), waiting);
 }
 
 Session::Answer Session::environment(const RequestMessage& message) {

@@ -13,6 +13,7 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<NativeFace::State> face, std::shared_ptr<Channel> channel, Caller caller);
   boost::asio::awaitable<void> run();
+  void tokens_changed(bool present, std::shared_ptr<const std::string> listing);
 
  private:
   using Answer = base::Result<std::string>;  // the JSON of `result`
@@ -27,6 +28,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   boost::asio::awaitable<void> read_requests();
   boost::asio::awaitable<void> refuse(base::Error error);
+  boost::asio::awaitable<void> tell_tokens();
   void leave_batches();
   signing::Asker asker() const { return "connection " + std::to_string(number_); }
   void dispatch(RequestMessage message);
@@ -50,8 +52,14 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<Answer> batch_time_stamp(RequestMessage message);
   boost::asio::awaitable<Answer> status(RequestMessage message);
   boost::asio::awaitable<Answer> tokens(RequestMessage message);
+  boost::asio::awaitable<Answer> tokens_watch(RequestMessage message);
+  boost::asio::awaitable<Answer> tokens_explain(RequestMessage message);
   boost::asio::awaitable<Answer> certificates(RequestMessage message);
   boost::asio::awaitable<Answer> lock(RequestMessage message);
+  boost::asio::awaitable<Answer> restart(RequestMessage message);
+  boost::asio::awaitable<Answer> pin_change(RequestMessage message);
+  boost::asio::awaitable<Answer> pin_unblock(RequestMessage message);
+  boost::asio::awaitable<Answer> set_pin(RequestMessage message, ControlPorts::SetPin port);
 
   const NativeLimits& limits() const { return face_->options.limits; }
 
@@ -63,6 +71,13 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::steady_timer hello_timer_;
   bool greeted_ = false;
   bool environment_told_ = false;
+  bool watches_tokens_ = false;
+  struct Tokens {
+    bool present = false;
+    std::shared_ptr<const std::string> listing;
+  };
+  std::optional<Tokens> untold_tokens_;
+  bool telling_tokens_ = false;
   std::size_t pending_ = 0;
   std::map<std::string, std::weak_ptr<BatchFeed>> feeds_;
   std::set<std::string> reached_;  // batches that this command began or resumed

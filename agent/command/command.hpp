@@ -34,7 +34,9 @@ void add_certs(CLI::App& app, Context& context);
 void add_sign(CLI::App& app, Context& context);
 void add_verify(CLI::App& app, Context& context);
 void add_origins(CLI::App& app, Context& context);
+void add_restart(CLI::App& app, Context& context);
 void add_lock(CLI::App& app, Context& context);
+void add_pin(CLI::App& app, Context& context);
 void add_journal(CLI::App& app, Context& context);
 void add_demo(CLI::App& app, Context& context);
 

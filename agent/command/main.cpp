@@ -91,6 +91,8 @@ int main(int argc, char** argv) {
   add_verify(app, context);
   add_origins(app, context);
   add_lock(app, context);
+  add_restart(app, context);
+  add_pin(app, context);
   add_journal(app, context);
   add_demo(app, context);
   try {

@@ -1,9 +1,5 @@
-#include <boost/json.hpp>
-#include <iostream>
-
-#include "agent/command/command.hpp"
+#include "agent/command/query.hpp"
 #include "agent/messages.hpp"
-#include "service/text.hpp"
 
 namespace signet::agent {
 
@@ -13,34 +9,6 @@ using service::tr;
 namespace json = boost::json;
 
 namespace {
-
-// The value of a member as a person reads it; "" if it is not there.
-std::string shown_member(const json::object& object, std::string_view name) {
-  const json::value* const value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) return {};
-  if (value->is_string()) return std::string(value->get_string());
-  if (value->is_bool()) return value->get_bool() ? tr("yes") : tr("no");
-  return json::serialize(*value);
-}
-
-const json::array& rows(const json::object& object, std::string_view name) {
-  static const json::array none;
-  const json::value* const value = object.if_contains(name);
-  return value != nullptr && value->is_array() ? value->get_array() : none;
-}
-
-template <class Show>
-void query(Context& context, std::string_view method, Show show) {
-  auto agent = context.agent();
-  auto result = agent ? agent->call(method, {}) : base::Result<json::object>(base::failure_of(agent));
-  if (!result) {
-    context.exit_code = report(context, result.error());
-  } else if (context.json) {
-    std::cout << json::serialize(*result) << '\n';
-  } else {
-    show(*result);
-  }
-}
 
 std::string validity_text(const json::object& certificate) {
   const std::string validity = shown_member(certificate, "validity");
@@ -83,6 +51,12 @@ void show_status(const json::object& status) {
     const std::string error = shown_member(module, "error");
     std::cout << filled(tr("Module:   %1 (%2)"), {shown_member(module, "name"), shown_member(module, "path")})
               << (error.empty() ? "" : "\n          " + error) << '\n';
+    if (const json::value* const stopped = module.if_contains("stopped"); stopped != nullptr && *stopped == true) {
+      std::cout << "          "
+                << filled(tr("STOPPED after %1 faults. To start it again: signet restart %2"),
+                          {shown_member(module, "faults"), shown_member(module, "name")})
+                << '\n';
+    }
   }
   if (rows(status, "modules").empty())
     std::cout << tr("Module:   none is configured; add a [[modules]] entry with the path of your token's PKCS#11 module") << '\n';
@@ -105,25 +79,6 @@ void show_status(const json::object& status) {
 void add_status(CLI::App& app, Context& context) {
   app.add_subcommand("status", "Say how the agent is: modules, dialogs, PINs kept, batches")->callback([&] {
     query(context, "status", show_status);
-  });
-}
-
-void add_tokens(CLI::App& app, Context& context) {
-  app.add_subcommand("tokens", "List the tokens that are there")->callback([&] {
-    query(context, "tokens", [](const json::object& result) {
-      for (const json::value& row : rows(result, "tokens")) {
-        const json::object& token = row.as_object();
-        std::cout << shown_member(token, "label") << "  " << shown_member(token, "manufacturer") << ' '
-                  << shown_member(token, "model") << ", " << filled(tr("serial number %1"), {shown_member(token, "serial")})
-                  << ", " << filled(tr("module %1"), {shown_member(token, "module")});
-        if (shown_member(token, "pin_locked") == tr("yes"))
-          std::cout << ", " << tr("PIN LOCKED");
-        else if (shown_member(token, "pin_final_try") == tr("yes"))
-          std::cout << ", " << tr("LAST PIN TRY");
-        std::cout << '\n';
-      }
-      if (rows(result, "tokens").empty()) std::cout << message_for(base::ErrorCode::no_token) << '\n';
-    });
   });
 }
 
@@ -153,6 +108,17 @@ void add_lock(CLI::App& app, Context& context) {
   app.add_subcommand("lock", "Forget all PINs and log out of all tokens; running batches pause")->callback([&] {
     query(context, "lock",
           [](const json::object&) { std::cout << tr("All PINs are forgotten, all tokens are logged out.") << '\n'; });
+  });
+}
+
+void add_restart(CLI::App& app, Context& context) {
+  static std::string module;
+  CLI::App* const restart = app.add_subcommand("restart", "Start a module anew, also one that was stopped after repeated faults");
+  restart->add_option("MODULE", module, "Its name, as in `signet status`")->required();
+  restart->callback([&] {
+    query(context, "restart",
+          [](const json::object&) { std::cout << filled(tr("%1 is started anew when it is next needed."), {module}) << '\n'; },
+          {{"module", module}});
   });
 }
 

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <thread>
 
+#include "host/calls.hpp"
+
 namespace signet::pkcs11::host {
 namespace {
 
@@ -37,6 +39,7 @@ void write_events(CK_FUNCTION_LIST& p11, Channel& channel) {
 
 void watch_slots(CK_FUNCTION_LIST& p11, Channel& channel) {
   std::thread([&p11, &channel] {
+    note_as_events();
     if (p11.C_WaitForSlotEvent != nullptr) write_events(p11, channel);
     channel.send({.kind = wire::Kind::events_ended}, {});
   }).detach();

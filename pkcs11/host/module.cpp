@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "errors.hpp"
+#include "host/calls.hpp"
 #include "wire.hpp"
 
 namespace signet::pkcs11::host {
@@ -55,6 +56,11 @@ std::unexpected<Failure> refused(CK_RV ck_rv, std::string_view function) {
   return std::unexpected(Failure{error_of(ck_rv, function), !is_plain_refusal(ck_rv)});
 }
 
+std::unexpected<Failure> rubbish(std::string detail) {
+  note_self_end(SelfEnd::rubbish);
+  return std::unexpected(Failure{{ErrorCode::token_failed, std::move(detail)}, true});
+}
+
 std::unexpected<Failure> refused(ErrorCode code, std::string detail, CK_RV origin) {
   return std::unexpected(Failure{{code, std::move(detail), origin}, false});
 }
@@ -68,16 +74,23 @@ base::Result<std::unique_ptr<Module>> Module::load(const std::string& path) {
   const auto get_function_list = reinterpret_cast<CK_C_GetFunctionList>(dlsym(handle, "C_GetFunctionList"));
   if (get_function_list == nullptr)
     return base::failure(ErrorCode::module_failed, "no PKCS#11 module: it has no C_GetFunctionList");
-  const CK_RV ck_rv = get_function_list(&module->functions_);
+  CK_FUNCTION_LIST* list = nullptr;
+  const CK_RV ck_rv = get_function_list(&list);
   if (ck_rv != CKR_OK) return base::failure(ErrorCode::module_failed, error_of(ck_rv, "C_GetFunctionList").detail, ck_rv);
-  if (const auto flaw = flaw_of(module->functions_); !flaw.empty())
-    return base::failure(ErrorCode::module_failed, std::string(flaw));
+  if (const auto flaw = flaw_of(list); !flaw.empty()) return base::failure(ErrorCode::module_failed, std::string(flaw));
+  module->functions_ = noted(*list);
 
+  // The file of no name is this program itself, whose C_GetFunctionList gives the list above: libp11's calls are noted too, and
+  // the module's file is opened once.
   module->context_.reset(PKCS11_CTX_new());
-  if (PKCS11_CTX_load(module->context_.get(), path.c_str()) != 0) {
+  if (PKCS11_CTX_load(module->context_.get(), "") != 0) {
     const CK_RV reason = ck_rv_of_libp11();
     return base::failure(ErrorCode::module_failed, error_of(reason, "C_Initialize").detail, reason);
   }
+  // OpenSC has no login of the SO for most of its cards.
+  CK_INFO info{};
+  if (module->functions_->C_GetInfo(&info) == CKR_OK && trimmed(info.manufacturerID).starts_with("OpenSC"))
+    module->unblock_ = UnblockWay::puk;
   return module;
 }
 
@@ -94,6 +107,8 @@ std::expected<Token, CK_RV> Module::token(CK_SLOT_ID slot) const {
   token.manufacturer = trimmed(info.manufacturerID);
   token.model = trimmed(info.model);
   token.serial = trimmed(info.serialNumber);
+  CK_SLOT_INFO slot_info{};
+  if (functions_->C_GetSlotInfo(slot, &slot_info) == CKR_OK) token.slot = trimmed(slot_info.slotDescription);
   token.login_required = (info.flags & CKF_LOGIN_REQUIRED) != 0;
   token.protected_authentication_path = (info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
   token.pin_count_low = (info.flags & CKF_USER_PIN_COUNT_LOW) != 0;
@@ -101,6 +116,9 @@ std::expected<Token, CK_RV> Module::token(CK_SLOT_ID slot) const {
   token.pin_locked = (info.flags & CKF_USER_PIN_LOCKED) != 0;
   token.pin_min = pin_length(info.ulMinPinLen);
   token.pin_max = pin_length(info.ulMaxPinLen);
+  token.puk_final_try = (info.flags & CKF_SO_PIN_FINAL_TRY) != 0;
+  token.puk_locked = (info.flags & CKF_SO_PIN_LOCKED) != 0;
+  token.unblock = unblock_;
   return token;
 }
 
@@ -108,9 +126,7 @@ Outcome<std::vector<CK_SLOT_ID>> Module::slot_ids() const {
   CK_ULONG count = 0;
   CK_RV ck_rv = functions_->C_GetSlotList(CK_FALSE, nullptr, &count);
   if (ck_rv != CKR_OK) return refused(ck_rv, "C_GetSlotList");
-  if (count > wire::max_slots)
-    return std::unexpected(
-        Failure{{ErrorCode::token_failed, "C_GetSlotList: the module claims " + std::to_string(count) + " slots"}, true});
+  if (count > wire::max_slots) return rubbish("C_GetSlotList: the module claims " + std::to_string(count) + " slots");
   std::vector<CK_SLOT_ID> ids(wire::max_slots);
   count = ids.size();
   ck_rv = functions_->C_GetSlotList(CK_FALSE, ids.data(), &count);

@@ -23,6 +23,8 @@ using Outcome = std::expected<T, Failure>;
 
 std::unexpected<Failure> refused(CK_RV ck_rv, std::string_view function);  // ends the host unless it is a plain refusal
 std::unexpected<Failure> refused(base::ErrorCode code, std::string detail, CK_RV origin = 0);  // the host goes on
+// An answer that no module gives: ends the host, which is then at fault.
+std::unexpected<Failure> rubbish(std::string detail);
 
 // The loaded PKCS#11 module. libp11 loads, enumerates and reads certificates; everything else calls `functions()`, the same
 // module's own function list, because libp11 0.4.12 keeps PINs and has no events.
@@ -55,6 +57,7 @@ class Module {
 
   CK_FUNCTION_LIST* functions_ = nullptr;
   base::Owned<PKCS11_CTX, PKCS11_CTX_free> context_;
+  UnblockWay unblock_ = UnblockWay::so_pin;
   Enumeration current_;
   std::vector<Enumeration> kept_;
 };

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "host/calls.hpp"
 #include "host/signing_loop.hpp"
 
 namespace signet::pkcs11::host {
@@ -18,7 +19,8 @@ constexpr auto look_for_hang_up_after = std::chrono::milliseconds(20);
 
 class Server {
  public:
-  Server(Module& module, Channel& channel) : module_(module), channel_(channel), sessions_(module) {}
+  Server(Module& module, Channel& channel, WearLimits wear, HostPurpose purpose)
+      : module_(module), channel_(channel), wear_(wear), purpose_(purpose), sessions_(module) {}
 
   void run() {
     bool going_on = true;
@@ -38,6 +40,8 @@ class Server {
     ends_ = false;
     Reader reader(request.payload);
     if (!dispatch(request, reader)) return false;
+    // Between logins a fresh process costs nobody anything.
+    if (!ends_ && sessions_.state() == Module::Sessions::none && is_worn_out()) ends_ = true;
     return channel_.send({.request = request.header.request, .kind = request.header.kind, .host_ends = ends_}, reply_) && !ends_;
   }
 
@@ -55,9 +59,18 @@ class Server {
         return key(reader);
       case Kind::sign:
         return sign(request, reader);
+      case Kind::change_pin:
+      case Kind::unblock_pin:
+        return set_pin(request, reader);
       default:
         return false;
     }
+  }
+
+  bool is_worn_out() {
+    const SelfEnd why = worn_out(wear_);
+    if (why != SelfEnd::none) note_self_end(why);
+    return why != SelfEnd::none;
   }
 
   void put(const std::optional<Failure>& failure) {
@@ -103,12 +116,34 @@ class Server {
     const auto done = sessions_.login(slot, channel_.pin());
     channel_.wipe_pin();
     put(done);
-    // Read again after the try: PIN_COUNT_LOW, FINAL_TRY and LOCKED tell the person what the next one costs.
+    put_token(slot);
+    return true;
+  }
+
+  // Read again after a try: PIN_COUNT_LOW, FINAL_TRY and LOCKED tell the person what the next one costs.
+  void put_token(CK_SLOT_ID slot) {
     Token token;
     token.slot_id = slot;
     if (auto now = module_.token(slot)) token = std::move(*now);
     Writer writer(reply_);
     write(writer, token);
+  }
+
+  bool set_pin(const Request& request, Reader& reader) {
+    const base::BytesView pins = channel_.pin();
+    const wire::PinRequest order = wire::read_pin_request(reader, pins.size());
+    if (!reader.complete()) return false;
+    const base::BytesView first = pins.first(order.first_size), new_pin = pins.subspan(order.first_size);
+    const auto set = [&]() -> Outcome<void> {
+      if (request.header.kind == Kind::change_pin) return sessions_.change_pin(order.slot_id, first, new_pin);
+      if (order.way == UnblockWay::puk && purpose_ != HostPurpose::unblocks_pins)
+        return refused(base::ErrorCode::token_failed, "this host was not started to unblock a PIN");
+      return sessions_.unblock_pin(order.slot_id, order.way, first, new_pin);
+    };
+    const auto done = set();
+    channel_.wipe_pin();
+    put(done);
+    put_token(order.slot_id);
     return true;
   }
 
@@ -141,6 +176,8 @@ class Server {
     const OpenKey* const key = sessions_.key(order.key);
     Signed result;
     bool hung_up = false;
+    bool is_worn = false;
+    std::size_t made = 0;
     if (key == nullptr) {
       result.failure = Failure{
           {base::ErrorCode::token_failed, "no such key, or logged out since it was looked up", CKR_USER_NOT_LOGGED_IN}, false};
@@ -149,9 +186,11 @@ class Server {
       Clock::time_point looked = sent;
       const auto between = [&](std::vector<base::Bytes>& so_far) {
         const Clock::time_point now = Clock::now();
+        ++made;
         if (now - looked >= look_for_hang_up_after) {
           looked = now;
           hung_up = channel_.agent_hung_up();
+          is_worn = !hung_up && made < order.digests.size() && is_worn_out();
         }
         if (!hung_up && now - sent >= send_so_far_after) {
           sent = now;
@@ -161,11 +200,14 @@ class Server {
           so_far.clear();
           hung_up = !channel_.send({.request = request.header.request, .kind = Kind::signatures_so_far}, payload);
         }
-        return !hung_up;
+        return !hung_up && !is_worn;
       };
       result = sign_each(module_.functions(), *key, order, channel_.pin(), between);
     }
     if (hung_up) return false;
+    // What was signed so far goes with it, and whoever signs goes on with a fresh host.
+    if (is_worn && !result.failure)
+      result.failure = Failure{{base::ErrorCode::token_host_died, "the module has gathered too much, and is loaded anew"}, true};
     put(result.failure);
     Writer writer(reply_);
     write(writer, result.signatures);
@@ -174,6 +216,8 @@ class Server {
 
   Module& module_;
   Channel& channel_;
+  WearLimits wear_;
+  HostPurpose purpose_;
   Sessions sessions_;
   base::Bytes reply_;
   bool ends_ = false;
@@ -181,6 +225,8 @@ class Server {
 
 }  // namespace
 
-void serve(Module& module, Channel& channel) { Server(module, channel).run(); }
+void serve(Module& module, Channel& channel, WearLimits wear, HostPurpose purpose) {
+  Server(module, channel, wear, purpose).run();
+}
 
 }  // namespace signet::pkcs11::host

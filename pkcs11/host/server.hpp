@@ -2,10 +2,12 @@
 
 #include "host/channel.hpp"
 #include "host/sessions.hpp"
+#include "host/wear.hpp"
 
 namespace signet::pkcs11::host {
 
-// Answers requests one after another, on the owner thread, until the agent hangs up or a failure ends the host; then logs out.
-void serve(Module& module, Channel& channel);
+// Answers requests one after another, on the owner thread, until the agent hangs up, a failure ends the host, or it has grown
+// beyond its limits where that loses nothing; then logs out.
+void serve(Module& module, Channel& channel, WearLimits wear, HostPurpose purpose);
 
 }  // namespace signet::pkcs11::host

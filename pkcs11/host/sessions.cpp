@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "errors.hpp"
+#include "host/calls.hpp"
 #include "wire.hpp"
 
 namespace signet::pkcs11::host {
@@ -27,6 +28,10 @@ std::expected<CK_OBJECT_HANDLE, CK_RV> find(CK_FUNCTION_LIST& p11, CK_SESSION_HA
   ck_rv = p11.C_FindObjects(session, &handle, 1, &count);
   p11.C_FindObjectsFinal(session);
   if (ck_rv != CKR_OK) return std::unexpected(ck_rv);
+  if (count > 1) {  // room was given for one
+    note_self_end(SelfEnd::rubbish);
+    return std::unexpected(CKR_GENERAL_ERROR);
+  }
   return count == 1 ? handle : CK_OBJECT_HANDLE{0};
 }
 
@@ -92,13 +97,126 @@ std::size_t signature_size(CK_FUNCTION_LIST& p11, CK_SESSION_HANDLE session, CK_
   return public_key == nullptr ? 0 : signature_size(public_key);
 }
 
+constexpr std::string_view set_pin_missing = "the module has no function that sets a PIN";
+
+CK_UTF8CHAR* pointer(base::BytesView pin) { return pin.empty() ? nullptr : const_cast<CK_UTF8CHAR*>(pin.data()); }
+
+Outcome<void> fits(const Token& token, base::BytesView pin, std::string_view what) {
+  // A PIN pad's is not known here.
+  if (pin.empty() || (pin.size() >= token.pin_min && (token.pin_max == 0 || pin.size() <= token.pin_max))) return {};
+  return refused(ErrorCode::pin_length, std::string(what) + ": the token wants " + std::to_string(token.pin_min) + " to " +
+                                            std::to_string(token.pin_max) + " characters");
+}
+
+// What a call that sets a PIN failed with. A card that was lost or failed in it may have taken the new PIN all the same.
+std::unexpected<Failure> new_pin_refused(CK_RV ck_rv, std::string_view function) {
+  auto failure = refused(ck_rv, function);
+  ErrorCode& code = failure.error().error.code;
+  constexpr CK_RV pin_too_weak = 0x1B8;  // CKR_PIN_TOO_WEAK of PKCS#11 v3.0
+  switch (ck_rv) {
+    case CKR_PIN_INVALID:
+    case CKR_DATA_INVALID:
+    case CKR_PIN_LEN_RANGE:
+    case pin_too_weak:
+      code = ErrorCode::pin_unfit;
+      break;
+    case CKR_FUNCTION_NOT_SUPPORTED:
+      code = ErrorCode::mechanism_unsupported;
+      break;
+    case CKR_ARGUMENTS_BAD:
+    case CKR_SESSION_HANDLE_INVALID:
+    case CKR_SESSION_CLOSED:
+    case CKR_SESSION_READ_ONLY:
+    case CKR_TOKEN_WRITE_PROTECTED:
+      break;  // refused before anything was done
+    default:
+      if (failure.error().ends_host) code = ErrorCode::pin_unknown;
+  }
+  return failure;
+}
+
+// The same where one call takes PUK and new PIN, and for the SO PIN.
+std::unexpected<Failure> puk_refused(CK_RV ck_rv, std::string_view function) {
+  auto failure = new_pin_refused(ck_rv, function);
+  ErrorCode& code = failure.error().error.code;
+  if (code == ErrorCode::pin_incorrect) code = ErrorCode::puk_incorrect;
+  if (code == ErrorCode::pin_locked) code = ErrorCode::puk_locked;
+  return failure;
+}
+
 }  // namespace
+
+// A read-write session of our own and nobody's login in it: with a login C_SetPIN means another PIN, or another person's.
+Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(CK_SLOT_ID slot, base::BytesView new_pin) {
+  close(slot);
+  if (auto seen = module_.slot_ids(); !seen) return std::unexpected(std::move(seen.error()));
+  const auto token = module_.token(slot);
+  if (!token) return refused(token.error(), "C_GetTokenInfo");
+  if (auto fit = fits(*token, new_pin, "the new PIN"); !fit) return std::unexpected(std::move(fit.error()));
+  // libp11 may have one that is read-only: with it there is no login of the SO.
+  p11_.C_CloseAllSessions(slot);
+  CK_SESSION_HANDLE session = 0;
+  const CK_RV ck_rv = p11_.C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
+  if (ck_rv != CKR_OK) return refused(ck_rv, "C_OpenSession");
+  sessions_[slot] = session;
+  CK_SESSION_INFO info{};
+  if (p11_.C_GetSessionInfo(session, &info) == CKR_OK && info.state != CKS_RO_PUBLIC_SESSION &&
+      info.state != CKS_RW_PUBLIC_SESSION)
+    p11_.C_Logout(session);
+  return session;
+}
+
+Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, base::BytesView new_pin) {
+  if (p11_.C_SetPIN == nullptr) return refused(ErrorCode::mechanism_unsupported, std::string(set_pin_missing));
+  if (const auto token = module_.token(slot)) {
+    if (auto fit = fits(*token, old_pin, "the old PIN"); !fit) return fit;
+  }
+  const auto session = session_to_set_pin(slot, new_pin);
+  if (!session) return std::unexpected(session.error());
+  // Without a login OpenSC takes what it is given for the PIN or for the PUK, as opensc.conf says: a PIN must cost no try of the
+  // PUK.
+  CK_RV ck_rv = p11_.C_Login(*session, CKU_USER, pointer(old_pin), old_pin.size());
+  if (ck_rv != CKR_OK) {
+    close(slot);
+    return refused(ck_rv, "C_Login");
+  }
+  ck_rv = p11_.C_SetPIN(*session, pointer(old_pin), old_pin.size(), pointer(new_pin), new_pin.size());
+  close(slot);
+  if (ck_rv != CKR_OK) return new_pin_refused(ck_rv, "C_SetPIN");
+  return {};
+}
+
+Outcome<void> Sessions::unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin) {
+  const bool by_puk = way == UnblockWay::puk;
+  if (way == UnblockWay::vendor_tool)
+    return refused(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks it");
+  if ((by_puk ? p11_.C_SetPIN == nullptr : p11_.C_InitPIN == nullptr))
+    return refused(ErrorCode::mechanism_unsupported, std::string(set_pin_missing));
+  const auto session = session_to_set_pin(slot, new_pin);
+  if (!session) return std::unexpected(session.error());
+  if (by_puk) {
+    const CK_RV ck_rv = p11_.C_SetPIN(*session, pointer(puk_or_so_pin), puk_or_so_pin.size(), pointer(new_pin), new_pin.size());
+    close(slot);
+    if (ck_rv != CKR_OK) return puk_refused(ck_rv, "C_SetPIN");
+    return {};
+  }
+  CK_RV ck_rv = p11_.C_Login(*session, CKU_SO, pointer(puk_or_so_pin), puk_or_so_pin.size());
+  if (ck_rv != CKR_OK) {
+    close(slot);
+    return puk_refused(ck_rv, "C_Login(CKU_SO)");
+  }
+  ck_rv = p11_.C_InitPIN(*session, pointer(new_pin), new_pin.size());
+  close(slot);
+  if (ck_rv != CKR_OK) return new_pin_refused(ck_rv, "C_InitPIN");
+  return {};
+}
 
 Outcome<CK_SESSION_HANDLE> Sessions::session(CK_SLOT_ID slot) {
   if (const auto open = sessions_.find(slot); open != sessions_.end()) return open->second;
   CK_SESSION_HANDLE session = 0;
   const CK_RV ck_rv = p11_.C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
   if (ck_rv != CKR_OK) return refused(ck_rv, "C_OpenSession");
+  if (session == CK_INVALID_HANDLE) return rubbish("C_OpenSession: CKR_OK without a session");
   sessions_[slot] = session;
   return session;
 }

@@ -25,6 +25,10 @@ class Sessions {
   // No PIN: the reader's PIN pad asks.
   Outcome<void> login(CK_SLOT_ID slot, base::BytesView pin);
   Outcome<void> logout(CK_SLOT_ID slot);
+  // One presentation of the first secret until the token has accepted it; logged out and closed on return. Where both are empty
+  // the reader's PIN pad asks.
+  Outcome<void> change_pin(CK_SLOT_ID slot, base::BytesView old_pin, base::BytesView new_pin);
+  Outcome<void> unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin);
   void logout_all();
 
   Outcome<Key> find_key(CK_SLOT_ID slot, base::BytesView cka_id);
@@ -32,6 +36,7 @@ class Sessions {
 
  private:
   Outcome<CK_SESSION_HANDLE> session(CK_SLOT_ID slot);
+  Outcome<CK_SESSION_HANDLE> session_to_set_pin(CK_SLOT_ID slot, base::BytesView new_pin);
   void close(CK_SLOT_ID slot);
 
   Module& module_;

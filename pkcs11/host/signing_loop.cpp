@@ -96,9 +96,7 @@ Outcome<base::Bytes> sign_one(CK_FUNCTION_LIST& p11, const OpenKey& key, ToSign&
   CK_ULONG size = signature.size();
   ck_rv = p11.C_Sign(key.session, to_sign.bytes.data(), to_sign.size, signature.data(), &size);
   if (ck_rv != CKR_OK) return std::unexpected(Failure{error_of(ck_rv, "C_Sign"), true});
-  if (!plausible(key, size))
-    return std::unexpected(Failure{
-        {ErrorCode::token_failed, "C_Sign: a signature of " + std::to_string(size) + " bytes is none of this key's"}, true});
+  if (!plausible(key, size)) return rubbish("C_Sign: a signature of " + std::to_string(size) + " bytes is none of this key's");
   return base::Bytes(signature.data(), signature.data() + size);
 }
 

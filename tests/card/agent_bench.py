@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 
+PUK = "90471625"
 PIN = "58203917"  # long, so that a run of five of its digits is not found by chance
 WRONG_PIN = "13572468"  # well formed: the card counts it
 SHORTEST_RUN = 5
@@ -59,7 +60,7 @@ class Card:
         until(lambda: not re.search(r"^\d+ +Yes ", readers(), re.M), "pcscd sees that the card is gone")
 
     def make_new(self):
-        for line in ("insert", "delay 0", "fail-after 0", "reset"):
+        for line in ("insert", "delay 0", "fail-after 0", "at none", f"pins {PIN} {PUK}"):
             self.tell(line)
         self._before = self.tell("status")
 
@@ -76,6 +77,14 @@ class Card:
             "verify": now["verify"] - self._before["verify"],
             "verify_failed": now["verify_failed"] - self._before["verify_failed"],
         }
+
+
+    @property
+    def presented(self):
+        """PINs and PUKs that it compared since make_new, and those that were wrong."""
+        now = self.tell("status")
+        names = ("pin_presented", "pin_refused", "puk_presented", "puk_refused")
+        return {name: now[name] - self._before[name] for name in names}
 
 
 class Display:
@@ -141,6 +150,15 @@ class Dialog:
         self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=pin)
         self.press(then)
 
+    def type_twice(self, pin, again=None, then="Return"):
+        """Into both fields of a new PIN."""
+        self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=pin)
+        # GTK has a button between them.
+        with_button = pathlib.Path(f"/proc/{self.process}/comm").read_text().startswith("pinentry-gtk")
+        self._display.xdotool("key", *["Tab"] * (2 if with_button else 1))
+        self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=again or pin)
+        self._display.xdotool("key", then)
+
     def press(self, *keys):
         self._display.xdotool("key", *keys)
         self.gone()
@@ -167,10 +185,15 @@ class Agent:
         journal=None,
         language="en",
         module=None,
+        module_keys="",
         softhsm=None,
+        modules=None,
+        more="",
+        sees_token=True,
         on_lock="pause",
         environment=None,
     ):
+        """`modules`: paths, in place of the card's module; `more`: further tables of the configuration."""
         self._bin = pathlib.Path(bin_folder)
         self.folder = pathlib.Path(folder)
         self.log, self._told = self.folder / "log", self.folder / "told"
@@ -186,6 +209,10 @@ class Agent:
             # Else a dialog that finds no session bus starts one (dbus-x11), which stays.
             "DBUS_SESSION_BUS_ADDRESS": "disabled:",
         }
+        self._sees_token = sees_token
+        if modules is None:
+            modules = [module or os.environ["SIGNET_CARD_MODULE"]]
+        named = "".join(f'[[modules]]\nname = "module{number or ""}"\npath = "{path}"\n{module_keys}\n' for number, path in enumerate(modules))
         if softhsm is not None:
             self._environment["SOFTHSM2_CONF"] = str(softhsm)
         self._environment |= environment or {}
@@ -198,10 +225,7 @@ class Agent:
             f"""language = "{language}"
 journal = "{self.journal}"
 log_level = "debug"
-[[modules]]
-name = "module"
-path = "{module or os.environ['SIGNET_CARD_MODULE']}"
-[web]
+{named}[web]
 origins = ["{Page.ORIGIN}", "{Page.OTHER_ORIGIN}"]
 [pin_cache]
 scope = "{scope}"
@@ -210,7 +234,8 @@ on_lock = "{on_lock}"
 pinentry = "{pinentry}"
 timeout_s = {timeout_s}
 """
-            + (f'[time_stamping]\nurls = ["{tsa}"]\n' if tsa else ""),
+            + (f'[time_stamping]\nurls = ["{tsa}"]\n' if tsa else "")
+            + more,
             encoding="utf-8",
         )
         self._start()
@@ -225,7 +250,8 @@ timeout_s = {timeout_s}
                 stderr=log,
             )
         until(lambda: self.status() is not None or self._process.poll() is not None, "signetd answers")
-        until(lambda: self.query("tokens").get("tokens"), "signetd sees the card")
+        if self._sees_token:
+            until(lambda: self.query("tokens").get("tokens"), "signetd sees the card")
 
     def _recorder(self, pinentry):
         """A program that becomes the pinentry and keeps a copy of what it is told; not of what it answers."""
@@ -261,7 +287,14 @@ timeout_s = {timeout_s}
     def command(self, *words):
         return [str(self._bin / "signet"), "--config", str(self._configuration), *map(str, words)]
 
-    def query(self, *words):
+    def say(self, *words, language="C.UTF-8"):
+        """What a command says to people, in a language."""
+        return subprocess.run(
+            self.command(*words), env={**self._environment, "LANG": language, "LANGUAGE": language.split("_")[0]},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=WITHIN_S,
+        ).stdout
+
+    def query(self, *words, within_s=WITHIN_S):
         done = subprocess.run(
             self.command("--json", *words),
             env=self._environment,
@@ -269,7 +302,7 @@ timeout_s = {timeout_s}
             capture_output=True,
             text=True,
             check=False,
-            timeout=WITHIN_S,
+            timeout=within_s,
         )
         return json.loads(done.stdout) if done.stdout else {}
 
@@ -279,6 +312,10 @@ timeout_s = {timeout_s}
 
     def sign(self, *words, **streams):
         return Signing(self.command("sign", *words), self._environment, **streams)
+
+    def pin(self, *words, **streams):
+        """A `signet pin change` or `signet pin unblock`."""
+        return Signing(self.command("pin", *words), self._environment, **streams)
 
     def page(self, origin=None):
         return Page(self.status()["port"], origin or Page.ORIGIN)
@@ -296,12 +333,21 @@ timeout_s = {timeout_s}
 
 
 class Signing:
-    """A `signet sign` that runs."""
+    """A `signet sign`, or another command that waits for a person, that runs."""
 
-    def __init__(self, command, environment, stderr=subprocess.PIPE):
+    def __init__(self, command, environment, stderr=subprocess.PIPE, stdin=None):
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
         )
+        if stdin is not None:
+            self._process.stdin.write(stdin)
+            self._process.stdin.close()
+            self._process.stdin = None
         self.said = ""
 
     def interrupt(self):
@@ -383,6 +429,11 @@ class Client:
                         self._connection.settimeout(WITHIN_S)
                         return event["params"]
                     break
+            self._take()
+
+    def hears(self, event, **params):
+        """Reads on until it was told this."""
+        while {"event": event, "params": params} not in self.events:
             self._take()
 
     def results(self, batch):

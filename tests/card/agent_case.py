@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from agent_bench import PIN, Agent, Card, Display, traces
+from agent_bench import PIN, PUK, Agent, Card, Display, traces
 
 HERE = pathlib.Path(__file__).resolve().parent
 OWNER = "Card Bench Owner"
@@ -18,6 +18,8 @@ EXIT_DONE, EXIT_PERSON, EXIT_MACHINE = 0, 4, 6
 
 class AgentTest(unittest.TestCase):
     """One display and one card for all, a signetd for each test."""
+
+    other_secrets = ()  # that a test types besides PIN and PUK
 
     @classmethod
     def setUpClass(cls):
@@ -43,7 +45,8 @@ class AgentTest(unittest.TestCase):
     def end(self, agent):
         self.assertEqual(agent.stop(), 0, "signetd ends as it should")
         for file in (agent.log, agent.journal):
-            self.assertEqual(traces(PIN, file.read_bytes()), [], f"no part of the PIN in {file.name}")
+            for secret in (PIN, PUK, *self.other_secrets):
+                self.assertEqual(traces(secret, file.read_bytes()), [], f"no part of a PIN or PUK in {file.name}")
 
     def tsa(self):
         command = [self.bin / "signet", "demo", "tsa", self.pki]

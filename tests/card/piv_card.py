@@ -5,9 +5,14 @@
   run   puts the card of a folder into a reader, until SIGTERM or `quit`
   ctl   sends one line to the control socket of a running card and prints the JSON answer
 
-Control lines: status, insert, remove, reset (both retry counters back), block, delay MS (each signature),
+Control lines: status, insert, remove, reset (both retry counters back), block [puk], pins PIN PUK, delay MS (each signature),
 fail SW [COUNT] (answer SW to the next GENERAL AUTHENTICATEs), fail-after N (the card is pulled in the middle
-of the N-th signature from now; 0: never), quit.
+of the N-th signature from now; 0: never), at N UNIT WHAT (see below), at none, quit.
+
+`at N UNIT WHAT` puts one fault at the N-th APDU, signature (GENERAL AUTHENTICATE) or presentation (of a PIN or PUK) from
+now; several may wait. WHAT is a status word (the command is not carried out), `remove` (pulled before it is carried
+out) or `lose` (carried out, and pulled before the answer). `status` tells what is still waiting as `faults`.
+`pin_presented`, `pin_refused`, `puk_presented` and `puk_refused` count what the card compared, whatever the command.
 
 Left out: key agreement (9D is there to be listed), secure messaging, PUT DATA and key generation on the card.
 Clause numbers: "Part 1" and "Part 2" are SP 800-73-4's, "7816-4" is ISO/IEC 7816-4:2013.
@@ -316,9 +321,35 @@ def discovery_object():
     return tlv(DISCOVERY_TAG, tlv(0x4F, AID) + tlv(0x5F2F, b"\x40\x00"))
 
 
+@dataclasses.dataclass
+class Fault:
+    """What happens to a command that is not there yet."""
+
+    UNITS = ("apdu", "signature", "presentation")
+
+    left: int  # this many of its unit from now, this one included
+    unit: str
+    what: object  # a status word, "remove" or "lose"
+
+    @classmethod
+    def parse(cls, number, unit, what):
+        if int(number) < 1 or unit not in cls.UNITS:
+            raise ValueError("at N apdu|signature|presentation SW|remove|lose")
+        return cls(int(number), unit, what if what in ("remove", "lose") else parse_status_word(what))
+
+
+def parse_status_word(text):
+    octets = bytes.fromhex(text)
+    if len(octets) != 2:
+        raise ValueError("a status word is four hexadecimal digits")
+    return int.from_bytes(octets, "big")
+
+
 class Counters:
     def __init__(self, slots):
         self.apdus = 0
+        self.pin_presented = self.pin_refused = 0
+        self.puk_presented = self.puk_refused = 0
         self.resets = 0
         self.verify = 0
         self.verify_failed = 0
@@ -335,6 +366,7 @@ class PivCard:
         self.delay_s = 0.0
         self.forced_sw, self.forced_count = Sw.OK, 0
         self.signatures_until_pulled = 0
+        self.faults = []
         self.counters = Counters(contents.keys)
         self.pin, self.puk = ReferenceData(padded_pin(pin)), ReferenceData(padded_pin(puk))
         self._keys = contents.keys
@@ -368,7 +400,7 @@ class PivCard:
         with self.state:
             self.counters.apdus += 1
             try:
-                return self._respond(CommandApdu.parse(octets))
+                return self._with_faults(CommandApdu.parse(octets))
             except Refusal as refusal:
                 return refusal.sw.to_bytes(2, "big")
             except CardPulled:
@@ -382,6 +414,36 @@ class PivCard:
         self._pin_verified = self._pin_fresh = self._pin_was_fresh = False
         self._chain = None
         self._response = b""
+
+    def _with_faults(self, command):
+        units = self._units_of(command)
+        due = []
+        for fault in self.faults:
+            fault.left -= fault.unit in units
+            if fault.left == 0:
+                due.append(fault.what)
+        self.faults = [fault for fault in self.faults if fault.left > 0]
+        for what in due:
+            if what == "remove":
+                raise CardPulled
+            if what != "lose":
+                raise Refusal(what)
+        answer = self._respond(command)
+        if due:
+            raise CardPulled
+        return answer
+
+    @staticmethod
+    def _units_of(command):
+        """The last command of a chain counts for the whole."""
+        units = {"apdu"}
+        whole = not command.cla & 0x10
+        if whole and command.ins == Ins.GENERAL_AUTHENTICATE:
+            units.add("signature")
+        presenting = (Ins.VERIFY, Ins.CHANGE_REFERENCE_DATA, Ins.RESET_RETRY_COUNTER)
+        if whole and command.ins in presenting and command.data:
+            units.add("presentation")
+        return units
 
     def _respond(self, command):
         if command.cla & ~0x10:
@@ -464,24 +526,40 @@ class PivCard:
             if not is_well_formed_pin(value):
                 raise Refusal(Sw.INCORRECT_DATA)  # costs no try and changes nothing
             self._pin_verified = False
-            self.pin.compare(value)
+            self._compare_pin(value)
         except Refusal:
             self.counters.verify_failed += 1
             raise
         self._pin_verified = self._pin_fresh = True
+
+    def _compare_pin(self, value):
+        self.counters.pin_presented += 1
+        try:
+            self.pin.compare(value)
+        except Refusal:
+            self.counters.pin_refused += 1
+            raise
+
+    def _compare_puk(self, value):
+        self.counters.puk_presented += 1
+        try:
+            self.puk.compare(value)
+        except Refusal:
+            self.counters.puk_refused += 1
+            raise
 
     def _change_reference_data(self, command):
         """Part 2, 3.2.2: the old value, then the new one."""
         self._check_reference(command, (PIN_REFERENCE, PUK_REFERENCE))
         old, new = self._two_values(command.data)
         if command.p2 == PUK_REFERENCE:
-            self.puk.compare(old)
+            self._compare_puk(old)
             self.puk.replace(new)
             return b""
         if not is_well_formed_pin(new):
             raise Refusal(Sw.INCORRECT_DATA)
         self._pin_verified = False
-        self.pin.compare(old)
+        self._compare_pin(old)
         self.pin.replace(new)
         self._pin_verified = True
         return b""
@@ -492,7 +570,7 @@ class PivCard:
         puk, new_pin = self._two_values(command.data)
         if not is_well_formed_pin(new_pin):
             raise Refusal(Sw.INCORRECT_DATA)
-        self.puk.compare(puk)
+        self._compare_puk(puk)
         self.pin.replace(new_pin)
         return b""
 
@@ -652,7 +730,7 @@ class Control:
             return {"ok": False, "error": "no such command"}
         try:
             method(*words[1:])
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             return {"ok": False, "error": str(error)}
         return {"ok": True, **self._status()}
 
@@ -669,24 +747,32 @@ class Control:
         with self._card.state:
             self._card.pin.tries = self._card.puk.tries = RETRY_LIMIT
 
-    def do_block(self):
+    def do_block(self, which="pin"):
         with self._card.state:
-            self._card.pin.tries = 0
+            {"pin": self._card.pin, "puk": self._card.puk}[which].tries = 0
+
+    def do_pins(self, pin, puk):
+        """New ones, as an issuer would give them: with all tries."""
+        with self._card.state:
+            self._card.pin.replace(padded_pin(pin))
+            self._card.puk.replace(padded_pin(puk))
 
     def do_delay(self, milliseconds):
         with self._card.state:
             self._card.delay_s = float(milliseconds) / 1000
 
     def do_fail(self, sw, count="1"):
-        octets = bytes.fromhex(sw)
-        if len(octets) != 2:
-            raise ValueError("a status word is four hexadecimal digits")
         with self._card.state:
-            self._card.forced_sw, self._card.forced_count = int.from_bytes(octets, "big"), int(count)
+            self._card.forced_sw, self._card.forced_count = parse_status_word(sw), int(count)
 
     def do_fail_after(self, signatures):
         with self._card.state:
             self._card.signatures_until_pulled = int(signatures)
+
+    def do_at(self, number, unit="", what=""):
+        faults = [] if number == "none" else [Fault.parse(number, unit, what)]
+        with self._card.state:
+            self._card.faults = self._card.faults + faults if faults else []
 
     def do_quit(self):
         self.quit_asked = True
@@ -700,6 +786,11 @@ class Control:
                 "puk_tries": self._card.puk.tries,
                 "verify": counters.verify,
                 "verify_failed": counters.verify_failed,
+                "pin_presented": counters.pin_presented,
+                "pin_refused": counters.pin_refused,
+                "puk_presented": counters.puk_presented,
+                "puk_refused": counters.puk_refused,
+                "faults": len(self._card.faults),
                 "general_authenticate": counters.general_authenticate,
                 "sign": {f"{slot:02X}": count for slot, count in counters.sign.items()},
                 "apdus": counters.apdus,

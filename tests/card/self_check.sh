@@ -111,6 +111,14 @@ sign_ecdsa() {
   verifies "$3" "$work/signature"
 }
 
+# C_SetPIN without a login is a change of the PIN, unless opensc.conf says that it is an unblocking.
+set_pin_unlogged() { token --unlock-pin --puk "$1" --new-pin "$2"; }
+set_pin_unlogged_unblocks() {
+  { cat "$OPENSC_CONF"; echo "app opensc-pkcs11 { pkcs11 { user_pin_unblock_style = set_pin_in_unlogged_session; } }"; } \
+    >"$work/unblock.conf"
+  OPENSC_CONF=$work/unblock.conf set_pin_unlogged "$@"
+}
+
 unblock() { pkcs15-tool --reader 0 --unblock-pin --auth-id 01 --puk "$1" --new-pin "$2" 2>&1; }
 
 serial_of() { "$1" --list-slots | sed -nE 's/.*serial num *: //p' | sed -n "$2p"; }
@@ -184,6 +192,54 @@ for _ in range(20000):
 PYTHON
 }
 
+# SP 800-73-4 Part 2, 3.2.2 and 3.2.3
+pin_and_puk_have_counters_of_their_own() {
+  on_the_card_alone <<'PYTHON'
+PIN, NEW, PUK, OTHER = "343731313038FFFF", "353535353535FFFF", "3132333435363738", "3837363534333231"
+CHANGE_PIN, CHANGE_PUK, UNBLOCK = "0024008010", "0024008110", "002C008010"
+counted = lambda: (card.pin.tries, card.puk.tries, card.counters.pin_presented, card.counters.pin_refused,
+                   card.counters.puk_presented, card.counters.puk_refused)
+assert sw(SELECT) == "9000"
+assert sw(CHANGE_PIN + PUK + NEW) == "63C2" and counted() == (2, 3, 1, 1, 0, 0), "a PUK is not a PIN"
+assert sw(CHANGE_PIN + PIN + "35353535FFFFFFFF") == "6A80" and counted() == (2, 3, 1, 1, 0, 0), "a short new PIN costs nothing"
+assert sw(CHANGE_PIN + PIN + NEW) == "9000" and counted() == (3, 3, 2, 1, 0, 0)
+assert sw(CHANGE_PUK + OTHER + PUK) == "63C2" and counted() == (3, 2, 2, 1, 1, 1)
+assert sw(CHANGE_PUK + PUK + OTHER) == "9000" and counted() == (3, 3, 2, 1, 2, 1)
+assert [sw(VERIFY) for _ in range(4)] == ["63C2", "63C1", "6983", "6983"] and counted() == (0, 3, 6, 5, 2, 1)
+assert sw(CHANGE_PIN + NEW + PIN) == "6983", "a blocked PIN is not changed"
+assert sw(UNBLOCK + OTHER + "35353535FFFFFFFF") == "6A80" and counted() == (0, 3, 7, 6, 2, 1), "a short new PIN costs nothing"
+assert sw(UNBLOCK + OTHER + PIN) == "9000" and counted() == (3, 3, 7, 6, 3, 1)
+assert sw(SIGN_WITH_9C) == "6982", "unblocking is not verifying"
+assert [sw(UNBLOCK + PUK + NEW) for _ in range(4)] == ["63C2", "63C1", "6983", "6983"] and counted() == (3, 0, 7, 6, 7, 5)
+assert sw(CHANGE_PUK + OTHER + PUK) == "6983", "a blocked PUK is not changed"
+assert sw(VERIFY) == "9000", "the PIN is as it was"
+PYTHON
+}
+
+faults_come_where_they_are_put() {
+  on_the_card_alone <<'PYTHON'
+class Link: pass
+control = piv_card.Control(card, Link())
+tell = lambda line: control.obey(line.encode())
+assert sw(SELECT) == "9000"
+assert tell("at 2 apdu 6F00")["faults"] == 1
+assert [sw(SELECT) for _ in range(3)] == ["9000", "6F00", "9000"] and tell("status")["faults"] == 0
+assert tell("at 2 presentation 6982")["ok"] and tell("at 1 signature 6A80")["faults"] == 2
+assert sw(VERIFY) == "9000" and sw("00200080") == "9000", "asking for the state presents nothing"
+assert sw(SIGN_WITH_9C) == "6A80" and sw(VERIFY) == "6982" and card.counters.pin_presented == 1, "not carried out"
+def pulled(text):
+    try:
+        send(text)
+    except piv_card.CardPulled:
+        return True
+assert tell("at 1 presentation remove")["ok"] and pulled(VERIFY) and card.counters.pin_presented == 1
+assert tell("at 1 presentation lose")["ok"] and pulled(VERIFY) and card.counters.pin_presented == 2
+assert tell("at 9 apdu remove")["faults"] == 1 and tell("at none")["faults"] == 0
+for wrong in ("at", "at 0 apdu 6F00", "at 1 dream 6F00", "at 1 apdu 6F", "at 1 apdu"):
+    assert not tell(wrong)["ok"], wrong
+PYTHON
+}
+
 check_certificates() {
   statement "the first card shows its four certificates" has_certificates 4 token
   statement "the second card, in the second reader, shows its two" has_certificates 2 token_two
@@ -229,6 +285,45 @@ check_pin() {
   statement "the card opens again" login $pin
 }
 
+check_pin_management() {
+  statement "PIN and PUK have counters of their own" pin_and_puk_have_counters_of_their_own
+  statement "the PIN and the PUK are the issuer's again" card pins $pin $puk
+  local pins puks
+  pins=$(counted pin_presented) puks=$(counted puk_presented)
+  statement "a wrong old PIN is CKR_PIN_INCORRECT" answers CKR_PIN_INCORRECT token --change-pin --pin 999999 --new-pin 555555
+  statement "it is presented once" card_says tries=2 pin_presented=$((pins + 1))
+  statement "a PIN is changed" token --change-pin --pin $pin --new-pin 555555
+  statement "for that it is presented at the login and at the change" card_says tries=3 pin_presented=$((pins + 3))
+  statement "the old PIN is wrong now" answers CKR_PIN_INCORRECT login $pin
+  card pins $pin $puk >"$work/output"
+  statement "C_SetPIN without a login takes a PUK for a PIN" answers CKR_PIN_INCORRECT set_pin_unlogged $puk 555555
+  statement "that costs a try of the PIN" card_says tries=2 puk_tries=3 puk_presented="$puks"
+  card block >"$work/output"
+  statement "with a locked PIN it is CKR_PIN_LOCKED" answers CKR_PIN_LOCKED set_pin_unlogged $puk 555555
+  statement "an SO login is no way to unblock a PIV card" fails token --login --login-type so --so-pin $puk --init-pin --new-pin 555555
+  statement "it costs no try of the PUK" card_says tries=0 puk_tries=3 puk_presented="$puks"
+  statement "with user_pin_unblock_style a wrong PUK is CKR_PIN_INCORRECT" \
+    answers CKR_PIN_INCORRECT set_pin_unlogged_unblocks 00000000 555555
+  statement "it is presented once" card_says tries=0 puk_tries=2 puk_presented=$((puks + 1))
+  statement "a new PIN that is too short is not presented" answers CKR_PIN_LEN_RANGE set_pin_unlogged_unblocks $puk 555
+  statement "it costs nothing" card_says tries=0 puk_tries=2 puk_presented=$((puks + 1))
+  statement "the PUK unblocks" set_pin_unlogged_unblocks $puk 555555
+  statement "it is presented once too" card_says tries=3 puk_tries=3 puk_presented=$((puks + 2)) puk_refused="$(counted puk_refused)"
+  statement "a PIN given there is taken for a PUK" answers CKR_PIN_INCORRECT set_pin_unlogged_unblocks 555555 $pin
+  statement "that costs a try of the PUK" card_says tries=3 puk_tries=2
+  card block puk >"$work/output"
+  statement "a blocked PUK is CKR_PIN_LOCKED" answers CKR_PIN_LOCKED set_pin_unlogged_unblocks $puk $pin
+  statement "the token does not say so" fails shows "SO PIN locked" token --list-slots
+  card pins $pin $puk >"$work/output"
+  statement "faults come where they are put" faults_come_where_they_are_put
+  card at 2 presentation lose >"$work/output" # the first one is the login
+  statement "a card pulled after it changed the PIN gives no answer" fails token --change-pin --pin $pin --new-pin 555555
+  card insert >"$work/output"
+  statement "it comes back" soon tokens_are_two
+  statement "the PIN is the new one" login 555555
+  card pins $pin $puk >"$work/output"
+}
+
 check_errors() {
   local asked
   asked=$(counted general_authenticate)
@@ -272,6 +367,7 @@ openssl dgst -sha256 -binary "$work/document" >"$work/digest"
 check_certificates
 check_signatures
 check_pin
+check_pin_management
 check_errors
 check_removal
 [ "$failures" -eq 0 ] || { echo "$failures statements do not hold"; exit 1; }

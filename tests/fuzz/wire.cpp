@@ -59,7 +59,7 @@ void check_channel(base::BytesView input) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const base::BytesView input{data + 1, size - 1};
-  switch (data[0] % 6) {
+  switch (data[0] % 7) {
     case 0:
       check_header(input);
       break;
@@ -78,6 +78,18 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
           [](auto& in) {
             auto request = wire::read_sign_request(in);
             hold(request.digests.size() <= TokenHost::max_chunk);
+            return request;
+          },
+          [](auto& out, const auto& value) { write(out, value); });
+      break;
+    case 5:
+      // The first byte is how much came as PINs.
+      if (input.empty()) break;
+      check(
+          input.subspan(1),
+          [&](auto& in) {
+            auto request = wire::read_pin_request(in, input.front());
+            hold(!in.complete() || request.first_size <= input.front());
             return request;
           },
           [](auto& out, const auto& value) { write(out, value); });

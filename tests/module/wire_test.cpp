@@ -21,7 +21,7 @@ TEST_CASE("a header is read back as it was written") {
 TEST_CASE("a header that asks for too much, or is of no kind, is refused") {
   CHECK_FALSE(wire::decode(wire::encode({.payload_size = wire::max_payload + 1})));
   CHECK_FALSE(wire::decode(wire::encode({.pin_size = base::Secret::capacity + 1})));
-  CHECK_FALSE(wire::decode(wire::encode({.kind = static_cast<wire::Kind>(10)})));
+  CHECK_FALSE(wire::decode(wire::encode({.kind = static_cast<wire::Kind>(static_cast<int>(wire::last_kind) + 1)})));
   auto bytes = wire::encode({});
   bytes[9] = 2;
   CHECK_FALSE(wire::decode(bytes));
@@ -51,6 +51,28 @@ TEST_CASE("a request to sign is read back as it was written, and cut anywhere it
   wire::Reader longer(payload);
   wire::read_sign_request(longer);
   CHECK_FALSE(longer.complete());
+}
+
+TEST_CASE("a request to set a PIN has two secrets or none, and says where the second begins") {
+  const auto read = [](const wire::PinRequest& request, std::size_t pin_size) -> std::optional<wire::PinRequest> {
+    base::Bytes payload;
+    wire::Writer writer(payload);
+    write(writer, request);
+    wire::Reader reader(payload);
+    const auto again = wire::read_pin_request(reader, pin_size);
+    return reader.complete() ? std::optional(again) : std::nullopt;
+  };
+  const auto good = read({.slot_id = 7, .way = UnblockWay::puk, .first_size = 6}, 14);
+  REQUIRE(good);
+  CHECK(good->slot_id == 7);
+  CHECK(good->way == UnblockWay::puk);
+  CHECK(good->first_size == 6);
+  CHECK(read({}, 0));
+  CHECK_FALSE(read({.first_size = 6}, 6));  // no second one
+  CHECK_FALSE(read({.first_size = 7}, 6));
+  CHECK_FALSE(read({.first_size = 6}, 0));
+  CHECK_FALSE(read({.first_size = 0}, 6));  // no first one
+  CHECK_FALSE(read({.way = static_cast<UnblockWay>(3)}, 0));
 }
 
 TEST_CASE("a list that claims more than there is, or more than is allowed, allocates nothing for it") {

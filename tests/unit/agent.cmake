@@ -4,7 +4,6 @@ signet_test(unit agent
     agent/configuration_keys_test.cpp
     agent/dialog_text_test.cpp
     agent/language_test.cpp
-    agent/remembered_certificates_test.cpp
     agent/screen_test.cpp
   LIBRARIES signet::agent signet::demo PkgConfig::libsystemd)
 target_compile_definitions(unit_agent PRIVATE SIGNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

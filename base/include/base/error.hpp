@@ -15,6 +15,10 @@ enum class ErrorCode : std::uint8_t {
   pin_incorrect,         // the token refused the PIN; one try is spent
   pin_locked,            // the token takes no PIN any more
   pin_length,            // the PIN is too short or too long for the token; no try is spent
+  pin_unfit,             // the token does not take this as a new PIN: its characters, or a rule of its own
+  pin_unknown,           // the token or its software failed while a PIN was set: whether the old or the new one counts is unknown
+  puk_incorrect,         // the token refused the PUK or SO PIN; one try of it is spent
+  puk_locked,            // the token takes no PUK or SO PIN any more: only its issuer can help
   no_token,              // no token with a usable certificate is there
   token_removed,         // the token went away while it was needed
   certificate_not_found, // no such certificate on the tokens that are there
@@ -44,6 +48,7 @@ enum class ErrorCode : std::uint8_t {
   // the machine
   other_user, // the peer belongs to a user this agent does not serve
   no_dialog_possible,
+  module_missing,     // a token is there, and the PKCS#11 module that serves it is not installed
   module_failed,      // a PKCS#11 module cannot be loaded or initialised
   token_host_died,    // the process that holds the module ended
   token_host_timeout, // ... or did not answer in time and was ended

@@ -17,6 +17,7 @@ class SoftHsm {
  public:
   static constexpr const char* module = "/usr/lib/softhsm/libsofthsm2.so";
   static constexpr const char* default_pin = "softhsm-pin-1234";
+  static constexpr const char* so_pin = "softhsm-so-pin";
 
   // Reads the PIN where it stands and keeps no copy: a test that looks for copies passes a Secret's bytes.
   // In a temporary folder, removed with the object.

@@ -11,6 +11,7 @@
 #include "signing/journal.hpp"
 #include "signing/manifest.hpp"
 #include "signing/pin_cache.hpp"
+#include "signing/turns.hpp"
 #include "xades/build.hpp"
 
 // Start here: batches of hashes, from the first digest to the last signature. Knows tokens, the person and the journal; knows
@@ -142,6 +143,12 @@ class Batches {
   boost::asio::awaitable<void> lock(base::Error reason, OnLock running = OnLock::pause);
   // Finishes the signature in flight, wipes, ends all hosts.
   boost::asio::awaitable<void> stop();
+
+  // The turn of a module's tokens, for what must not happen beside signing: nothing while a batch uses one or waits for it. While
+  // it is held, batches wait.
+  std::optional<Turns::Turn> try_take(std::size_t module);
+  // Wipes the PINs that are kept for a token and ends the host that had them.
+  boost::asio::awaitable<void> wipe_token(std::string serial);
 
   struct Overview {
     std::size_t batches = 0, running = 0, pins_kept = 0;

@@ -51,6 +51,7 @@ class PinCache {
   std::vector<PinOwner> wipe_token(std::string_view serial);
   // Those whose time or number of signatures is over, but not those that are in use: limits never cut a manifest.
   std::vector<PinOwner> wipe_expired(base::Time now, const std::set<PinOwner>& in_use = {});
+  std::optional<base::Time> until(const PinOwner& owner) const;
   std::optional<base::Time> next_expiry() const;
   std::size_t size() const { return entries_.size(); }
 

@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace signet::signing {
@@ -32,6 +33,13 @@ class Turns : public std::enable_shared_from_this<Turns> {
    private:
     std::shared_ptr<Turns> turns_;
   };
+
+  // The turn if nobody has it or waits for it.
+  std::optional<Turn> try_take() {
+    if (taken_ || !waiting_.empty()) return std::nullopt;
+    taken_ = true;
+    return Turn(shared_from_this());
+  }
 
   boost::asio::awaitable<Turn> take() {
     const auto self = shared_from_this();

@@ -54,6 +54,9 @@ class Person : public Dialog {
     if (request.pin == ConsentRequest::Pin::ask) answer.pin = base::Secret::copy_of(base::as_bytes(pin)).value();
     co_return answer;
   }
+  awaitable<base::Result<PinEntry>> enter_pins(PinEntryRequest, WaitingCallback) override {
+    co_return base::failure(ErrorCode::user_cancelled, "nobody asks here");
+  }
   awaitable<base::Result<std::size_t>> choose(Asker, Origin, std::vector<SigningCertificate> certificates,
                                               WaitingCallback) override {
     ++choices;

@@ -68,7 +68,8 @@ TEST_CASE("docs/configuration.md has each key that is read, and none besides") {
     REQUIRE_FALSE(read);
     CHECK((key == "modules" || read.error().detail.find("unknown key") == std::string::npos));
   }
-  for (const std::string& last : all(text_of("agent/configuration.cpp"), R"re(\.(?:text|number|list|table)\("([a-z_]+)")re")) {
+  for (const std::string& last :
+       all(text_of("agent/configuration.cpp"), R"re([.>](?:text|number|boolean|list|table)\("([a-z_]+)")re")) {
     CAPTURE(last);
     CHECK(std::ranges::any_of(documented, [&](const std::string& key) { return key == last || key.ends_with("." + last); }));
   }

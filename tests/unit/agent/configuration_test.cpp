@@ -34,6 +34,24 @@ TEST_CASE("texts and comments may have any letters, also after a line that ends 
   CHECK(read->modules.at(0).name == "\xC8\x99\xC4\x83");
 }
 
+TEST_CASE("a module has limits of its own, and no network unless it is told so") {
+  const auto read = parse_configuration(
+      "[[modules]]\npath = \"/a.so\"\n[[modules]]\npath = \"/b.so\"\nnetwork = true\nload_timeout_s = 1\nlist_timeout_s = "
+      "3\nlogin_timeout_s = 2\n"
+      "pin_pad_timeout_s = 600\nsign_timeout_s = 4\n",
+      "signet.toml");
+  REQUIRE(read);
+  CHECK_FALSE(read->modules.at(0).network);
+  CHECK_FALSE(read->modules.at(0).pin_pad_timeout);
+  CHECK(read->modules.at(1).network);
+  CHECK(read->modules.at(1).load_timeout == std::chrono::seconds{1});
+  CHECK(read->modules.at(1).list_timeout == std::chrono::seconds{3});
+  CHECK(read->modules.at(1).login_timeout == std::chrono::seconds{2});
+  CHECK(read->modules.at(1).pin_pad_timeout == std::chrono::seconds{600});
+  CHECK(read->modules.at(1).sign_timeout == std::chrono::seconds{4});
+  CHECK_FALSE(parse_configuration("[[modules]]\npath = \"/a.so\"\npin_pad_timeout_s = 5\n", "signet.toml"));
+}
+
 TEST_CASE("a locked screen pauses what runs, unless it may finish") {
   CHECK(parse_configuration("", "signet.toml")->on_lock == signing::OnLock::pause);
   CHECK(parse_configuration("[pin_cache]\non_lock = \"pause\"\n", "signet.toml")->on_lock == signing::OnLock::pause);

@@ -187,3 +187,72 @@ TEST_CASE("a final try is told where the PIN is asked elsewhere; an expired cert
   CHECK(contains(text, "This is the last try: another wrong PIN locks the token."));
   CHECK(contains(text, "Expired on "));
 }
+
+TEST_CASE("the dialog for signing says what is kept of the PIN, and until when") {
+  choose_once();
+  const InLanguage english("en");
+  using signing::PinScope;
+  const base::Time noon = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  const auto told = [&](PinScope scope, ConsentRequest::Pin pin, std::optional<base::Time> until) {
+    ConsentRequest request = request_of(page, certificate_named("Ana"));
+    request.pin = pin;
+    request.pin_scope = scope;
+    request.pin_until = until;
+    return consent_text(request);
+  };
+  using enum ConsentRequest::Pin;
+  CHECK(contains(told(PinScope::off, ask, noon), "The PIN is not kept: each signature asks for it."));
+  CHECK(contains(told(PinScope::batch, ask, noon), "The PIN is kept until these are signed."));
+  const std::string session = told(PinScope::session, ask, noon);
+  CHECK(contains(session, "The PIN is kept for what this asker wants signed next, until "));
+  // Hours and minutes, as the clock on the wall.
+  const std::size_t at = session.find("until ", session.find("signed next")) + 6;
+  CHECK(session[at + 2] == ':');
+  CHECK(session.substr(at + 5, 14) == " at the latest");
+  CHECK(contains(told(PinScope::session, none, noon), "The PIN that you typed before is used; it is kept until "));
+  CHECK(contains(told(PinScope::batch, none, noon), "is used, and kept until these are signed, or until "));
+  for (const auto scope : {PinScope::off, PinScope::batch, PinScope::session}) {
+    CHECK_FALSE(contains(told(scope, reader, noon), "kept"));  // its PIN never comes here
+    CHECK_FALSE(contains(told(scope, none, {}), "kept"));      // no login is wanted
+  }
+}
+
+TEST_CASE("whatever a card calls itself, the dialogs for its PIN fit into what pinentry takes") {
+  choose_once();
+  const InLanguage spoken(GENERATE(as<std::string>{}, "en", "ro", "ru"));
+  using signing::PinEntryRequest;
+  using enum PinEntryRequest::Task;
+  for (const std::string& name : hostile_names) {
+    for (const auto task : {change, unblock_by_puk, unblock_by_so_pin}) {
+      PinEntryRequest request{
+          .asker = "one", .task = task, .token_label = name, .token_serial = name, .pin_min = 6, .pin_max = 255};
+      for (const auto last : {PinEntryRequest::LastTry::yes, PinEntryRequest::LastTry::perhaps}) {
+        request.last_try = last;
+        check_fit(last_try_text(request));
+      }
+      check_fit(old_secret_text(request));
+      const std::string text = new_pin_text(request);
+      check_fit(text);
+      CHECK(contains(text, "6"));
+      CHECK(contains(text, "255"));
+      CHECK(contains(old_secret_text(request), task == change ? "PIN" : task == unblock_by_puk ? "PUK" : "SO PIN"));
+    }
+  }
+}
+
+TEST_CASE("the dialogs for a PIN name the token, and what is at stake") {
+  choose_once();
+  const InLanguage english("en");
+  using signing::PinEntryRequest;
+  PinEntryRequest request{
+      .asker = "one", .task = PinEntryRequest::Task::change, .token_label = "Ana's card", .token_serial = "4711"};
+  CHECK(contains(old_secret_text(request), "The PIN of the token “Ana's card” (serial number 4711) is to be changed."));
+  CHECK(contains(new_pin_text(request), "The PIN has at least 0 characters."));
+  CHECK(contains(last_try_text(request), "Another wrong PIN locks the token."));
+  request.task = PinEntryRequest::Task::unblock_by_puk;
+  request.last_try = PinEntryRequest::LastTry::perhaps;
+  CHECK(contains(old_secret_text(request), "only the issuer of the token can help"));
+  CHECK(contains(last_try_text(request), "the token does not say how many tries are left"));
+  request.last_try = PinEntryRequest::LastTry::yes;
+  CHECK(contains(last_try_text(request), "Only one try is left for the PUK"));
+}

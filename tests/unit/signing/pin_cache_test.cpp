@@ -56,3 +56,12 @@ TEST_CASE("wiping says whose PINs are gone") {
   CHECK(cache.size() == 0);
   CHECK_FALSE(cache.next_expiry());
 }
+
+TEST_CASE("a PIN says until when it is kept") {
+  PinCache cache({.scope = PinScope::session, .idle = 60s, .max_age = 100s});
+  CHECK_FALSE(cache.until(owner));
+  cache.keep(owner, pin(), start);
+  CHECK(cache.until(owner) == start + 60s);
+  cache.used(owner, 1, start + 50s);
+  CHECK(cache.until(owner) == start + 100s);
+}

@@ -44,6 +44,9 @@ class Person : public signing::Dialog {
     if (request.pin == signing::ConsentRequest::Pin::ask) answer.pin = base::Secret::copy_of(base::as_bytes(pin)).value();
     co_return answer;
   }
+  awaitable<base::Result<signing::PinEntry>> enter_pins(signing::PinEntryRequest, WaitingCallback) override {
+    co_return base::failure(base::ErrorCode::user_cancelled, "nobody asks here");
+  }
   awaitable<base::Result<std::size_t>> choose(signing::Asker, signing::Origin, std::vector<signing::SigningCertificate>,
                                               WaitingCallback waiting) override {
     ++asked;
@@ -57,6 +60,8 @@ class Person : public signing::Dialog {
  private:
   boost::asio::steady_timer told_;
 };
+
+inline awaitable<base::Result<std::string>> answered(base::Result<std::string> result) { co_return result; }
 
 enum class WithToken : std::uint8_t { no, yes };
 
@@ -83,7 +88,7 @@ class Bench {
                                                .key_type = pki::KeyType::ec_p256}));
         hsm->import(base::Bytes{i}, "key", identities.back().key.get(), identities.back().certificate.der());
       }
-      modules_wanted.push_back({"softhsm", SoftHsm::module});
+      modules_wanted.push_back({.name = "softhsm", .path = SoftHsm::module});
     }
     journal.emplace(signing::Journal::open(folder / "journal").value());
     modules.emplace(io.get_executor(), pkcs11::HostOptions{.program = SIGNET_TOKEN_HOST, .module = {}}, modules_wanted);
@@ -121,6 +126,30 @@ class Bench {
     control.lock = [this]() -> awaitable<base::Result<void>> {
       ++locks;
       co_return base::Result<void>{};
+    };
+    control.restart = [this](std::string module) -> awaitable<base::Result<void>> {
+      if (module != "softhsm") co_return base::failure(base::ErrorCode::parameter_invalid, "module");
+      restarted.push_back(std::move(module));
+      co_return base::Result<void>{};
+    };
+    const auto set_pin = [this](std::string_view what, std::string_view token, const std::optional<signing::GivenPins>& given) {
+      std::string line(what);
+      line += ' ' + std::string(token);
+      if (given)
+        line += ' ' + std::string(base::as_text(given->old_secret.bytes())) + ' ' +
+                std::string(base::as_text(given->new_pin.bytes()));
+      pins_set.push_back(line);
+    };
+    control.pin_change = [set_pin](signing::Asker, std::string token, std::optional<signing::GivenPins> given,
+                                   signing::Dialog::WaitingCallback waiting) -> awaitable<base::Result<std::string>> {
+      set_pin("change", token, given);
+      waiting({signing::Waiting::For::pin, clock_now()});
+      return answered(R"({"label":"token"})");
+    };
+    control.pin_unblock = [set_pin](signing::Asker, std::string token, std::optional<signing::GivenPins> given,
+                                    signing::Dialog::WaitingCallback) -> awaitable<base::Result<std::string>> {
+      set_pin("unblock", token, given);
+      return answered(base::failure(base::ErrorCode::puk_incorrect, "C_SetPIN"));
     };
     control.origins = [] { return base::Result<std::string>(R"({"origins":["https://sign.example"]})"); };
     face.emplace(io.get_executor(), *batches, std::move(control), std::move(native));
@@ -179,6 +208,8 @@ class Bench {
   std::vector<std::string> languages;
   std::vector<ControlPorts::Variables> environments;
   int locks = 0;
+  std::vector<std::string> restarted;
+  std::vector<std::string> pins_set;  // what came to the ports
   std::optional<Person> person;
   std::optional<signing::Journal> journal;
   std::optional<pkcs11::Modules> modules;

@@ -97,6 +97,10 @@ TEST_CASE("the command line speaks the same protocol, a line a message") {
   CHECK(command.code_of("certificates") == "no_token");
   CHECK(command.code_of("lock").empty());
   CHECK(bench.context.on_thread([&] { return bench.locks; }) == 1);
+  CHECK(command.code_of("restart", {{"module", "softhsm"}}).empty());
+  CHECK(command.code_of("restart", {{"module", "another"}}) == "parameter_invalid");
+  CHECK(command.code_of("restart", {{"module", 1}}) == "parameter_invalid");
+  CHECK(bench.context.on_thread([&] { return bench.restarted; }) == std::vector<std::string>{"softhsm"});
   command.send("no JSON");
   CHECK(command.next().at("id").is_null());
   command.send("{\"id\":1,\"method\":\"\xC3\x28\"}");
@@ -113,6 +117,17 @@ TEST_CASE("a defect behind a request is that request's answer") {
   CHECK(answer.at("error").at("who") == "us");
   CHECK(bench.happened("request_failed"));
   CHECK(command.ask("status").contains("result"));
+}
+
+TEST_CASE("a command that watches tokens is told which there are, another is not told") {
+  Bench bench;
+  Command watching(bench.control_path), other(bench.control_path);
+  for (Command* const command : {&watching, &other}) command->hello();
+  CHECK(Messages::code(watching.ask("tokens.watch")) == "internal");  // the bench's list is a defect; the watch stands
+  bench.context.on_thread([&] { bench.face->tokens_changed(true, R"({"tokens":[{"serial":"4711"}]})"); });
+  CHECK(watching.next() ==
+        json::parse(R"({"event":"tokens.changed","params":{"present":true,"list":{"tokens":[{"serial":"4711"}]}}})"));
+  CHECK(other.ask("status").contains("result"));
 }
 
 TEST_CASE("lines come in pieces and several at once") {
@@ -303,4 +318,41 @@ TEST_CASE("descriptors that nobody asked for are closed") {
     CHECK(open_ones() < before + 10);
   }
   CHECK(Bench::eventually([&] { return open_ones() <= before; }));
+}
+
+TEST_CASE("a PIN is changed and unblocked through the agent, which tells what it waits for") {
+  Bench bench;
+  Command command(bench.control_path);
+  command.hello();
+  const auto changed = command.ask("pin.change", {{"token", "4711"}});
+  CHECK(changed.at("result").at("label") == "token");
+  CHECK(command.event("waiting").at("what") == "pin");
+  const auto refused = command.ask("pin.unblock", {});
+  CHECK(Messages::code(refused) == "puk_incorrect");
+  CHECK(refused.at("error").at("who") == "person");
+  CHECK(command.code_of("pin.change", {{"token", 7}}) == "parameter_invalid");
+  CHECK(command.code_of("pin.change", {{"token", std::string(200, 'x')}}) == "parameter_invalid");
+  CHECK(bench.context.on_thread([&] { return bench.pins_set; }) == std::vector<std::string>{"change 4711", "unblock "});
+}
+
+TEST_CASE("two PINs come through a descriptor, one a line, and nothing else does") {
+  Bench bench({.limits = {.pin_descriptor_timeout = std::chrono::milliseconds(50)}});
+  Command command(bench.control_path);
+  command.hello();
+  const std::string change = R"({"id":100,"method":"pin.change","params":{"pin":"descriptor"}})";
+  const auto code = [&](const std::string& text) {
+    command.send_with(change, {pipe_with(text).number()});
+    return std::string(Messages::code(command.answer(100)));
+  };
+  for (const char* text : {"old\nnew", "old\nnew\n", "old\r\nnew\r\nmore\n"}) CHECK(code(text).empty());
+  CHECK(bench.context.on_thread([&] { return bench.pins_set; }) == std::vector<std::string>(3, "change  old new"));
+  CHECK(code("") == "user_cancelled");
+  CHECK(code("old") == "user_cancelled");
+  CHECK(code("old\n") == "user_cancelled");
+  CHECK(code("old\n\nnew\n") == "user_cancelled");
+  CHECK(code("\nnew\n") == "user_cancelled");
+  CHECK(code(std::string(200, '1') + "\n" + std::string(200, '2') + "\n") == "parameter_invalid");
+  CHECK(command.code_of("pin.change", {{"pin", "descriptor"}}) == "parameter_invalid");
+  CHECK(command.code_of("pin.change", {{"pin", "1234"}}) == "parameter_invalid");
+  CHECK(bench.context.on_thread([&] { return bench.pins_set.size(); }) == 3);
 }

@@ -256,8 +256,33 @@ TEST_CASE("methods of the command line are unknown to a page") {
   Bench bench;
   Page page(bench.port);
   page.hello();
-  for (const char* method : {"status", "tokens", "certificates", "environment", "lock", "origins", "journal"})
+  for (const char* method : {"status", "tokens", "tokens.watch", "tokens.explain", "certificates", "environment", "lock",
+                             "restart", "origins", "journal", "pin.change", "pin.unblock"})
     CHECK(page.code_of(method) == "method_unknown");
+}
+
+TEST_CASE("a page learns that a token came or went, and no more of it") {
+  Bench bench;
+  Page early(bench.port), page(bench.port);
+  page.hello();
+  bench.context.on_thread([&] { bench.face->tokens_changed(true, R"({"tokens":[{"serial":"4711"}]})"); });
+  CHECK(page.next() == json::parse(R"({"event":"tokens.changed","params":{"present":true}})"));
+  bench.context.on_thread([&] { bench.face->tokens_changed(false, "{}"); });
+  CHECK(page.next() == json::parse(R"({"event":"tokens.changed","params":{"present":false}})"));
+  // Who has not said hello is told nothing: its first message is the answer to that.
+  CHECK(early.hello().contains("result"));
+}
+
+TEST_CASE("a page that does not read is told of the newest change alone") {
+  Bench bench;
+  Page page(bench.port);
+  page.hello();
+  bench.context.on_thread([&] {
+    for (int i = 0; i < 10'000; ++i) bench.face->tokens_changed(i % 2 == 0, "{}");
+  });
+  CHECK(page.next().at("params").at("present") == true);
+  CHECK(page.next().at("params").at("present") == false);
+  CHECK(page.code_of("batch.begin", {{"purpose", "x"}}).empty());  // nothing else came before the answer
 }
 
 TEST_CASE("messages that do not fit the socket close it with their code") {

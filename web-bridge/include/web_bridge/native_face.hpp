@@ -45,6 +45,9 @@ class NativeFace {
 
   const NativeLimits& limits() const;
   std::size_t connections() const;  // of pages and of the command line
+  // A token came or went (docs/PROTOCOL.md, "tokens.changed"). Pages are told whether there is any, commands that watch get
+  // `tokens`, the JSON of ControlPorts::tokens. A connection that does not read gets the newest alone.
+  void tokens_changed(bool present, std::string tokens) const;
   void event(std::string_view name, const EventFields& fields) const;
 
   struct State;

@@ -15,6 +15,8 @@ export interface ConnectOptions {
   timing?: Partial<Timing> | undefined;
   /** Asked outside the page: by the browser (`permission`) or by the agent (`origin`, `certificate`). null: answered. */
   onWaiting?: ((waiting: Waiting | null) => void) | undefined;
+  /** A token was plugged in or pulled out; whether any is there now. After `no_token` or `token_removed`: a good moment to go on. */
+  onTokens?: ((present: boolean) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -203,6 +205,7 @@ export class Agent implements Link {
   private take(event: WireEvent): void {
     const batch = event.params.batch === undefined ? undefined : this.batches.get(event.params.batch);
     if (batch !== undefined) batch.take(event);
+    else if (event.event === "tokens.changed") this.options.onTokens?.(event.params.present === true);
     else if (event.event === "waiting" || event.event === "batch.waiting") this.choosing?.(fromWaiting(event.params as unknown as WireWaiting));
   }
 }

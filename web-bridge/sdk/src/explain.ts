@@ -84,6 +84,26 @@ const TEXTS: Record<ErrorCode, Texts> = {
     ru: ["PIN-код слишком короткий или слишком длинный", "Введите PIN-код полностью; попытка не потрачена."],
     en: ["The PIN is too short or too long", "Type the whole PIN; no try was spent."],
   },
+  pin_unfit: {
+    ro: ["PIN-ul nou nu este acceptat", "Alegeți altul: dispozitivul are reguli proprii pentru caractere și lungime."],
+    ru: ["Новый PIN-код не принят", "Выберите другой: у устройства свои правила о символах и длине."],
+    en: ["The new PIN is not accepted", "Choose another one: the device has rules of its own for characters and length."],
+  },
+  pin_unknown: {
+    ro: ["Nu se știe care PIN este valabil", "Încercați o dată PIN-ul nou, apoi cel vechi; nu mai mult de o dată fiecare."],
+    ru: ["Неизвестно, какой PIN-код действует", "Попробуйте один раз новый PIN-код, затем старый; не более одного раза каждый."],
+    en: ["It is not known which PIN counts", "Try the new PIN once, then the old one; not more than once each."],
+  },
+  puk_incorrect: {
+    ro: ["PUK greșit", "Verificați PUK-ul: fiecare încercare este prețioasă."],
+    ru: ["Неверный PUK-код", "Проверьте PUK-код: каждая попытка дорога."],
+    en: ["Wrong PUK", "Check the PUK: each of its tries is precious."],
+  },
+  puk_locked: {
+    ro: ["PUK-ul este blocat", "Adresați-vă celui care a eliberat dispozitivul: numai el poate ajuta."],
+    ru: ["PUK-код заблокирован", "Обратитесь к тому, кто выдал устройство: помочь может только он."],
+    en: ["The PUK is locked", "Turn to whoever issued the device: nobody else can help."],
+  },
   no_token: {
     ro: ["Nu s-a găsit niciun dispozitiv de semnare", "Introduceți tokenul USB sau cardul și încercați din nou."],
     ru: ["Устройство подписи не найдено", "Вставьте USB-токен или карту и повторите попытку."],
@@ -170,6 +190,11 @@ const TEXTS: Record<ErrorCode, Texts> = {
     ro: ["Signet nu poate deschide fereastra de confirmare", "Deschideți o sesiune grafică pe acest calculator și încercați din nou."],
     ru: ["Signet не может открыть окно подтверждения", "Откройте графический сеанс на этом компьютере и повторите попытку."],
     en: ["Signet cannot open its confirmation window", "Open a graphical session on this computer and try again."],
+  },
+  module_missing: {
+    ro: ["Programul dispozitivului de semnare nu este instalat", "Dispozitivul a fost recunoscut, dar lipsește programul producătorului. Chemați administratorul calculatorului: comanda „signet tokens --explain” spune ce trebuie instalat."],
+    ru: ["Программа для устройства подписи не установлена", "Устройство распознано, но нет программы его производителя. Обратитесь к администратору компьютера: команда «signet tokens --explain» скажет, что установить."],
+    en: ["The signing device's software is not installed", "The device was recognised, but its maker's software is missing. Call the computer's administrator: the command “signet tokens --explain” says what to install."],
   },
   module_failed: TOKEN_SOFTWARE,
   token_host_died: TOKEN_SOFTWARE,

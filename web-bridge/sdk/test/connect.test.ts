@@ -66,6 +66,30 @@ test("connect says hello with the protocol, the client and the page's language",
   assert.equal(agent.limits.part_items, 5_000);
 });
 
+test("the page hears that a token came or went, also on a connection that was found again", async (t) => {
+  const fake = await fakeAgent(t);
+  const heard: boolean[] = [];
+  let wake: () => void = () => undefined;
+  const count = async (wanted: number) => {
+    while (heard.length < wanted) await new Promise<void>((resolve) => (wake = resolve));
+  };
+  const agent = await connected(t, fake, {
+    onTokens: (present) => {
+      heard.push(present);
+      wake();
+    },
+  });
+  fake.tokensChanged(true);
+  fake.tokensChanged(false);
+  await count(2);
+  fake.drop();
+  while (agent.connected) await new Promise((resolve) => setTimeout(resolve, 5));
+  await agent.reconnect();
+  fake.tokensChanged(true);
+  await count(3);
+  assert.deepEqual(heard, [true, false, true]);
+});
+
 test("an agent on a later port is found", async (t) => {
   const fake = await fakeAgent(t);
   const agent = await connect(options([await freePort(), await freePort(), fake.port]));

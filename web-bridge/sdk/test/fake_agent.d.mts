@@ -15,6 +15,7 @@ export declare class FakeAgent {
   listen(port?: number, host?: string): Promise<this>;
   close(): Promise<void>;
   drop(): void;
+  tokensChanged(present: boolean): void;
   answerPerson(answer?: true | string): void;
   requests(method: string): { method: string; params: any; connection: number }[];
 }

@@ -79,6 +79,11 @@ export class FakeAgent {
     for (const socket of this.sockets) socket.terminate();
   }
 
+  /** A token is plugged in or pulled out. */
+  tokensChanged(present) {
+    for (const socket of this.sockets) socket.send(JSON.stringify({ event: "tokens.changed", params: { present } }));
+  }
+
   /** The person answers a dialog that was told to wait. */
   answerPerson(answer = true) {
     this.waiting_person.shift()?.(answer);

@@ -1,0 +1,264 @@
+#include "agent/explained.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <cstring>
+
+#include "base/text.hpp"
+
+namespace signet::agent {
+
+namespace json = boost::json;
+using namespace drivers;
+
+namespace {
+
+constexpr std::size_t shown_name = 128;
+
+std::string_view name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::chosen:
+      return "chosen";
+    case Outcome::probe:
+      return "probe";
+    case Outcome::not_installed:
+      return "not_installed";
+    case Outcome::refused:
+      return "refused";
+    case Outcome::nothing_known:
+      return "nothing_known";
+    case Outcome::no_card:
+      return "no_card";
+    case Outcome::card_mute:
+      return "card_mute";
+    case Outcome::no_token:
+      break;
+  }
+  return "no_token";
+}
+
+std::string_view name(Because because) {
+  switch (because) {
+    case Because::configured:
+      return "configured";
+    case Because::atr:
+      return "atr";
+    case Because::usb_id:
+      return "usb_id";
+    case Because::remembered:
+      return "remembered";
+    case Because::p11_kit:
+      return "p11_kit";
+    case Because::catalogue:
+      break;
+  }
+  return "catalogue";
+}
+
+std::string_view name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::chosen:
+      return "chosen";
+    case Verdict::usable:
+      return "usable";
+    case Verdict::to_be_probed:
+      return "to_be_probed";
+    case Verdict::not_installed:
+      return "not_installed";
+    case Verdict::refused:
+      return "refused";
+    case Verdict::disabled:
+      break;
+  }
+  return "disabled";
+}
+
+std::string_view name(Distrust why) {
+  switch (why) {
+    case Distrust::missing:
+      return "missing";
+    case Distrust::unreadable:
+      return "unreadable";
+    case Distrust::outside_allowed_folders:
+      return "outside_allowed_folders";
+    case Distrust::not_regular:
+      return "not_regular";
+    case Distrust::file_owner:
+      return "file_owner";
+    case Distrust::file_writable_by_others:
+      return "file_writable_by_others";
+    case Distrust::folder_owner:
+      return "folder_owner";
+    case Distrust::folder_writable_by_others:
+      return "folder_writable_by_others";
+    case Distrust::not_a_library:
+      return "not_a_library";
+    case Distrust::other_architecture:
+      break;
+  }
+  return "other_architecture";
+}
+
+std::string_view name(Unblock unblock) {
+  switch (unblock) {
+    case Unblock::so_pin:
+      return "so_pin";
+    case Unblock::puk:
+      return "puk";
+    case Unblock::vendor_tool:
+      return "vendor_tool";
+    case Unblock::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+json::object row_of(const Candidate& candidate) {
+  json::object row{{"name", base::shown(candidate.name, shown_name)},
+                   {"path", candidate.path.string()},
+                   {"because", name(candidate.because)},
+                   {"verdict", name(candidate.verdict)},
+                   {"by_p11_kit", candidate.by_p11_kit},
+                   {"quirks", candidate.quirks.count()},
+                   {"unblock", name(candidate.quirks.unblock)}};
+  if (candidate.refusal)
+    row["refusal"] = json::object{{"why", name(candidate.refusal->why)}, {"where", candidate.refusal->where.string()}};
+  const Install& install = candidate.install;
+  if (candidate.verdict == Verdict::not_installed)
+    row["install"] =
+        json::object{{"debian", install.debian}, {"fedora", install.fedora}, {"arch", install.arch}, {"page", install.page}};
+  return row;
+}
+
+std::string atr_text(base::BytesView atr) {
+  std::string text;
+  for (const std::uint8_t byte : atr) {
+    if (!text.empty()) text += ' ';
+    text += base::hex({&byte, 1});
+  }
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
+}
+
+bool in_reader(const pkcs11::Token& token, const Reader& reader) {
+  return !token.slot.empty() && reader.name.starts_with(token.slot);
+}
+
+// What people call the device: its family, else what it tells of itself.
+std::string title(const ServedDevice& device, const Catalogue& catalogue) {
+  for (const std::string& id : device.choice.families)
+    if (const Family* const family = catalogue.find(id)) return base::shown(family->name, shown_name);
+  return device.device.reader ? base::shown(device.device.reader->name, shown_name) : std::string();
+}
+
+json::object row_of(const ServedDevice& served, const Catalogue& catalogue, const pkcs11::Modules& modules,
+                    const std::vector<pkcs11::TokenPlace>& tokens) {
+  json::object row{{"name", title(served, catalogue)},
+                   {"outcome", name(served.choice.outcome)},
+                   {"probing", served.probing},
+                   {"fruitless", served.fruitless}};
+  if (const auto& usb = served.device.usb)
+    row["usb"] = json::object{{"id", usb->id.text()}, {"port", usb->port}, {"serial", base::shown(usb->serial, shown_name)}};
+  json::array shown;
+  if (const auto& reader = served.device.reader) {
+    row["reader"] = json::object{{"name", base::shown(reader->name, shown_name)},
+                                 {"card", reader->has_card},
+                                 {"mute", reader->mute},
+                                 {"atr", atr_text(reader->atr)},
+                                 {"exclusive", reader->use == Reader::Use::exclusive}};
+    for (const pkcs11::TokenPlace& place : tokens) {
+      if (in_reader(place.token, *reader))
+        shown.push_back(json::object{{"label", place.token.label}, {"serial", place.token.serial}});
+    }
+  }
+  row["tokens"] = std::move(shown);
+  if (served.module) {
+    const pkcs11::ModuleState state = modules.states().at(*served.module);
+    json::object module{{"name", state.name}, {"running", state.running}, {"stopped", state.stopped}};
+    if (state.last_error) module["error"] = std::string(base::name(state.last_error->code)) + ": " + state.last_error->detail;
+    row["module"] = std::move(module);
+  }
+  json::array candidates;
+  for (const Candidate& candidate : served.choice.candidates) candidates.push_back(row_of(candidate));
+  row["candidates"] = std::move(candidates);
+  return row;
+}
+
+}  // namespace
+
+json::object explained(const DeviceModules& devices, const pkcs11::Modules& modules,
+                       const std::vector<pkcs11::TokenPlace>& tokens) {
+  json::array rows, problems, all;
+  for (const ServedDevice& device : devices.devices()) rows.push_back(row_of(device, devices.catalogue(), modules, tokens));
+  for (const base::Error& problem : devices.problems()) problems.push_back(json::value(problem.detail));
+  for (const pkcs11::TokenPlace& place : tokens)
+    all.push_back(json::object{
+        {"label", place.token.label}, {"serial", place.token.serial}, {"module", modules.options()[place.module].name}});
+  json::array configured;
+  for (const pkcs11::ModuleState& state : modules.states()) {
+    if (!state.configured) continue;
+    json::object row{{"name", state.name}, {"running", state.running}};
+    if (state.last_error) row["error"] = std::string(base::name(state.last_error->code)) + ": " + state.last_error->detail;
+    configured.push_back(std::move(row));
+  }
+  return {{"automatic", devices.automatic()},
+          {"devices", std::move(rows)},
+          {"configured", std::move(configured)},
+          {"tokens", std::move(all)},
+          {"problems", std::move(problems)}};
+}
+
+base::Error untrusted(const Refusal& refusal) {
+  const std::string at = refusal.where.string();
+  const auto because = [&]() -> std::string {
+    switch (refusal.why) {
+      case Distrust::missing:
+        return at + " is not there";
+      case Distrust::unreadable:
+        return at + ": " + std::strerror(refusal.error);
+      case Distrust::outside_allowed_folders:
+        return at + " is outside the allowed folders (devices.module_folders)";
+      case Distrust::not_regular:
+        return at + " is no regular file";
+      case Distrust::file_owner:
+      case Distrust::folder_owner:
+        return at + " belongs neither to root nor to this user";
+      case Distrust::file_writable_by_others:
+      case Distrust::folder_writable_by_others:
+        return "others than root and this user may write " + at;
+      case Distrust::not_a_library:
+        return at + " is no shared library";
+      case Distrust::other_architecture:
+        break;
+    }
+    return at + " is for another kind of processor";
+  };
+  return {base::ErrorCode::module_failed, because(), static_cast<std::uint64_t>(refusal.error), {}};
+}
+
+std::optional<base::Error> why_no_token(const DeviceModules& devices) {
+  std::optional<base::Error> why;
+  const auto tell = [&](base::ErrorCode code, std::string detail) {
+    if (!why) why = base::Error{code, std::move(detail), 0, {}};
+  };
+  // What serves nothing for want of software says more than an empty reader beside it.
+  for (const ServedDevice& device : devices.devices()) {
+    const std::string name = title(device, devices.catalogue());
+    if (device.choice.outcome == Outcome::not_installed) tell(base::ErrorCode::module_missing, name);
+    if (device.choice.outcome == Outcome::refused) {
+      for (const Candidate& candidate : device.choice.candidates)
+        if (candidate.refusal) tell(base::ErrorCode::module_failed, name + ": " + untrusted(*candidate.refusal).detail);
+    }
+  }
+  for (const ServedDevice& device : devices.devices()) {
+    const std::string name = title(device, devices.catalogue());
+    if (device.probing) tell(base::ErrorCode::no_token, name + ": an unknown card, which is being looked at");
+    if (device.fruitless || device.choice.outcome == Outcome::nothing_known)
+      tell(base::ErrorCode::no_token, name + ": a card that no installed software knows");
+    if (device.choice.outcome == Outcome::card_mute) tell(base::ErrorCode::no_token, name + ": the card does not answer");
+    if (device.choice.outcome == Outcome::no_card) tell(base::ErrorCode::no_token, name + ": no card is in the reader");
+  }
+  return why;
+}
+
+}  // namespace signet::agent

@@ -1,0 +1,304 @@
+// How a module whose hosts end by faults is started again, what is none, and what is never killed.
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <csignal>
+
+#include "connection.hpp"
+#include "fake_modules.hpp"
+#include "host/calls.hpp"
+
+using namespace signet;
+using namespace signet::test;
+using base::ErrorCode;
+using pkcs11::Connection;
+using pkcs11::TokenHost;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+// An agent whose modules are stopped after three faults, with pauses of 100 and more milliseconds.
+struct StrictAgent : Agent {
+  explicit StrictAgent(const std::string& fault, pkcs11::HostOptions host_options = options(),
+                       pkcs11::FaultPolicy policy = policy_of_test())
+      : Agent(fault, host_options, policy) {}
+  static pkcs11::FaultPolicy policy_of_test() {
+    return {.stopped_after = 3, .period = seconds(60), .first_pause = milliseconds(100)};
+  }
+  pkcs11::ModuleState state() { return modules.states()[0]; }
+  // The error of a signature, in a host that is started for it.
+  base::Error fails_to_sign() {
+    const auto one = host();
+    login(*one);
+    const auto chunk = sign(*one);
+    if (chunk && !chunk->error) FAIL("it signed");
+    return chunk ? *chunk->error : chunk.error();
+  }
+};
+
+// What a module's function sees of its process and its page.
+struct Seen {
+  const pkcs11::CallPage* page = nullptr;
+  std::string call;
+  int signal_of_death = -1;
+
+  CK_RV look() {
+    call = pkcs11::call_name(page->serving);
+    prctl(PR_GET_PDEATHSIG, &signal_of_death);
+    return CKR_OK;
+  }
+} seen;
+
+struct LoginTime {
+  explicit LoginTime(milliseconds time) { setenv("FAKE_TOKEN_LOGIN_MS", std::to_string(time.count()).c_str(), 1); }
+  ~LoginTime() { unsetenv("FAKE_TOKEN_LOGIN_MS"); }
+  LoginTime(const LoginTime&) = delete;  // one variable
+  LoginTime& operator=(const LoginTime&) = delete;
+};
+
+}  // namespace
+
+TEST_CASE("a module is started again at once after its first fault, then with pauses that grow, and no more after too many") {
+  StrictAgent agent("crash_in_sign");
+  std::vector<Clock::duration> waited;
+  for (int i = 0; i < 3; ++i) {
+    const auto begin = Clock::now();
+    (void)agent.host();
+    waited.push_back(Clock::now() - begin);
+    CHECK(agent.fails_to_sign().code == ErrorCode::token_host_died);
+    CHECK(agent.state().faults == static_cast<unsigned>(i + 1));
+  }
+  CHECK(waited[2] >= milliseconds(90));
+  CHECK(waited[2] > waited[1]);
+  CHECK(agent.state().stopped);
+
+  const auto refused = run(agent.io, agent.modules.host(0));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::module_failed);
+  CHECK(mentions(refused.error(), "crash_in_sign is not started any more after 3 faults"));
+  CHECK(mentions(refused.error(), "in C_Sign"));
+  CHECK(mentions(refused.error(), "signet restart crash_in_sign"));
+  CHECK(run(agent.io, agent.modules.tokens()).empty());
+  CHECK(agent.state().starts == 3);
+  CHECK(mentions(agent.state().last_error.value(), "in C_Sign"));
+  // A person, or a device that was plugged in anew, lets it begin again.
+  if (GENERATE(false, true)) {
+    run(agent.io, agent.modules.restart(0));
+  } else {
+    agent.modules.forgive(0);
+  }
+  CHECK(agent.state().faults == 0);
+  CHECK_FALSE(agent.state().stopped);
+  CHECK(run(agent.io, agent.modules.tokens()).size() == 1);
+}
+
+TEST_CASE("crashes, exits, hangs and answers that no module gives are faults, also while a module is loaded") {
+  const auto fault = GENERATE(as<std::string>(), "crash_in_initialize", "exit_in_initialize", "hang_in_initialize",
+                              "crash_in_sign", "exit_in_sign", "hang_in_sign", "long_signature", "short_signature",
+                              "writes_on_socket", "no_session_handle", "many_objects", "many_slots", "hang_in_slot_list");
+  CAPTURE(fault);
+  StrictAgent agent(fault);
+  if (const auto host = run(agent.io, agent.modules.host(0))) {
+    const auto pin = secret(right_pin);
+    if (run(agent.io, (*host)->tokens())) {
+      if (const auto login = run(agent.io, (*host)->login(slot, &pin)); login && !login->error) {
+        if (const auto key = run(agent.io, (*host)->key(slot, {1})))
+          (void)run(agent.io, (*host)->sign(*key, pkcs11::Mechanism::rsa_pkcs, digests(1), nullptr));
+      }
+    }
+    CHECK(until(agent.io, [&] { return !(*host)->alive(); }));
+  }
+  CHECK(agent.state().faults == 1);
+}
+
+TEST_CASE("people, cards and ends that were asked for are no faults") {
+  SECTION("a card that was pulled") {
+    StrictAgent agent("removed_in_sign");
+    const auto host = agent.host();
+    agent.login(*host);
+    CHECK(value_of(agent.sign(*host, 5)).error->code == ErrorCode::token_removed);
+    run(agent.io, host->end());
+    CHECK(agent.state().faults == 0);
+  }
+  SECTION("an error of the token, also one that nobody has heard of") {
+    StrictAgent agent("garbage_return");
+    CHECK(agent.fails_to_sign().code == ErrorCode::token_failed);
+    CHECK(agent.state().faults == 0);
+  }
+  SECTION("a module that does not want to begin") {
+    StrictAgent agent("initialize_fails");
+    for (int i = 0; i < 4; ++i) CHECK_FALSE(run(agent.io, agent.modules.host(0)));
+    CHECK(agent.state().faults == 0);
+    CHECK_FALSE(agent.state().stopped);
+  }
+  SECTION("an end, and one that takes the module too long") {
+    StrictAgent agent(GENERATE("good", "hang_in_login"));
+    const auto host = agent.host();
+    const auto pin = secret(right_pin);
+    boost::asio::co_spawn(agent.io, host->login(slot, &pin), [](std::exception_ptr, auto) {});
+    agent.io.restart();
+    agent.io.run_for(milliseconds(100));
+    run(agent.io, agent.modules.end_host(0));
+    CHECK_FALSE(host->alive());
+    CHECK(agent.state().faults == 0);
+  }
+  SECTION("wrong PINs") {
+    StrictAgent agent("good");
+    const auto host = agent.host();
+    const auto wrong = secret("9999");
+    for (int i = 0; i < 4; ++i) CHECK(value_of(run(agent.io, host->login(slot, &wrong))).error);
+    CHECK(agent.state().faults == 0);
+  }
+}
+
+TEST_CASE("faults that lie further back than the period count no more") {
+  StrictAgent agent("crash_in_sign", options(),
+                    {.stopped_after = 2, .period = milliseconds(300), .first_pause = milliseconds(1)});
+  for (int i = 0; i < 3; ++i) {
+    (void)agent.fails_to_sign();
+    boost::asio::steady_timer past(agent.io, milliseconds(400));
+    run(agent.io, past.async_wait(boost::asio::use_awaitable));
+  }
+  CHECK_FALSE(agent.state().stopped);
+  CHECK(agent.state().faults == 0);
+}
+
+TEST_CASE("a person at a PIN pad is waited for longer than a module") {
+  const LoginTime person(milliseconds(1500));
+  auto limits = options();
+  limits.pin_pad_timeout = seconds(10);
+  StrictAgent agent("slow_login", limits);
+  const auto host = agent.host();
+  CHECK_FALSE(value_of(run(agent.io, host->login(slot, nullptr))).error);
+  CHECK(host->alive());
+  // A PIN that was typed elsewhere takes no such time.
+  const auto pin = secret(right_pin);
+  const auto login = run(agent.io, host->login(slot, &pin));
+  REQUIRE_FALSE(login);
+  CHECK(login.error().code == ErrorCode::token_host_timeout);
+}
+
+TEST_CASE("the PIN pad's own time is configurable, and over at last") {
+  const LoginTime person(seconds(30));
+  StrictAgent agent("slow_login");
+  pkcs11::Modules modules(agent.io.get_executor(), options(),
+                          {{.name = "pad", .path = module_path("slow_login"), .pin_pad_timeout = milliseconds(300)}});
+  const auto host = value_of(run(agent.io, modules.host(0)));
+  const auto begin = Clock::now();
+  const auto login = run(agent.io, host->login(slot, nullptr));
+  REQUIRE_FALSE(login);
+  CHECK(login.error().code == ErrorCode::token_host_timeout);
+  CHECK(Clock::now() - begin < seconds(5));
+}
+
+TEST_CASE("a call that is never killed is over before its host ends, whatever is asked meanwhile") {
+  // Longer than the grace that a host has to end.
+  const LoginTime person(seconds(5));
+  boost::asio::io_context io;
+  auto limits = options("slow_login");
+  unsigned faults = 0;
+  limits.on_fault = [&](const base::Error&) { ++faults; };
+  auto connection = Connection::spawn(io.get_executor(), limits).value();
+  REQUIRE(run(io, Connection::call(connection, pkcs11::wire::Kind::load, {}, {}, seconds(5))).payload);
+  const int process = connection->process_id();
+  base::Bytes payload;
+  pkcs11::wire::Writer(payload).integer(slot);
+  std::optional<base::Error> error;
+  const auto begin = Clock::now();
+  boost::asio::co_spawn(
+      io, Connection::call(connection, pkcs11::wire::Kind::login, payload, secret(right_pin), Connection::never_killed),
+      [&](std::exception_ptr, Connection::Reply reply) {
+        if (!reply.payload) error = reply.payload.error();
+      });
+  CHECK(until(io, [&] { return connection->in_call() == "C_Login"; }));
+  const bool at_once = GENERATE(false, true);
+  if (at_once) {
+    connection->kill_now({ErrorCode::token_host_died, "something is wrong", 0});
+  } else {
+    connection->ask_to_end({ErrorCode::token_host_died, "the host is to end", 0});
+  }
+  CHECK(until(io, [&] { return error.has_value(); }));  // who asked knows at once
+  while (Clock::now() - begin < milliseconds(4500)) {
+    io.restart();
+    io.run_for(milliseconds(50));
+    REQUIRE(kill(process, 0) == 0);
+  }
+  CHECK(connection->in_call() == "C_Login");
+  run(io, Connection::wait_for_end(connection));
+  CHECK(Clock::now() - begin < seconds(9));
+  CHECK(kill(process, 0) != 0);
+  CHECK(faults == (at_once ? 1U : 0U));
+}
+
+TEST_CASE("a host that writes a PIN outlives its agent, and no other call does") {
+  const int file = memfd_create("page", MFD_CLOEXEC);
+  REQUIRE(ftruncate(file, pkcs11::call_page_size) == 0);
+  seen.page = static_cast<const pkcs11::CallPage*>(mmap(nullptr, pkcs11::call_page_size, PROT_READ, MAP_SHARED, file, 0));
+  REQUIRE(pkcs11::host::map_call_page(file));
+  CK_FUNCTION_LIST module{};
+  module.C_Logout = [](CK_SESSION_HANDLE) { return seen.look(); };
+  module.C_InitPIN = [](CK_SESSION_HANDLE, unsigned char*, CK_ULONG) { return seen.look(); };
+  module.C_SetPIN = [](CK_SESSION_HANDLE, unsigned char*, CK_ULONG, unsigned char*, CK_ULONG) { return seen.look(); };
+  CK_FUNCTION_LIST& noted = *pkcs11::host::noted(module);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  noted.C_Logout(1);
+  CHECK((seen.call == "C_Logout" && seen.signal_of_death == SIGKILL));
+  noted.C_InitPIN(1, nullptr, 0);
+  CHECK((seen.call == "C_InitPIN" && seen.signal_of_death == 0));
+  noted.C_SetPIN(1, nullptr, 0, nullptr, 0);
+  CHECK((seen.call == "C_SetPIN" && seen.signal_of_death == 0));
+  noted.C_Logout(1);
+  CHECK(seen.signal_of_death == SIGKILL);
+  prctl(PR_SET_PDEATHSIG, 0);
+  CHECK(seen.page->serving == 0);
+  CHECK(noted.C_Sign == nullptr);  // what a module lacks is lacking
+}
+
+TEST_CASE("a module that leaks makes way for a fresh one, and nothing that was signed is lost") {
+  auto limits = options();
+  limits.max_descriptors = 40;
+  limits.sign_timeout = seconds(10);
+  StrictAgent agent("leaks_descriptors", limits);
+  std::size_t made = 0;
+  unsigned hosts = 0;
+  while (made < 400 && hosts < 100) {
+    const auto host = agent.host();
+    ++hosts;
+    agent.login(*host);
+    while (made < 400) {
+      const auto chunk = agent.sign(*host, std::min<std::size_t>(100, 400 - made));
+      REQUIRE(chunk);
+      made += chunk->signatures.size();
+      if (!chunk->error) continue;
+      CHECK(chunk->error->code == ErrorCode::token_host_died);  // never the module's own failure
+      CHECK(until(agent.io, [&] { return mentions(agent.state().last_error.value_or(base::Error{}), "too many descriptors"); }));
+      break;
+    }
+  }
+  CHECK(made == 400);
+  CHECK(hosts > 5);
+  CHECK(agent.state().faults == 0);
+}
+
+TEST_CASE("memory that a module gathers while nobody is logged in is given back by a fresh host") {
+  auto limits = options();
+  limits.max_memory_mb = 200;
+  limits.list_timeout = seconds(10);
+  StrictAgent agent("leaks_memory", limits);
+  for (int i = 0; i < 120; ++i) REQUIRE(run(agent.io, agent.modules.tokens()).size() == 1);
+  CHECK(agent.state().starts > 1);
+  CHECK(agent.state().starts < 30);
+  CHECK(agent.state().faults == 0);
+}
+
+TEST_CASE("lengths that no attribute has are taken for none") {
+  StrictAgent agent("long_attributes");
+  const auto host = agent.host();
+  agent.login(*host);
+  CHECK_FALSE(value_of(agent.sign(*host)).error);
+}

@@ -1,0 +1,8 @@
+#include "fake_token.h"
+
+static CK_RV open_session(CK_SLOT_ID, CK_FLAGS, void*, CK_NOTIFY, CK_SESSION_HANDLE*) {
+  hang();
+  return CKR_OK;
+}
+
+void misbehave(CK_FUNCTION_LIST* list) { list->C_OpenSession = open_session; }

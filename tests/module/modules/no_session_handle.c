@@ -1,0 +1,9 @@
+#include "fake_token.h"
+
+// Says that there is a session, and gives none.
+static CK_RV open_session(CK_SLOT_ID, CK_FLAGS, void*, CK_NOTIFY, CK_SESSION_HANDLE* session) {
+  *session = CK_INVALID_HANDLE;
+  return CKR_OK;
+}
+
+void misbehave(CK_FUNCTION_LIST* list) { list->C_OpenSession = open_session; }
