@@ -478,9 +478,9 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   if (auto room = ports_.journal.reserve((batch->units() - batch->finished_count) * journal_bytes_per_item); !room)
     co_return stopped(room.error());
   if (auto held = journal_held(batch); !held) co_return stopped(held.error());
-  if (!given && !batch->consented) {
-    if (auto why = away()) co_return stopped(std::move(*why));
-  }
+  // Nothing is begun that the machine's sleep would cut.
+  if (auto why = away(); why && (why->code == ErrorCode::machine_asleep || (!given && !batch->consented)))
+    co_return stopped(std::move(*why));
   if (!batch->parameters) {
     if (auto prepared = co_await prepare(batch); !prepared) {
       batch->parameters.reset();
@@ -490,7 +490,8 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   Turns::Turn turn = co_await turns_of(batch->certificate->place.module)->take();
   if (batch->halt) co_return stopped(*batch->halt);
   auto key = co_await unlock(batch, std::move(given));
-  if (key && batch->halt) key = std::unexpected(*batch->halt);
+  // Whoever locked has also ended the host.
+  if (batch->halt && (key || key.error().code == ErrorCode::token_host_died)) key = std::unexpected(*batch->halt);
   if (key && batch->state == BatchState::waiting) {
     if (auto recorded = record("consent", *batch, {{"items", std::to_string(batch->manifest.size())}}); !recorded)
       key = base::failure_of(recorded);
@@ -556,7 +557,7 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
   key.host.reset();
   if (batch->error && batch->error->code == ErrorCode::token_removed) {
     co_await logins_.wipe_token(batch->certificate->place.token.serial);
-  } else if (logins_.pins().policy().scope != PinScope::session || batch->error || batch->wipe_at_end) {
+  } else if (logins_.pins().policy().scope != PinScope::session || batch->error || batch->wipe_at_end || away()) {
     co_await logins_.wipe(batch->owner());
   }
   batch->with_token = false;
@@ -878,8 +879,11 @@ awaitable<void> Batches::Implementation::lock(base::Error reason, OnLock running
   for (const auto& [handle, batch] : batches_) {
     if (!batch->busy) continue;
     if (may_finish && batch->state == BatchState::running && !batch->halt) {
-      batch->wipe_at_end = true;
-      in_use.insert(batch->owner());
+      // One that waits for time stamps alone has given its PIN back: what is kept is the session's.
+      if (batch->with_token) {
+        batch->wipe_at_end = true;
+        in_use.insert(batch->owner());
+      }
       continue;
     }
     batch->halt = reason;

@@ -24,7 +24,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "card"))
 
-from agent_bench import PIN, WITHIN_S, Agent, Refused, until  # noqa: E402
+from agent_bench import PIN, WITHIN_S, Agent, Refused, memory_traces, until  # noqa: E402
 
 LOGIND = "org.freedesktop.login1"
 MANAGER = "/org/freedesktop/login1"
@@ -551,6 +551,37 @@ class SleepTest(LockAndSleepTest):
         until(lambda: not alive(host), "the host has ended")
         self.logind.announce("PrepareForShutdown", False)
         self.assert_resumes(agent, page, batch)
+
+
+class MemoryTest(LockAndSleepTest):
+    def setUp(self):
+        # Its allocator keeps freed memory, and its shadow is terabytes.
+        if b"__asan_init" in (BIN / "signetd").read_bytes():
+            self.skipTest("a build with AddressSanitizer")
+        super().setUp()
+
+    def scanned(self, agent):
+        try:
+            return memory_traces(agent.process, PIN)
+        except PermissionError:
+            if os.environ.get("CI") == "true":
+                raise
+            self.skipTest("this user may not read signetd's memory")
+
+    def test_the_pin_is_gone(self):
+        """five characters of the PIN are in signetd's memory while it is kept, and nowhere after a lock and before sleep"""
+        agent = self.usual(scope="session")
+        until(lambda: ("sleep", "delay") in self.logind.inhibitors(), "the machine would wait")
+        page = agent.page()
+        self.addCleanup(page.close)
+        for cause in (self.logind.lock, lambda: self.logind.announce("PrepareForSleep", True)):
+            batch = page.begin(self.names(2))
+            page.answer(page.commit(batch, 2))
+            page.reaches(batch, "complete")
+            self.assertTrue(self.scanned(agent), "the scan finds a PIN that is there")
+            cause()
+            until(lambda: agent.status()["pins_kept"] == 0 and not agent.hosts(), "PIN and host are gone")
+            self.assertEqual(self.scanned(agent), [])
 
 
 class InhibitorTest(LockAndSleepTest):

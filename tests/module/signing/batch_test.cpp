@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <catch2/catch.hpp>
@@ -87,6 +88,7 @@ struct Bench {
       authority.issue({.common_name = "TSA", .serial_number = {}, .usage = demo::Subject::Usage::time_stamping}),
       {authority.root().certificate}};
   bool tsa_down = false;
+  boost::asio::steady_timer* tsa_waits_for = nullptr;
   unsigned stamps_asked_anew = 0;
   unsigned stamps_asked = 0;
   Person person;
@@ -109,6 +111,9 @@ struct Bench {
     SigningPorts ports{modules, person, journal, clock_now, {}, {}, {}, {}, {}};
     ports.time_stamp = [this](base::Digest imprint) -> awaitable<base::Result<pki::TimeStampToken>> {
       ++stamps_asked;
+      boost::system::error_code ignored;
+      if (tsa_waits_for != nullptr)
+        co_await tsa_waits_for->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
       if (tsa_down) co_return base::failure(ErrorCode::time_stamp_failed, "down");
       const auto request = pki::make_time_stamp_request(imprint);
       co_return pki::read_time_stamp_response(tsa.answer(request.der, demo::TsaFault::none, clock_now()), request);
@@ -547,6 +552,22 @@ TEST_CASE("a lock that lets batches finish wipes what does not run at once, and 
     CHECK(bench.person.asked.size() == asked);
     CHECK(bench.batches->overview().pins_kept == 0);
   }
+  SECTION("one that waits for nothing but time stamps keeps no PIN") {
+    REQUIRE(bench.collect_until(handle, BatchState::complete));
+    boost::asio::steady_timer tsa_answers(bench.io, std::chrono::hours{1});
+    bench.tsa_waits_for = &tsa_answers;
+    const std::string stamped = bench.begin(1, {.level = xades::Level::b_t});
+    REQUIRE(bench.commit(stamped, 1));
+    REQUIRE(until(bench.io, [&] { return bench.stamps_asked == 1; }));
+    REQUIRE(until(bench.io, [&] { return bench.progress(stamped).signed_count == 1; }));
+    for (int i = 0; i < 100; ++i) bench.io.poll();  // past the end of its signing
+    CHECK(bench.batches->overview().pins_kept == 1);
+    run(bench.io, bench.batches->lock({ErrorCode::screen_locked, "the screen was locked", 0, {}}, OnLock::finish));
+    CHECK(bench.batches->overview().pins_kept == 0);
+    bench.tsa_waits_for = nullptr;
+    tsa_answers.cancel();
+    REQUIRE(bench.collect_until(stamped, BatchState::complete));
+  }
   SECTION("a lock for sleep, then, pauses it") {
     run(bench.io, bench.batches->lock({ErrorCode::machine_asleep, "the machine went to sleep", 0, {}}));
     CHECK(::kill(host, 0) != 0);
@@ -569,8 +590,14 @@ TEST_CASE("while nobody is there nobody is asked: the batch stays as it was") {
   const std::string given = bench.begin(1);
   REQUIRE(
       run(bench.io, bench.batches->commit(page, given, 1, base::Secret::copy_of(base::as_bytes(SoftHsm::default_pin)).value())));
-  bench.away.reset();
   REQUIRE(bench.reaches(given, BatchState::complete));
+  // But not one that would be cut by sleep.
+  bench.away = base::Error{ErrorCode::machine_asleep, "the machine goes to sleep", 0, {}};
+  const std::string cut = bench.begin(1);
+  const auto refused =
+      run(bench.io, bench.batches->commit(page, cut, 1, base::Secret::copy_of(base::as_bytes(SoftHsm::default_pin)).value()));
+  CHECK(refused.error().code == ErrorCode::machine_asleep);
+  bench.away.reset();
   const auto committed = bench.commit(handle, 2);
   CAPTURE(committed ? "" : std::string(name(committed.error().code)) + committed.error().detail);
   REQUIRE(committed);
