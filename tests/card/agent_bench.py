@@ -34,11 +34,14 @@ def until(condition, what, within_s=WITHIN_S):
 
 
 class Card:
-    """The emulator's control socket."""
+    """The emulator's control socket; of the first card, or the one with this number."""
+
+    def __init__(self, number=1):
+        self._socket = os.environ[f"SIGNET_CARD_CTL_{number}"]
 
     def tell(self, line):
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(os.environ["SIGNET_CARD_CTL"])
+            connection.connect(self._socket)
             connection.sendall(line.encode() + b"\n")
             with connection.makefile() as answers:
                 answer = json.loads(answers.readline())

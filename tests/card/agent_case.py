@@ -97,7 +97,7 @@ def cannot_run(why):
     sys.exit(1 if os.environ.get("CI") == "true" else 77)
 
 
-def run_in_bench(program, bin_folder, words):
+def run_in_bench(program, bin_folder, words, cards):
     """Makes the PKI and the card, and runs this program again beside them."""
     missing = [tool for tool in ("Xvfb", "xdotool", "pinentry-gtk-2", "pkcs11-tool") if shutil.which(tool) is None]
     if missing:
@@ -112,17 +112,17 @@ def run_in_bench(program, bin_folder, words):
         )
         if made.returncode != 0:
             cannot_run("piv_card.py makes no card (python3-cryptography?)")
-        bench = [HERE / "with_card.sh", "--dir", card, "--pin", PIN, "--"]
+        bench = [HERE / "with_card.sh", "--dir", card, "--pin", PIN, "--cards", str(cards), "--"]
         itself = [program, "--in-bench", work, bin_folder, *words]
         return subprocess.run([*bench, *itself], check=False).returncode
 
 
-def main(usage):
+def main(usage, cards=1):
     """PROGRAM FOLDER-OF-SIGNETD [unittest's arguments]: first outside the bench, then in it."""
     if len(sys.argv) < 2:
         sys.exit(usage)
     program = pathlib.Path(sys.argv[0]).resolve()
     if sys.argv[1] != "--in-bench":
-        sys.exit(run_in_bench(program, pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]))
+        sys.exit(run_in_bench(program, pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:], cards))
     AgentTest.work, AgentTest.bin = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
     unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2)
