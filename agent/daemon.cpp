@@ -146,7 +146,7 @@ class Daemon {
         time_stamps_(configuration_.time_stamping),
         batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache,
                  {.wait_for_page = configuration_.web.wait_for_page}),
-        pins_(io_.get_executor(), {modules_, dialog_, journal_, batches_, now}),
+        pins_(io_.get_executor(), {modules_, dialog_, journal_, batches_, now, [this](const auto& place) { return unblock_way(place); }}),
         face_(io_.get_executor(), batches_, control_ports(), native_options()) {
     modules_.hook({.vet = [trust = device_options(configuration_).configuration.trust](
                               const std::string& path) -> base::Result<std::string> {
@@ -467,6 +467,12 @@ class Daemon {
   }
 
   awaitable<base::Result<std::string>> tokens() { co_return json::serialize(listing(co_await modules_.tokens())); }
+  // What the configuration says goes before what the catalogue knows; the rest is the module's.
+  std::optional<pkcs11::UnblockWay> unblock_way(const pkcs11::TokenPlace& place) const {
+    if (const auto configured = modules_.options().at(place.module).unblock) return configured;
+    return drivers::way_of(devices_.quirks(place.module).unblock);
+  }
+
   awaitable<base::Result<std::string>> explain_tokens() {
     const auto places = co_await modules_.tokens();
     co_return json::serialize(explained(devices_, modules_, places));

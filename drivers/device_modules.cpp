@@ -38,20 +38,6 @@ Remembered remembered_of(const service::KeptTexts& texts) {
   return out;
 }
 
-std::optional<pkcs11::UnblockWay> way_of(Unblock unblock) {
-  switch (unblock) {
-    case Unblock::so_pin:
-      return pkcs11::UnblockWay::so_pin;
-    case Unblock::puk:
-      return pkcs11::UnblockWay::puk;
-    case Unblock::vendor_tool:
-      return pkcs11::UnblockWay::vendor_tool;
-    case Unblock::unknown:
-      break;
-  }
-  return std::nullopt;
-}
-
 pkcs11::ModuleOptions options_of(const Candidate& candidate) {
   pkcs11::ModuleOptions options;
   options.name = candidate.name;
@@ -68,6 +54,20 @@ bool in_reader(const pkcs11::Token& token, const Reader& reader) {
 }
 
 }  // namespace
+
+std::optional<pkcs11::UnblockWay> way_of(Unblock unblock) {
+  switch (unblock) {
+    case Unblock::so_pin:
+      return pkcs11::UnblockWay::so_pin;
+    case Unblock::puk:
+      return pkcs11::UnblockWay::puk;
+    case Unblock::vendor_tool:
+      return pkcs11::UnblockWay::vendor_tool;
+    case Unblock::unknown:
+      break;
+  }
+  return std::nullopt;
+}
 
 class DeviceModules::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
@@ -159,6 +159,11 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     return event.what == usb_left || event.what == reader_left || event.what == card_removed || event.what == pcsc_lost;
   }
 
+  static bool is_arrival(const DeviceEvent& event) {
+    using enum DeviceEvent::What;
+    return event.what == usb_arrived || event.what == reader_arrived || event.what == card_inserted || event.what == pcsc_found;
+  }
+
   // A card in a reader, as long as it stays there.
   static std::string place_of(const Reader& reader) {
     return base::hex(reader.atr) + ' ' + std::to_string(reader.changes) + ' ' + reader.name;
@@ -166,6 +171,12 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
 
   void changed(const DeviceChange& change) {
     if (stopping_) return;
+    // A card that nothing knew may be known now: it was put in anew, or its reader is not another program's alone any more.
+    const bool let_go = std::ranges::any_of(latest_.readers, [&](const Reader& before) {
+      const auto now = std::ranges::find(change.now.readers, before.name, &Reader::name);
+      return before.use == Reader::Use::exclusive && (now == change.now.readers.end() || now->use != Reader::Use::exclusive);
+    });
+    if (let_go || std::ranges::any_of(change.events, is_arrival)) fruitless_.clear();
     latest_ = change.now;
     if (std::ranges::any_of(change.events, is_pull)) pulled();
     seen_ = true;
@@ -174,7 +185,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       using enum DeviceEvent::What;
       came_or_went_ = came_or_went_ || event.what != card_changed;
       // A module that was given up over its faults is tried again for a device that was plugged in anew.
-      arrived_ = arrived_ || event.what == usb_arrived || event.what == card_inserted;
+      arrived_ = arrived_ || is_arrival(event);
     }
     woken_.cancel();
   }

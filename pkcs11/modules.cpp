@@ -78,8 +78,8 @@ struct State : std::enable_shared_from_this<State> {
   Error stopped_error(std::size_t module) const {
     return {ErrorCode::module_failed,
             options[module].name + " is not started any more after " + std::to_string(entries[module].faults.size()) +
-                " faults (signet restart " + options[module].name +
-                "): " + (entries[module].last_error ? entries[module].last_error->detail : std::string()),
+                " faults (signet restart \"" + options[module].name +
+                "\"): " + (entries[module].last_error ? entries[module].last_error->detail : std::string()),
             0};
   }
 
@@ -272,7 +272,8 @@ asio::awaitable<std::vector<TokenPlace>> list(std::shared_ptr<State> state) {
       tokens = host ? co_await (*host)->tokens() : Result<std::vector<Token>>(std::unexpected(host.error()));
     }
     if (!tokens) {
-      state->entries[module].last_error = tokens.error();
+      // The error of one that is stopped tells of the last fault already.
+      if (!state->entries[module].stopped) state->entries[module].last_error = tokens.error();
       continue;
     }
     for (const Token& token : *tokens) {

@@ -18,11 +18,12 @@ namespace {
 
 // Where no module works it is not the person who can help by plugging something in.
 base::Error no_token(const pkcs11::Modules& modules) {
+  const std::vector<pkcs11::ModuleState> states = modules.states();
+  const auto stopped = std::ranges::find_if(states, [](const auto& state) { return state.stopped && state.last_error; });
+  if (stopped != states.end()) return *stopped->last_error;
   if (auto why = modules.why_none()) return *std::move(why);
   base::Error error{base::ErrorCode::no_token, "no token is there", 0, {}};
-  if (modules.options().empty())
-    error.detail = "no module is configured: add a [[modules]] entry with the path of your token's PKCS#11 module";
-  const std::vector<pkcs11::ModuleState> states = modules.states();
+  if (modules.options().empty()) error.detail = "nothing is plugged in that a module serves, and no module is configured";
   const auto failed = [](const pkcs11::ModuleState& state) { return state.last_error && !state.running; };
   if (!states.empty() && std::ranges::all_of(states, failed)) return *states.front().last_error;
   return error;

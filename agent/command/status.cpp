@@ -59,7 +59,7 @@ void show_status(const json::object& status) {
     }
   }
   if (rows(status, "modules").empty())
-    std::cout << tr("Module:   none is configured; add a [[modules]] entry with the path of your token's PKCS#11 module") << '\n';
+    std::cout << tr("Module:   none is loaded: `signet tokens --explain` says what is plugged in, and what it needs") << '\n';
   const std::string why = shown_member(status, "dialog_error");
   std::cout << filled(tr("Dialog:   %1"), {why.empty() ? tr("possible") : why}) << '\n';
   std::cout << filled(tr("PINs:     %1 kept, scope %2"), {shown_member(status, "pins_kept"), shown_member(status, "pin_scope")});

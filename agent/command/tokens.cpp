@@ -88,7 +88,11 @@ std::string verdict_text(const json::object& candidate) {
     const json::value* const refusal = candidate.if_contains("refusal");
     return filled(tr("not loaded: %1"), {refusal != nullptr && refusal->is_object() ? refusal_text(refusal->get_object()) : ""});
   }
-  if (verdict == "not_installed") return tr("not installed");
+  if (verdict == "not_installed") {
+    const json::value* const install = candidate.if_contains("install");
+    const std::string how = install == nullptr ? std::string() : how_to_install(install->as_object());
+    return how.empty() ? tr("not installed") : filled(tr("not installed; to be had by: %1"), {how});
+  }
   return {};
 }
 
@@ -142,13 +146,16 @@ void show_outcome(const json::object& device) {
     }
     return line(tr("What to do"), tr("install the software that came with the token"));
   }
+  const json::value* const reader = device.if_contains("reader");
+  if (reader != nullptr && is_set(reader->as_object(), "exclusive"))
+    return line(tr("What to do"), message_for(base::ErrorCode::card_busy));
   const json::value* const module = device.if_contains("module");
   const std::string error = module == nullptr ? std::string() : shown_member(module->as_object(), "error");
   if (!error.empty()) {
     line(tr("Trouble"), error);
     if (is_set(module->as_object(), "stopped"))
       line(tr("What to do"),
-           filled(tr("plug the token in again, or: signet restart %1"), {shown_member(module->as_object(), "name")}));
+           filled(tr("plug the token in again, or: signet restart “%1”"), {shown_member(module->as_object(), "name")}));
   } else if (outcome == "chosen" && rows(device, "tokens").empty() && device.contains("reader")) {
     line(tr("What to do"), tr("the module shows no token in this reader: it may be blank, or made with other software"));
   }
@@ -198,8 +205,13 @@ void show_explanation(const json::object& result) {
     std::cout << filled(tr("The configuration loads %1."), {shown_member(module, "name")}) << (error.empty() ? "" : " " + error)
               << '\n';
   }
-  for (const json::value& problem : rows(result, "problems"))
+  for (const json::value& problem : rows(result, "problems")) {
     std::cout << filled(tr("Trouble: %1"), {std::string(problem.as_string())}) << '\n';
+    if (problem.as_string().starts_with("PC/SC"))
+      std::cout << tr("Cards and most tokens need pcscd: install it, start it (sudo systemctl enable --now pcscd.socket), and see that polkit "
+                      "lets you use it.")
+                << '\n';
+  }
 }
 
 void watch(Context& context) {

@@ -313,7 +313,7 @@ TEST_CASE("a host killed in the middle of a chunk fails its calls, and the next 
   const int before = host->process_id();
 
   int ends = 0;
-  modules.on_change([&](std::size_t module, Modules::Change) { ends += module == 0 ? 1 : 0; });
+  modules.on_change([&](std::size_t module, pkcs11::Modules::Change) { ends += module == 0 ? 1 : 0; });
   const auto sign_and_kill = [&]() -> boost::asio::awaitable<base::Result<SignedChunk>> {
     auto call = host->sign(key, Mechanism::rsa_pkcs, digests(256), nullptr);
     kill(before, SIGKILL);

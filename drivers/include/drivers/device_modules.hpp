@@ -10,6 +10,9 @@
 
 namespace signet::drivers {
 
+// Nothing where it is not known.
+std::optional<pkcs11::UnblockWay> way_of(Unblock unblock);
+
 struct DeviceModulesOptions {
   Configuration configuration;  // its modules stand first among those of pkcs11::Modules, in the same order
   std::vector<std::filesystem::path> catalogue_folders;  // later ones override
