@@ -103,7 +103,7 @@ class Lane {
     std::vector<std::string> complaints;
     const std::filesystem::path plan = hsm_.folder() / "fault";
     std::ofstream(plan) << work.fault << ' ' << work.at << '\n';
-    const std::size_t journaled_before = journaled();
+    const std::uintmax_t journal_before = journal_size();
     Person person;
     pkcs11::Modules modules(io_.get_executor(),
                             {.program = SIGNET_TOKEN_HOST,
@@ -152,8 +152,8 @@ class Lane {
     }
     if (!errors.empty()) complaints.emplace_back("a fault that came once was kept as an item's error");
     if (signatures.size() != items) complaints.push_back("ended with " + std::to_string(signatures.size()) + " signatures");
-    if (journaled() - journaled_before != items) complaints.emplace_back("the journal has not each item once");
-    if (journaled("pin-refused") != 0) complaints.emplace_back("a right PIN was refused");
+    if (journaled("sha256:", journal_before) != items) complaints.emplace_back("the journal has not each item once");
+    if (journaled("pin-refused", journal_before) != 0) complaints.emplace_back("a right PIN was refused");
     if (person.consents > 1) complaints.emplace_back("consent was asked for again");
     for (const auto& [id, document] : signatures) {
       if (!verified(id, document)) complaints.push_back("the signature of " + id + " is wrong");
@@ -170,9 +170,13 @@ class Lane {
   static base::Digest digest_of(const std::string& id) {
     return base::digest(base::DigestAlgorithm::sha256, base::as_bytes("content " + id));
   }
-  std::size_t journaled(const std::string& text = "sha256:") const {
+  std::uintmax_t journal_size() const { return std::filesystem::file_size(hsm_.folder() / "journal"); }
+  // How often the text stands in what the journal got since it had this size.
+  std::size_t journaled(const std::string& text, std::uintmax_t since) const {
     std::ifstream in(hsm_.folder() / "journal");
-    const std::string all(std::istreambuf_iterator<char>(in), {});
+    in.seekg(static_cast<std::streamoff>(since));
+    std::string all(journal_size() - since, '\0');
+    in.read(all.data(), static_cast<std::streamsize>(all.size()));
     std::size_t count = 0;
     for (std::size_t at = all.find(text); at != std::string::npos; at = all.find(text, at + 1)) ++count;
     return count;
@@ -183,7 +187,7 @@ class Lane {
   }
   // Each in turn over the runs: all of them in all runs would take most of the time.
   bool verified(const std::string& id, const std::string& document) {
-    if (++looked_at_ % 7 != 0) return document.find("SignatureValue") != std::string::npos;
+    if (++looked_at_ % 19 != 0) return document.find("SignatureValue") != std::string::npos;
     xades::VerifyOptions how;
     how.trust = {{authority_.root().certificate}, {}, {authority_.crl()}};
     how.at = clock_now();
@@ -207,7 +211,7 @@ TEST_CASE("every fault at every call of a batch of twenty: nothing is lost, and 
   boost::asio::io_context io{1};
   demo::Authority authority{"Test CA", clock_now()};
   std::deque<Lane> all;
-  for (std::size_t i = 0; i < lanes; ++i) all.emplace_back(io, authority, i % 4 == 0);
+  for (std::size_t i = 0; i < lanes; ++i) all.emplace_back(io, authority, i == 0);
   Matrix matrix(faults);
   std::vector<std::string> complaints;
   const auto work_on = [&](Lane& lane) -> awaitable<void> {
