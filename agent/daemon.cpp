@@ -146,7 +146,8 @@ class Daemon {
         time_stamps_(configuration_.time_stamping),
         batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache,
                  {.wait_for_page = configuration_.web.wait_for_page}),
-        pins_(io_.get_executor(), {modules_, dialog_, journal_, batches_, now, [this](const auto& place) { return unblock_way(place); }}),
+        pins_(io_.get_executor(),
+              {modules_, dialog_, journal_, batches_, now, [this](const auto& place) { return unblock_way(place); }}),
         face_(io_.get_executor(), batches_, control_ports(), native_options()) {
     modules_.hook({.vet = [trust = device_options(configuration_).configuration.trust](
                               const std::string& path) -> base::Result<std::string> {

@@ -208,7 +208,8 @@ void show_explanation(const json::object& result) {
   for (const json::value& problem : rows(result, "problems")) {
     std::cout << filled(tr("Trouble: %1"), {std::string(problem.as_string())}) << '\n';
     if (problem.as_string().starts_with("PC/SC"))
-      std::cout << tr("Cards and most tokens need pcscd: install it, start it (sudo systemctl enable --now pcscd.socket), and see that polkit "
+      std::cout << tr("Cards and most tokens need pcscd: install it, start it (sudo systemctl enable --now pcscd.socket), and "
+                      "see that polkit "
                       "lets you use it.")
                 << '\n';
   }

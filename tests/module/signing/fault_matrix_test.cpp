@@ -47,6 +47,9 @@ class Person : public Dialog {
     }
     co_return answer;
   }
+  awaitable<base::Result<PinEntry>> enter_pins(PinEntryRequest, WaitingCallback) override {
+    co_return base::failure(base::ErrorCode::user_cancelled, "nobody asks here");
+  }
   awaitable<base::Result<std::size_t>> choose(Asker, Origin, std::vector<SigningCertificate>, WaitingCallback) override {
     co_return 0;
   }
