@@ -67,7 +67,8 @@ struct Bench {
   std::unique_ptr<PinManagement> pins;
 
   explicit Bench(std::optional<pkcs11::UnblockWay> way = {})
-      : modules(io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}}, {{"softhsm", SoftHsm::module, way}}) {
+      : modules(io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}},
+                {{.name = "softhsm", .path = SoftHsm::module, .unblock = way}}) {
     demo::Authority authority{"Test CA", clock_now()};
     const demo::Identity signer = authority.issue({.common_name = "Ana", .key_type = pki::KeyType::ec_p256});
     hsm.import(base::Bytes{1}, "key", signer.key.get(), signer.certificate.der());
