@@ -252,7 +252,7 @@ class Daemon {
     ports.running_changed = [this](bool running) {
       spdlog::debug("signing running={}", running);
       if (running) told_lock_ = {};
-      if (!running) tokens_may_have_changed();
+      if (!running && tokens_changed_) tokens_may_have_changed();
       running ? logind_->keep_awake() : logind_->let_sleep();
     };
     ports.away = [this] { return logind_->away(); };

@@ -48,6 +48,8 @@ control_socket = "$work/sockets/control.sock"
 ports = [29580, 29581, 29582, 29583, 29584]
 [[modules]]
 path = "$build/tests/module/modules/good.so"
+[devices]
+module_folders = ["$build"]
 TOML
 export HOME=$work/home XDG_STATE_HOME=$work/state LANGUAGE=ro
 signet() { "$prefix/bin/signet" --config "$work/signet.toml" "$@"; }

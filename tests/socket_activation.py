@@ -49,7 +49,7 @@ class SocketActivationTest(unittest.TestCase):
         self.configuration = self.folder / "signet.toml"
         self.configuration.write_text(
             f'control_socket = "{self.control}"\n[web]\nports = [{taken.getsockname()[1]}]\norigins = ["{ORIGIN}"]\n'
-            f'[[modules]]\nname = "fake"\npath = "{MODULE}"\n',
+            f'[[modules]]\nname = "fake"\npath = "{MODULE}"\n[devices]\nmodule_folders = ["{pathlib.Path(MODULE).parent}"]\n',
             encoding="utf-8",
         )
         self.log = self.folder / "log"

@@ -50,6 +50,7 @@ def sign_with_all_threads(binaries, folder, processes):
     config.write_text(
         f'control_socket = "{folder}/run/control.sock"\n[[modules]]\npath = "{SOFTHSM}"\n'
         f'[[modules]]\npath = "{binaries.parent}/tests/module/modules/endless_events.so"\n'
+        f'[devices]\nmodule_folders = ["/usr", "{binaries.parent}"]\n'
         f'[time_stamping]\nurls = ["{tsa("--fault", "http_500")}", "{tsa("--delay-ms", "20")}"]\ntries = 2\n'
         f'[web]\nports = [30580, 30581, 30582, 30583, 30584]\n[dialog]\npinentry = "{pinentry}"\n')
     with open(folder / "signetd.log", "w") as log:
