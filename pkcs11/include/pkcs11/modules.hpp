@@ -7,11 +7,12 @@ namespace signet::pkcs11 {
 struct ModuleOptions {
   std::string name;  // how people and the configuration call it
   std::string path;
-  unsigned quirks = 0;  // of two modules that show one token, that with fewer serves it; of equals the earlier
   bool network = false;  // may open AF_INET and AF_INET6 sockets
   // In place of those of HostOptions.
-  std::optional<std::chrono::milliseconds> load_timeout = {}, list_timeout = {}, login_timeout = {}, pin_pad_timeout = {}, sign_timeout = {};
+  std::optional<std::chrono::milliseconds> load_timeout = {}, list_timeout = {}, login_timeout = {}, pin_pad_timeout = {},
+                                           sign_timeout = {};
   std::optional<UnblockWay> unblock = {};  // how its tokens' PINs are unblocked, where the configuration knows better
+  unsigned quirks = 0;  // of two modules that show one token, that with fewer serves it; of equals the earlier
 };
 
 // When a module whose hosts end by faults (HostOptions::on_fault) is started again: at once after the first, then after a pause that
