@@ -82,7 +82,7 @@ TEST_CASE("a module is started again at once after its first fault, then with pa
   CHECK(refused.error().code == ErrorCode::module_failed);
   CHECK(mentions(refused.error(), "crash_in_sign is not started any more after 3 faults"));
   CHECK(mentions(refused.error(), "in C_Sign"));
-  CHECK(mentions(refused.error(), "signet restart crash_in_sign"));
+  CHECK(mentions(refused.error(), "signet restart \"crash_in_sign\""));
   CHECK(run(agent.io, agent.modules.tokens()).empty());
   CHECK(agent.state().starts == 3);
   CHECK(mentions(agent.state().last_error.value(), "in C_Sign"));
