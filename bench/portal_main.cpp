@@ -374,8 +374,7 @@ void million(const Options& options, std::vector<Figure>& figures) {
 }
 
 // Each request is posted, asked for and opened as a page; of each thousand one is signed. From a
-// fifth of them on only what SQLite keeps of its pages grows, 2 MiB a connection at most. The pages of the database's file that
-// are mapped are told apart: they are the system's, and grow with the file.
+// fifth of them on only what SQLite keeps of its pages grows, 2 MiB a connection at most.
 void memory(const Options& options, std::vector<Figure>& figures) {
   constexpr std::size_t at_once = 1'000;
   const Folder folder;
@@ -393,15 +392,13 @@ void memory(const Options& options, std::vector<Figure>& figures) {
     callers.run([&](std::size_t i) -> std::string_view { return gets[i]; }, std::chrono::minutes{1}, gets.size());
     browsers.run([&](std::size_t i) -> std::string_view { return opens[i]; }, std::chrono::minutes{1}, opens.size());
     portal.signed_request(1);
-    if (posted < options.requests / 5) warm = portal.process().rss_without_files_kib();
+    if (posted < options.requests / 5) warm = portal.process().rss_kib();
     if ((posted / at_once) % 10 == 9)
-      note("  " + std::to_string(posted + at_once) + " requests: " + std::to_string(portal.process().rss_without_files_kib()) +
-           " KiB, with files " + std::to_string(portal.process().rss_kib()) + " KiB");
+      note("  " + std::to_string(posted + at_once) + " requests: " + std::to_string(portal.process().rss_kib()) + " KiB");
   }
-  figures.push_back({"portal_rss_growth_mb", static_cast<double>(portal.process().rss_without_files_kib() - warm) / 1024, 8,
-                     false,
-                     "growth of RSS, without mapped files, from " + std::to_string(options.requests / 5) + " to " +
-                         std::to_string(options.requests) + " requests"});
+  figures.push_back(
+      {"portal_rss_growth_mb", static_cast<double>(portal.process().rss_kib() - warm) / 1024, 8, false,
+       "growth of RSS from " + std::to_string(options.requests / 5) + " to " + std::to_string(options.requests) + " requests"});
 }
 
 }  // namespace

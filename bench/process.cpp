@@ -36,10 +36,6 @@ Process::~Process() {
 }
 
 long Process::rss_kib() const { return kib_in("/proc/" + std::to_string(id_) + "/status", "VmRSS:"); }
-long Process::rss_without_files_kib() const {
-  const std::string status = "/proc/" + std::to_string(id_) + "/status";
-  return kib_in(status, "RssAnon:") + kib_in(status, "RssShmem:");
-}
 
 std::chrono::duration<double> Process::cpu() const {
   // utime and stime of proc(5): fields 14 and 15, counted from the state, which follows the name in brackets.

@@ -22,7 +22,6 @@ class Process {
 
   pid_t id() const { return id_; }
   long rss_kib() const;
-  long rss_without_files_kib() const;  // without what is mapped of files, which the system keeps and drops as it likes
   // CPU time so far, in ticks of 10 ms.
   std::chrono::duration<double> cpu() const;
 

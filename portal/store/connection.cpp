@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 namespace signet::portal::store {
@@ -18,6 +19,7 @@ namespace {
 
 constexpr auto lock_timeout = std::chrono::seconds(10);        // for another's transaction to end
 constexpr auto statement_timeout = std::chrono::seconds(120);  // PostgreSQL: 100 000 contents take some seconds
+constexpr std::uintmax_t mapped_from = std::uintmax_t{256} << 20;
 constexpr auto connect_timeout = std::chrono::seconds(5);
 // A server whose machine is gone is noticed in some 20 s, not in TCP's two hours.
 constexpr const char* server_gone = " keepalives_idle=10 keepalives_interval=5 keepalives_count=2 tcp_user_timeout=20000";
@@ -112,9 +114,11 @@ Connection::Connection(const Database& database, Use use) : kind_(database.kind)
     prepare_sqlite(session_);
     if (use == Use::at_hand) {
       session_ << "PRAGMA busy_timeout = 0";
-      // Its reads are single rows all over the file: a copy of each page costs more than what is then done with it. 2 GiB at
-      // most.
-      session_ << "PRAGMA mmap_size = 2147418112";
+      // Its reads are single rows all over the file: of a large one a copy of each page costs more than what is then done with
+      // it. A small one is not mapped: what the process holds of it stays as small as its cache.
+      std::error_code unknown;
+      const auto size = std::filesystem::file_size(database.name, unknown);
+      if (!unknown && size >= mapped_from) session_ << "PRAGMA mmap_size = 2147418112";  // SQLite's most: 2 GiB
     }
   }
 }

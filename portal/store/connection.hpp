@@ -46,8 +46,8 @@ base::Error error_of(const std::exception& exception);
 // has thrown is to be destroyed: a statement of it may still be in the middle of its rows, and with it an old snapshot.
 class Connection {
  public:
-  // `at_hand`, for who must not be kept waiting: what another has locked is an error at once, and SQLite's
-  // file is mapped. A disk that cannot be read then ends the process (SIGBUS).
+  // `at_hand`, for who must not be kept waiting: what another has locked is an error at once, and a
+  // large SQLite file is mapped: a disk that cannot be read then ends the process (SIGBUS).
   enum class Use : std::uint8_t { worker, at_hand };
   explicit Connection(const Database& database, Use use = Use::worker);
 
