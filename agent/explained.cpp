@@ -140,10 +140,6 @@ std::string atr_text(base::BytesView atr) {
   return text;
 }
 
-bool in_reader(const pkcs11::Token& token, const Reader& reader) {
-  return !token.slot.empty() && reader.name.starts_with(token.slot);
-}
-
 // What people call the device: its family, else what it tells of itself.
 std::string title(const ServedDevice& device, const Catalogue& catalogue) {
   for (const std::string& id : device.choice.families)

@@ -47,13 +47,12 @@ pkcs11::ModuleOptions options_of(const Candidate& candidate) {
   return options;
 }
 
-// Modules of cards tell the reader's name as PC/SC does, as far as it fits.
+}  // namespace
+
 bool in_reader(const pkcs11::Token& token, const Reader& reader) {
   return !token.slot.empty() && (token.slot == reader.name || token.slot == reader.name.substr(0, slot_description) ||
                                  (token.slot.size() > 8 && reader.name.starts_with(token.slot)));
 }
-
-}  // namespace
 
 std::optional<pkcs11::UnblockWay> way_of(Unblock unblock) {
   switch (unblock) {

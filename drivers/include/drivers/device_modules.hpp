@@ -10,6 +10,8 @@
 
 namespace signet::drivers {
 
+// Whether a token is the card of this reader: modules of cards tell the reader's name as PC/SC does, as far as it fits.
+bool in_reader(const pkcs11::Token& token, const Reader& reader);
 // Nothing where it is not known.
 std::optional<pkcs11::UnblockWay> way_of(Unblock unblock);
 
