@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -94,7 +93,14 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
         if (const auto self = weak.lock()) self->changed(change);
       });
     });
-    asio::co_spawn(executor_, [self = shared_from_this()] { return self->run(); }, asio::detached);
+    // However it ends, also by an exception of the disk's: nobody waits for it any more.
+    asio::co_spawn(
+        executor_, [self = shared_from_this()] { return self->run(); },
+        [self = shared_from_this()](std::exception_ptr) {
+          self->running_ = self->serving_ = self->dirty_ = false;
+          self->seen_ = true;
+          self->served_.cancel();
+        });
   }
 
   awaitable<void> stop() {
@@ -236,8 +242,6 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       if (on_change_ && (came_or_went || summary() != before)) on_change_();
       co_await probe_unknown();
     }
-    running_ = serving_ = false;
-    served_.cancel();
   }
 
   std::vector<std::tuple<std::string, Outcome, std::optional<std::size_t>>> summary() const {
