@@ -28,7 +28,8 @@ AgentUnderTest::AgentUnderTest(const AgentOptions& options) : options_(options) 
   chmod((options.folder / "run").c_str(), 0700);
   std::ofstream(options.folder / "pin") << options.pin << '\n';
   std::ofstream(options.folder / "pinentry")
-      << "#!/bin/sh\nexec '" << (options.demo / "pinentry").string() << "' '" << (options.folder / "pin").string() << "'\n";
+      << "#!/bin/sh\ntee -a '" << (options.folder / "asked").string() << "' | '" << (options.demo / "pinentry").string() << "' '"
+      << (options.folder / "pin").string() << "'\n";
   chmod((options.folder / "pinentry").c_str(), 0700);
   std::string time_stamping;
   if (!options.pki.empty()) {
@@ -41,8 +42,8 @@ AgentUnderTest::AgentUnderTest(const AgentOptions& options) : options_(options) 
     time_stamping = "[time_stamping]\nurls = [\"" + address + "\"]\n";
   }
   std::ofstream(options.folder / "signet.toml")
-      << "control_socket = \"" << (options.folder / "run" / "control.sock").string() << "\"\njournal = \""
-      << (options.folder / "journal").string() << "\"\n[[modules]]\npath = \"" << options.module << "\"\n"
+      << "control_socket = \"" << control_socket().string() << "\"\njournal = \"" << (options.folder / "journal").string()
+      << "\"\n[[modules]]\npath = \"" << options.module << "\"\n"
       << time_stamping << "[web]\norigins = [\"" << origin << "\"]\n[dialog]\npinentry = \""
       << (options.folder / "pinentry").string() << "\"\n";
   agent_.emplace(
@@ -70,10 +71,40 @@ std::string AgentUnderTest::certificate(const std::string& common_name) const {
   throw std::runtime_error("no certificate of " + common_name);
 }
 
+pid_t AgentUnderTest::host_process() const {
+  for (const std::string& child : children()) {
+    if (text_of("/proc/" + child + "/comm").starts_with("signet-token-ho")) return std::stoi(child);
+  }
+  return 0;
+}
+
+std::size_t AgentUnderTest::descriptors() const {
+  const std::filesystem::directory_iterator open("/proc/" + std::to_string(agent_->id()) + "/fd");
+  return static_cast<std::size_t>(std::distance(begin(open), end(open)));
+}
+
+void AgentUnderTest::restart_module() const {
+  const json::value status = json::parse(ask("status"));
+  ask("restart '" + std::string(status.at("modules").as_array().at(0).at("name").as_string()) + "'");
+}
+
+std::size_t AgentUnderTest::pins_asked() const {
+  const std::string asked = text_of(options_.folder / "asked");
+  std::size_t found = 0;
+  for (std::size_t at = asked.find("GETPIN"); at != std::string::npos; at = asked.find("GETPIN", at + 1)) ++found;
+  return found;
+}
+
+std::vector<std::string> AgentUnderTest::children() const {
+  std::vector<std::string> all;
+  std::ifstream children("/proc/" + std::to_string(agent_->id()) + "/task/" + std::to_string(agent_->id()) + "/children");
+  for (std::string child; children >> child;) all.push_back(child);
+  return all;
+}
+
 long AgentUnderTest::pss_kib() const {
   long sum = kib_in("/proc/" + std::to_string(agent_->id()) + "/smaps_rollup", "Pss:");
-  std::ifstream children("/proc/" + std::to_string(agent_->id()) + "/task/" + std::to_string(agent_->id()) + "/children");
-  for (pid_t child = 0; children >> child;) sum += kib_in("/proc/" + std::to_string(child) + "/smaps_rollup", "Pss:");
+  for (const std::string& child : children()) sum += kib_in("/proc/" + child + "/smaps_rollup", "Pss:");
   return sum;
 }
 

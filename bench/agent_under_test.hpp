@@ -28,6 +28,14 @@ class AgentUnderTest {
   std::uint16_t port() const { return port_; }
   // The first certificate whose common name holds this text.
   std::string certificate(const std::string& common_name) const;
+  std::filesystem::path control_socket() const { return options_.folder / "run" / "control.sock"; }
+  // A token host of the agent; 0 where none runs.
+  pid_t host_process() const;
+  // `signet restart` of the first module: its faults are forgiven.
+  void restart_module() const;
+  // How often a dialog asked for a PIN, so far.
+  std::size_t pins_asked() const;
+  std::size_t descriptors() const;
   long rss_kib() const { return agent_->rss_kib(); }
   // Of the agent and its running hosts, from smaps_rollup (wants root, as the agent is not dumpable).
   long pss_kib() const;
@@ -36,6 +44,7 @@ class AgentUnderTest {
 
  private:
   std::string ask(const std::string& words) const;
+  std::vector<std::string> children() const;
   AgentOptions options_;
   std::optional<Process> tsa_, agent_;  // the agent ends first
   std::uint16_t port_ = 0;

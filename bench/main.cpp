@@ -9,7 +9,9 @@
 #include "demo/files.hpp"
 #include "demo/softhsm.hpp"
 #include "figures.hpp"
+#include "plugging.hpp"
 #include "raw_loop.hpp"
+#include "raw_token.hpp"
 #include "web_socket_client.hpp"
 #include "xades/build.hpp"
 
@@ -27,6 +29,8 @@ struct Options {
   bool json = false, card = false;
   unsigned rounds = 21;
   std::string card_module, card_ids = "02";
+  std::vector<std::string> only;
+  bool wants(const std::string& part) const { return only.empty() || std::ranges::find(only, part) != only.end(); }
 };
 
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
@@ -36,23 +40,27 @@ struct Load {
   base::Bytes cka_id;
   std::string certificate;
   std::size_t raw_count, batch_count;
+  bool always_authenticate = false;
 };
 
 // The raw loop before and after each batch, and the batch against their mean: what else the machine does slows both. The median
 // of the rounds' ratios.
 double against_raw(const AgentUnderTest& agent, const Load& load, unsigned rounds) {
   const auto raw_rate = [&] {
-    return static_cast<double>(load.raw_count) /
-           bench::raw_loop(demo::SoftHsm::module, load.cka_id, demo::SoftHsm::default_pin, false, load.raw_count).count();
+    return static_cast<double>(load.raw_count) / bench::raw_loop(demo::SoftHsm::module, load.cka_id, demo::SoftHsm::default_pin,
+                                                                 load.always_authenticate, load.raw_count)
+                                                     .count();
   };
   note(load.name + ", " + std::to_string(load.batch_count) + " signatures a round");
   std::vector<double> ratios;
   double before = raw_rate();
   for (unsigned round = 0; round < rounds; ++round) {
     const auto cpu_before = agent.cpu();
+    const std::size_t asked_before = agent.pins_asked();
     const auto run =
         bench::run_batch(agent.port(), AgentUnderTest::origin, load.certificate, load.batch_count, xades::Level::b_b);
     const auto cpu = agent.cpu() - cpu_before;
+    if (agent.pins_asked() > asked_before + 1) throw std::runtime_error(load.name + ": more than one PIN entry in a batch");
     const double batch = static_cast<double>(run.results) / run.time.count();
     const double after = raw_rate();
     ratios.push_back(batch / ((before + after) / 2));
@@ -114,6 +122,8 @@ void on_softhsm(const Options& options, std::vector<Figure>& figures) {
     const auto identity = demo::read_identity(folder.path / "pki" / (name + ".pem"), folder.path / "pki" / (name + ".key"));
     token.import(base::Bytes{++id}, name, identity.key.get(), identity.certificate.der());
   }
+  const demo::Identity always = demo::Authority("Bench CA", now()).issue({.common_name = "Always"});
+  token.import(base::Bytes{++id}, "always", always.key.get(), always.certificate.der(), demo::Authentication::always);
   const AgentUnderTest agent({.programs = options.programs,
                               .demo = options.demo,
                               .folder = folder.path / "agent",
@@ -121,22 +131,43 @@ void on_softhsm(const Options& options, std::vector<Figure>& figures) {
                               .pin = demo::SoftHsm::default_pin,
                               .pki = {},
                               .tsa_delay_ms = 0});
-  note("idle agent and host");
-  figures.push_back(
-      {"pss_idle_mb", static_cast<double>(agent.pss_kib()) / 1024, 25, false, "idle agent and one token host, PSS"});
-  const Load rsa{"RSA-2048", {1}, agent.certificate("Ana"), 250, 500};
-  figures.push_back({"batch_rsa2048_vs_raw", against_raw(agent, rsa, options.rounds), 0.95, true,
-                     "WebSocket to XAdES-B-B against C_Sign, RSA-2048"});
-  const Load ec{"P-256", {2}, agent.certificate("Ion"), 10'000, 20'000};
-  figures.push_back(
-      {"batch_p256_vs_raw", against_raw(agent, ec, options.rounds), 0.85, true, "WebSocket to XAdES-B-B against C_Sign, P-256"});
-  note("a batch of 100000");
-  const long before = agent.rss_kib();
-  long most = before;
-  bench::run_batch(agent.port(), AgentUnderTest::origin, ec.certificate, 100'000, xades::Level::b_b,
-                   [&] { most = std::max(most, agent.rss_kib()); });
-  figures.push_back({"rss_growth_100k_mb", static_cast<double>(most - before) / 1024, 40, false,
-                     "growth of the agent's RSS in a batch of 100 000"});
+  if (options.wants("memory")) {
+    note("idle agent and host");
+    figures.push_back(
+        {"pss_idle_mb", static_cast<double>(agent.pss_kib()) / 1024, 25, false, "idle agent and one token host, PSS"});
+  }
+  const Load rsa{
+      .name = "RSA-2048", .cka_id = {1}, .certificate = agent.certificate("Ana"), .raw_count = 250, .batch_count = 500};
+  const Load ec{
+      .name = "P-256", .cka_id = {2}, .certificate = agent.certificate("Ion"), .raw_count = 10'000, .batch_count = 20'000};
+  const Load aa{.name = "RSA-2048, always-authenticate",
+                .cka_id = {3},
+                .certificate = agent.certificate("Always"),
+                .raw_count = 500,
+                .batch_count = 1'000,
+                .always_authenticate = true};
+  if (options.wants("batch")) {
+    figures.push_back({"batch_rsa2048_vs_raw", against_raw(agent, rsa, options.rounds), 0.95, true,
+                       "WebSocket to XAdES-B-B against C_Sign, RSA-2048"});
+    figures.push_back({"batch_p256_vs_raw", against_raw(agent, ec, options.rounds), 0.85, true,
+                       "WebSocket to XAdES-B-B against C_Sign, P-256"});
+  }
+  if (options.wants("always"))
+    figures.push_back({"aa_vs_raw", against_raw(agent, aa, options.rounds), 0.95, true,
+                       "1000 always-authenticate signatures, one PIN entry, against the same loop of context logins"});
+  if (options.wants("memory")) {
+    note("a batch of 100000");
+    const long before = agent.rss_kib();
+    long most = before;
+    bench::run_batch(agent.port(), AgentUnderTest::origin, ec.certificate, 100'000, xades::Level::b_b,
+                     [&] { most = std::max(most, agent.rss_kib()); });
+    figures.push_back({"rss_growth_100k_mb", static_cast<double>(most - before) / 1024, 40, false,
+                       "growth of the agent's RSS in a batch of 100 000"});
+  }
+  if (options.wants("killed")) {
+    note("killed hosts");
+    figures.push_back(bench::killed_until_ready(agent, demo::SoftHsm::module, "killed_ready_vs_raw", options.rounds));
+  }
 }
 
 // A card that takes 200 ms a signature, a TSA that is 100 ms away: the card must never wait. Run by scripts/bench in tests/card's
@@ -154,18 +185,33 @@ void on_card(const Options& options, std::vector<Figure>& figures) {
                               .pin = pin,
                               .pki = folder.path / "pki",
                               .tsa_delay_ms = 100});
-  const std::string certificate = agent.certificate("Card Bench");
-  for (unsigned round = 0; round < 2; ++round) {
-    const double raw =
-        count / bench::raw_loop(options.card_module, base::from_hex(options.card_ids).value(), pin, true, count).count();
-    const auto run = bench::run_batch(agent.port(), AgentUnderTest::origin, certificate, count, xades::Level::b_t);
-    if (run.without_time_stamp != 0) throw std::runtime_error("a time stamp is missing");
-    ratios.push_back(count / run.time.count() / raw);
-    note("  round " + std::to_string(round + 1) + ": card " + std::to_string(raw) + "/s, batch B-T " +
-         std::to_string(count / run.time.count()) + "/s");
+  if (options.wants("batch")) {
+    const std::string certificate = agent.certificate("Card Bench");
+    for (unsigned round = 0; round < 2; ++round) {
+      const double raw =
+          count / bench::raw_loop(options.card_module, base::from_hex(options.card_ids).value(), pin, true, count).count();
+      const auto run = bench::run_batch(agent.port(), AgentUnderTest::origin, certificate, count, xades::Level::b_t);
+      if (run.without_time_stamp != 0) throw std::runtime_error("a time stamp is missing");
+      ratios.push_back(count / run.time.count() / raw);
+      note("  round " + std::to_string(round + 1) + ": card " + std::to_string(raw) + "/s, batch B-T " +
+           std::to_string(count / run.time.count()) + "/s");
+    }
+    figures.push_back(
+        {"card_bt_vs_card", median(ratios), 0.97, true, "PIV card at 200 ms, B-T with a TSA 100 ms away, against the card"});
   }
-  figures.push_back(
-      {"card_bt_vs_card", median(ratios), 0.97, true, "PIV card at 200 ms, B-T with a TSA 100 ms away, against the card"});
+  bench::tell_card("delay 0");
+  if (options.wants("killed")) {
+    note("killed hosts");
+    figures.push_back(bench::killed_until_ready(agent, options.card_module, "card_killed_ready_vs_raw", options.rounds));
+  }
+  if (options.wants("plugged")) {
+    note("plugging");
+    figures.push_back(bench::inserted_until_event(agent, options.card_module));
+  }
+  if (options.wants("wear")) {
+    note("wear of plugging");
+    std::ranges::move(bench::wear_of_plugging(agent), std::back_inserter(figures));
+  }
 }
 
 }  // namespace
@@ -178,6 +224,9 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", options.rounds)->capture_default_str();
   app.add_option("--card-module", options.card_module, "Measure the card behind this module instead");
   app.add_flag("--json", options.json);
+  app.add_option("--only", options.only, "Some parts alone: batch, always, memory, killed, plugged, wear");
+  // What RawToken starts: as little as possible before its module is loaded.
+  if (argc == 3 && std::string_view(argv[1]) == "--raw-token") return bench::watch_token_by_hand(argv[2]);
   CLI11_PARSE(app, argc, argv);
   std::vector<Figure> figures;
   try {

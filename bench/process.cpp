@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ Process::Process(const std::vector<std::string>& words, const std::filesystem::p
   id_ = fork();
   if (id_ < 0) throw std::runtime_error("fork");
   if (id_ > 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGTERM);  // also where the bench is killed
   const int out = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   dup2(out, 1);
   dup2(out, 2);

@@ -1,5 +1,7 @@
 #include "web_socket_client.hpp"
 
+#include <unistd.h>
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/beast/core.hpp>
@@ -70,6 +72,31 @@ std::size_t count(std::string_view text, std::string_view what) {
 }
 
 }  // namespace
+
+class TokenEvents::Implementation {
+ public:
+  Client client;
+};
+
+TokenEvents::TokenEvents(std::uint16_t port, const std::string& origin)
+    : implementation_(new Implementation{Client(port, origin)}) {
+  implementation_->client.send("hello", {{"protocol", 1}, {"client", "bench"}});
+  implementation_->client.answer();
+}
+
+TokenEvents::~TokenEvents() = default;
+
+void TokenEvents::wait_until(bool present) {
+  constexpr unsigned longest_s = 60;
+  alarm(longest_s);
+  for (;;) {
+    const json::value message = json::parse(implementation_->client.read());
+    const json::value* const event = message.as_object().if_contains("event");
+    if (event != nullptr && event->as_string() == "tokens.changed" && message.at("params").at("present").as_bool() == present)
+      break;
+  }
+  alarm(0);
+}
 
 BatchRun run_batch(std::uint16_t port, const std::string& origin, const std::string& certificate, std::size_t items,
                    xades::Level level, const std::function<void()>& tick) {

@@ -16,7 +16,20 @@ struct BatchRun {
 };
 
 // A page that hands over `items` hashes, acknowledges what comes and keeps nothing. `tick` is called now and then.
-BatchRun run_batch(std::uint16_t port, const std::string& origin, const std::string& certificate, std::size_t items, xades::Level level,
-                   const std::function<void()>& tick = {});
+BatchRun run_batch(std::uint16_t port, const std::string& origin, const std::string& certificate, std::size_t items,
+                   xades::Level level, const std::function<void()>& tick = {});
+
+// A page that waits for tokens to come and go. Each wait ends the program after a minute without an event.
+class TokenEvents {
+ public:
+  TokenEvents(std::uint16_t port, const std::string& origin);
+  ~TokenEvents();
+  // Reads on until the agent says that there is a token, or that there is none.
+  void wait_until(bool present);
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
 
 }  // namespace signet::bench

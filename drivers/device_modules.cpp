@@ -97,8 +97,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     asio::co_spawn(
         executor_, [self = shared_from_this()] { return self->run(); },
         [self = shared_from_this()](std::exception_ptr) {
-          self->running_ = self->serving_ = self->dirty_ = false;
-          self->seen_ = true;
+          self->running_ = self->unsettled_ = self->dirty_ = false;
           self->served_.cancel();
         });
   }
@@ -129,7 +128,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     limit.async_wait([self](boost::system::error_code error) {
       if (!error) self->served_.cancel();
     });
-    while (!stopping_ && !probing_ && (!seen_ || dirty_ || serving_) && Clock::now() < until)
+    while (!stopping_ && !probing_ && unsettled_ && Clock::now() < until)
       co_await served_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
 
@@ -184,14 +183,15 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     if (let_go || std::ranges::any_of(change.events, is_arrival)) fruitless_.clear();
     latest_ = change.now;
     if (std::ranges::any_of(change.events, is_pull)) pulled();
-    seen_ = true;
     dirty_ = true;
     for (const DeviceEvent& event : change.events) {
       using enum DeviceEvent::What;
+      // What our own hosts do with a card is a change too, and no reason for anybody to wait.
       came_or_went_ = came_or_went_ || event.what != card_changed;
       // A module that was given up over its faults is tried again for a device that was plugged in anew.
       arrived_ = arrived_ || is_arrival(event);
     }
+    unsettled_ = unsettled_ || came_or_went_;
     woken_.cancel();
   }
 
@@ -227,7 +227,6 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       }
       asio::steady_timer gathering(executor_, gather);
       co_await gathering.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-      serving_ = true;
       dirty_ = false;
       const bool came_or_went = std::exchange(came_or_went_, false);
       const bool arrived = std::exchange(arrived_, false);
@@ -235,7 +234,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       if (stopping_) break;
       const auto before = summary();
       take(std::move(found), arrived);
-      serving_ = false;
+      unsettled_ = came_or_went_;
       served_.cancel();
       if (came_or_went) modules_.look_again();
       // Our own hosts use cards, which is a change too: told is what somebody would want to look at.
@@ -336,7 +335,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       if (stopping_) co_return;
       if (path) {
         remembered_.keep(base::hex(device.device.reader->atr), path->string());
-        dirty_ = true;  // the choice is made anew, by what is remembered
+        dirty_ = unsettled_ = true;  // the choice is made anew, by what is remembered
         co_return;
       }
       if (dirty_) co_return;
@@ -391,7 +390,8 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
   std::map<std::size_t, Quirks> quirks_;
   std::map<std::size_t, Clock::time_point> unwanted_since_;
   std::set<std::string> fruitless_;
-  bool seen_ = false, dirty_ = false, serving_ = false, came_or_went_ = false, arrived_ = false;
+  bool unsettled_ = true;  // the choice does not hold for all that is plugged in
+  bool dirty_ = false, came_or_went_ = false, arrived_ = false;
   bool probing_ = false;  // asks modules itself: nobody waits for it
   bool running_ = false, stopping_ = false;
   std::function<void()> on_change_;

@@ -265,10 +265,16 @@ asio::awaitable<std::vector<TokenPlace>> list(std::shared_ptr<State> state) {
   if (state->hooks.settled) co_await state->hooks.settled();
   for (const std::size_t module : by_quirks(*state)) {
     Result<std::vector<Token>> tokens;
-    // A module that hung over a token that was pulled out: another host tells what is there.
-    const auto again = [](const Error& error) { return ended_on_purpose(error) || error.code == ErrorCode::token_removed; };
+    bool was_running = false;
+    // A module that hung over a token that was pulled out, or a host that had died unnoticed: another host tells what is there.
+    const auto again = [&](const Error& error) {
+      return ended_on_purpose(error) || error.code == ErrorCode::token_removed ||
+             (was_running && error.code == ErrorCode::token_host_died);
+    };
     for (int asked = 0; asked == 0 || (asked < most_hosts_asked && !tokens && again(tokens.error())); ++asked) {
+      const unsigned starts = state->entries[module].starts;
       const auto host = co_await host_of(state, module);
+      was_running = state->entries[module].starts == starts;
       tokens = host ? co_await (*host)->tokens() : Result<std::vector<Token>>(std::unexpected(host.error()));
     }
     if (!tokens) {

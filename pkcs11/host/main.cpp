@@ -14,7 +14,6 @@
 #include <span>
 
 #include "host/calls.hpp"
-#include "host/events.hpp"
 #include "host/opensc.hpp"
 #include "host/sandbox.hpp"
 #include "host/server.hpp"
@@ -108,7 +107,6 @@ int main(int argc, char** argv) {
   wire::Writer writer(payload);
   write(writer, module ? std::nullopt : std::optional(module.error()));
   if (!channel->send({.kind = wire::Kind::load, .host_ends = !module}, payload) || !module) _exit(1);
-  host::watch_slots((*module)->functions(), *channel);
   host::serve(**module, *channel, settings->wear, settings->purpose);
   // Only C_Finalize makes some modules let go of the card, and with it of its login (OpenSC with disconnect_action = reset). It
   // is vendor code and may hang: the agent ends us for good after a moment. No exit handlers for the same reason.

@@ -122,14 +122,21 @@ std::expected<Token, CK_RV> Module::token(CK_SLOT_ID slot) const {
   return token;
 }
 
-Outcome<std::vector<CK_SLOT_ID>> Module::slot_ids() const {
+Outcome<std::vector<CK_SLOT_ID>> Module::slot_ids(Slots which) {
+  const CK_BBOOL with_token = which == Slots::with_token ? CK_TRUE : CK_FALSE;
+  const auto claims = [](CK_ULONG slots) {
+    return rubbish("C_GetSlotList: the module claims " + std::to_string(slots) + " slots");
+  };
   CK_ULONG count = 0;
-  CK_RV ck_rv = functions_->C_GetSlotList(CK_FALSE, nullptr, &count);
+  // Without a list it looks for new readers (PKCS#11 C_GetSlotList), as it just has in C_Initialize.
+  CK_RV ck_rv = initialised_just_now_ ? CKR_OK : functions_->C_GetSlotList(with_token, nullptr, &count);
+  initialised_just_now_ = false;
   if (ck_rv != CKR_OK) return refused(ck_rv, "C_GetSlotList");
-  if (count > wire::max_slots) return rubbish("C_GetSlotList: the module claims " + std::to_string(count) + " slots");
+  if (count > wire::max_slots) return claims(count);
   std::vector<CK_SLOT_ID> ids(wire::max_slots);
   count = ids.size();
-  ck_rv = functions_->C_GetSlotList(CK_FALSE, ids.data(), &count);
+  ck_rv = functions_->C_GetSlotList(with_token, ids.data(), &count);
+  if (ck_rv == CKR_BUFFER_TOO_SMALL) return claims(count);
   if (ck_rv != CKR_OK) return refused(ck_rv, "C_GetSlotList");
   ids.resize(std::min<std::size_t>(count, ids.size()));
   return ids;
@@ -155,19 +162,14 @@ Outcome<void> Module::enumerate(Sessions sessions) {
   return {};
 }
 
-Outcome<std::vector<Token>> Module::tokens(Sessions sessions) {
-  auto ids = slot_ids();
-  if (!ids) return std::unexpected(std::move(ids.error()));
-  if (sessions == Sessions::none) {
-    if (auto done = enumerate(sessions); !done) return std::unexpected(std::move(done.error()));
-    ids->clear();
-    for (unsigned int i = 0; i < current_.count; ++i) {
-      if (current_.slots[i].token != nullptr) ids->push_back(PKCS11_get_slotid_from_slot(&current_.slots[i]));
-    }
-  }
+// By the module's own functions: libp11 gives no PIN lengths and asks about empty slots too, where OpenSC looks at its readers
+// for each question.
+Outcome<std::vector<Token>> Module::tokens() {
+  const auto ids = slot_ids(Slots::with_token);
+  if (!ids) return std::unexpected(ids.error());
   std::vector<Token> tokens;
   for (const CK_SLOT_ID id : *ids) {
-    // libp11 gives no PIN lengths, hence C_GetTokenInfo again; an empty slot is no error.
+    // One that was emptied meanwhile is no error.
     if (auto info = token(id)) tokens.push_back(std::move(*info));
   }
   return tokens;

@@ -39,12 +39,13 @@ class Module {
 
   // Releasing libp11's slots closes all sessions of the token, ours too: while one is open, old enumerations are kept.
   enum class Sessions : std::uint8_t { none, open };
-  Outcome<std::vector<Token>> tokens(Sessions sessions);
   Outcome<std::vector<TokenCertificate>> certificates(CK_SLOT_ID slot, Sessions sessions);
+  Outcome<std::vector<Token>> tokens();
   // C_GetTokenInfo.
   std::expected<Token, CK_RV> token(CK_SLOT_ID slot) const;
   // Also makes the module look at its readers: without it some never see a token that was put back.
-  Outcome<std::vector<CK_SLOT_ID>> slot_ids() const;
+  enum class Slots : std::uint8_t { all, with_token };
+  Outcome<std::vector<CK_SLOT_ID>> slot_ids(Slots which = Slots::all);
 
  private:
   struct Enumeration {
@@ -57,6 +58,7 @@ class Module {
 
   CK_FUNCTION_LIST* functions_ = nullptr;
   base::Owned<PKCS11_CTX, PKCS11_CTX_free> context_;
+  bool initialised_just_now_ = true;
   UnblockWay unblock_ = UnblockWay::so_pin;
   Enumeration current_;
   std::vector<Enumeration> kept_;

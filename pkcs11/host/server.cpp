@@ -1,8 +1,10 @@
 #include "host/server.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include "host/calls.hpp"
+#include "host/events.hpp"
 #include "host/signing_loop.hpp"
 
 namespace signet::pkcs11::host {
@@ -29,6 +31,8 @@ class Server {
       if (!request) break;
       going_on = answer(*request);
       channel_.wipe_pin();
+      // Not before: in its first wait a module looks at each card, and who asked first would stand behind that.
+      if (going_on && !std::exchange(watching_, true)) watch_slots(module_.functions(), channel_);
     }
     sessions_.logout_all();
   }
@@ -85,7 +89,7 @@ class Server {
 
   bool tokens(Reader& reader) {
     if (!reader.complete()) return false;
-    const auto tokens = module_.tokens(sessions_.state());
+    const auto tokens = module_.tokens();
     put(tokens);
     if (!tokens) return true;
     Writer writer(reply_);
@@ -221,6 +225,7 @@ class Server {
   Sessions sessions_;
   base::Bytes reply_;
   bool ends_ = false;
+  bool watching_ = false;
 };
 
 }  // namespace
