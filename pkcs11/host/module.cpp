@@ -136,9 +136,9 @@ Outcome<std::vector<CK_SLOT_ID>> Module::slot_ids(Slots which) {
   std::vector<CK_SLOT_ID> ids(wire::max_slots);
   count = ids.size();
   ck_rv = functions_->C_GetSlotList(with_token, ids.data(), &count);
-  if (ck_rv == CKR_BUFFER_TOO_SMALL) return claims(count);
+  if (ck_rv == CKR_BUFFER_TOO_SMALL || (ck_rv == CKR_OK && count > ids.size())) return claims(count);
   if (ck_rv != CKR_OK) return refused(ck_rv, "C_GetSlotList");
-  ids.resize(std::min<std::size_t>(count, ids.size()));
+  ids.resize(count);
   return ids;
 }
 
