@@ -14,7 +14,9 @@ import time
 
 PUK = "90471625"
 PIN = "58203917"  # long, so that a run of five of its digits is not found by chance
-WRONG_PIN = "13572468"  # well formed: the card counts it
+# Well formed: the card counts them.
+WRONG_PIN = "13572468"
+WRONG_PUK = "24681357"
 SHORTEST_RUN = 5
 
 POLL_S = 0.02
@@ -31,6 +33,28 @@ def until(condition, what, within_s=WITHIN_S):
             raise AssertionError(f"not within {within_s} s: {what}")
         time.sleep(POLL_S)
     return value
+
+
+def typed_wrong(what):
+    """A PIN ("pin") or PUK ("puk") is about to be typed that a card has to refuse. with_card.sh compares the sum with what the
+    cards have refused in the end, and AgentTest after each test. Nothing else may count here: what is typed is counted by what
+    types it."""
+    with open(os.environ["SIGNET_CARD_TYPED_WRONG"], "a", encoding="utf-8") as file:
+        file.write(f"{what}\n")
+
+
+def count_if_wrong(secret):
+    if secret in (WRONG_PIN, WRONG_PUK):
+        typed_wrong("pin" if secret == WRONG_PIN else "puk")
+
+
+def refusals():
+    """(typed wrong, refused) until now: of PINs, of PUKs."""
+    typed = pathlib.Path(os.environ["SIGNET_CARD_TYPED_WRONG"])
+    lines = typed.read_text(encoding="utf-8").split() if typed.exists() else []
+    cards = [Card(int(name.rsplit("_", 1)[1])) for name in os.environ if re.fullmatch(r"SIGNET_CARD_CTL_\d+", name)]
+    statuses = [card.tell("status") for card in cards]
+    return {what: (lines.count(what), sum(status[f"{what}_refused"] for status in statuses)) for what in ("pin", "puk")}
 
 
 class Card:
@@ -148,7 +172,12 @@ class Dialog:
         # Without a window manager nobody else gives it the keyboard.
         display.xdotool("windowfocus", "--sync", window)
 
-    def type_pin(self, pin, then="Return"):
+    def type_pin(self, pin, then="Return", wrong=None):
+        """`wrong`: what it is ("pin", "puk") that the card is to refuse, where that is neither WRONG_PIN nor WRONG_PUK."""
+        if wrong:
+            typed_wrong(wrong)
+        elif then == "Return":
+            count_if_wrong(pin)
         # On standard input: other processes can read arguments.
         self._display.xdotool("type", "--clearmodifiers", "--delay", "8", "--file", "-", text=pin)
         self.press(then)
@@ -348,6 +377,7 @@ class Signing:
             text=True,
         )
         if stdin is not None:
+            count_if_wrong(stdin.split("\n")[0].strip())
             self._process.stdin.write(stdin)
             self._process.stdin.close()
             self._process.stdin = None

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from agent_bench import PIN, PUK, Agent, Card, Display, traces
+from agent_bench import PIN, PUK, Agent, Card, Display, refusals, traces
 
 HERE = pathlib.Path(__file__).resolve().parent
 OWNER = "Card Bench Owner"
@@ -33,6 +33,7 @@ class AgentTest(unittest.TestCase):
     def setUp(self):
         self.card = Card()
         self.card.make_new()
+        self.addCleanup(self.assert_refusals_are_typed, refusals())
         self.folder = pathlib.Path(tempfile.mkdtemp(dir=self.work))
         self.out = self.folder / "out"
 
@@ -47,6 +48,12 @@ class AgentTest(unittest.TestCase):
         for file in (agent.log, agent.journal):
             for secret in (PIN, PUK, *self.other_secrets):
                 self.assertEqual(traces(secret, file.read_bytes()), [], f"no part of a PIN or PUK in {file.name}")
+
+    def assert_refusals_are_typed(self, before):
+        """After the agents have ended: the cards have refused what was typed wrong, and nothing more."""
+        for what, (typed, refused) in refusals().items():
+            typed_before, refused_before = before[what]
+            self.assertEqual(refused - refused_before, typed - typed_before, f"{what}: refused by the card, and typed wrong")
 
     def tsa(self):
         command = [self.bin / "signet", "demo", "tsa", self.pki]

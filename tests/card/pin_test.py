@@ -11,11 +11,10 @@ import pathlib
 import re
 
 import agent_case
-from agent_bench import PIN, PUK, WRONG_PIN, Refused, memory_traces, until
+from agent_bench import PIN, PUK, WRONG_PIN, WRONG_PUK, Refused, memory_traces, typed_wrong, until
 from agent_case import EXIT_DONE, EXIT_PERSON, AgentTest
 
 NEW_PIN = "71649308"
-WRONG_PUK = "24681357"
 EXIT_CALLER = 5
 
 
@@ -273,6 +272,7 @@ class ChangeTest(PinTest):
         command = agent.pin("change", "--json", "--pin-stdin", stdin=f"{PIN}\n{NEW_PIN}\n")
         self.assert_ends(command, EXIT_DONE)
         self.assertRegex(command.said, r'^\{"label":"Card Bench Owner","serial":"[0-9a-f]+"\}\n$')
+        typed_wrong("pin")  # it is another one now
         command = agent.pin("change", "--json", "--pin-stdin", stdin=f"{PIN}\n{NEW_PIN}\n")
         self.assert_ends(command, EXIT_PERSON)
         self.assertIn('"code":"pin_incorrect"', command.said)
@@ -346,6 +346,7 @@ class UnblockTest(PinTest):
         self.card_again("block")
         self.card.tell("block puk")
         agent = self.agent()
+        typed_wrong("puk")  # the right one comes too late
         self.assert_ends(self.unblock(agent), EXIT_PERSON, "puk_locked", "Only whoever issued the token can help.")
 
     def test_by_standard_input(self):

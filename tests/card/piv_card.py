@@ -4,6 +4,7 @@
   init  makes a card folder: for each slot a key (9C.pem) and its certificate (9C.crt, PEM or DER)
   run   puts the card of a folder into a reader, until SIGTERM or `quit`
   ctl   sends one line to the control socket of a running card and prints the JSON answer
+  tally fails unless running cards have refused as many PINs and PUKs, in all their time, as a file says were typed wrong
 
 Control lines: status, insert, remove, reset (both retry counters back), block [puk], pins PIN PUK, delay MS (each signature),
 fail SW [COUNT] (answer SW to the next GENERAL AUTHENTICATEs), fail-after N (the card is pulled in the middle
@@ -832,14 +833,33 @@ def run(arguments):
         os.unlink(arguments.ctl)
 
 
-def ctl(arguments):
+def asked(path, line):
+    """A card's answer to one control line; without an answer a ValueError."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(arguments.ctl)
-        connection.sendall(" ".join(arguments.words).encode() + b"\n")
+        connection.connect(path)
+        connection.sendall(line.encode() + b"\n")
         with connection.makefile() as answers:
-            answer = answers.readline()
-    sys.stdout.write(answer)
-    return 0 if answer and json.loads(answer)["ok"] else 1
+            return json.loads(answers.readline())
+
+
+def ctl(arguments):
+    answer = asked(arguments.ctl, " ".join(arguments.words))
+    print(json.dumps(answer))
+    return 0 if answer["ok"] else 1
+
+
+def tally(arguments):
+    """The file has a line `pin` or `puk` for each that was typed and that a card had to refuse, whichever card that was."""
+    typed = arguments.typed.read_text().split() if arguments.typed.exists() else []
+    refused = {"pin": 0, "puk": 0}
+    for path in arguments.cards:
+        status = asked(path, "status")
+        for what in refused:
+            refused[what] += status[f"{what}_refused"]
+    differ = [what for what, count in refused.items() if count != typed.count(what)]
+    for what in differ:
+        print(f"piv_card.py: {what.upper()}s: typed wrong {typed.count(what)}, refused {refused[what]}", file=sys.stderr)
+    return 1 if differ or len(typed) != sum(typed.count(what) for what in refused) else 0
 
 
 NEW_KEYS = {
@@ -933,7 +953,7 @@ def write_new(path, octets):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(required=True, metavar="init|run|ctl")
+    verbs = parser.add_subparsers(required=True, metavar="init|run|ctl|tally")
 
     make = verbs.add_parser("init", help="make a card folder")
     make.set_defaults(act=init)
@@ -959,6 +979,11 @@ def parse_arguments():
     path = os.environ.get("SIGNET_CARD_CTL")
     tell.add_argument("--ctl", default=path, required=path is None, help="default: $SIGNET_CARD_CTL")
     tell.add_argument("words", nargs="+")
+
+    count = verbs.add_parser("tally", help="compare what was typed wrong with what cards have refused")
+    count.set_defaults(act=tally)
+    count.add_argument("--typed", type=pathlib.Path, required=True, help="a line `pin` or `puk` for each; none if it is not there")
+    count.add_argument("cards", nargs="+", metavar="CTL", help="control sockets")
     return parser.parse_args()
 
 

@@ -21,7 +21,25 @@ run_bench() {
     --ca-key "$work/ca.key" --ca-cert "$work/ca.crt"
   "$here/with_card.sh" --dir "$work/one" --dir "$work/two" --pin $pin -- \
     "$here/self_check.sh" --in-bench "$work" || status=$?
+  refusals_are_counted || status=1
   exit $status
+}
+
+# What no test looked for fails the run: a PIN that was presented once too often, and one that was typed and never presented.
+refusals_are_counted() {
+  local present="pkcs11-tool --module \$SIGNET_CARD_MODULE --login --pin 999999 --list-objects --type privkey" wrong
+  local type_wrong="echo pin >>\$SIGNET_CARD_TYPED_WRONG"
+  for wrong in "$present; true" "$type_wrong" "$type_wrong; $present; $present; true" "echo nonsense >>\$SIGNET_CARD_TYPED_WRONG"; do
+    fails_with 71 "$here/with_card.sh" --keys 9E=p256 -- bash -c "$wrong" || { echo "FAILED  not noticed: $wrong"; return 1; }
+  done
+  "$here/with_card.sh" --keys 9E=p256 -- bash -c "$type_wrong; $present; true" >/dev/null 2>&1 || { echo "FAILED  one typed, one refused"; return 1; }
+  echo "ok      a run fails whose cards have refused more or fewer PINs than were typed wrong"
+}
+
+fails_with() {
+  local status=0
+  "${@:2}" >/dev/null 2>&1 || status=$?
+  [ "$status" -eq "$1" ]
 }
 
 failures=0
@@ -67,6 +85,12 @@ answers() { # answers TEXT COMMAND…: it fails, and says so with this text
 }
 
 fails() { ! "$@"; }
+
+# wrongly pin|puk COMMAND…: it presents one that the card has to refuse. with_card.sh counts.
+wrongly() {
+  echo "$1" >>"$SIGNET_CARD_TYPED_WRONG"
+  "${@:2}"
+}
 
 # No pipe into grep -q: it ends at the first match, and the writer's broken pipe would count as a failure.
 shows() {
@@ -261,16 +285,16 @@ check_signatures() {
 }
 
 check_pin() {
-  statement "a wrong PIN is CKR_PIN_INCORRECT" answers CKR_PIN_INCORRECT login 999999
+  statement "a wrong PIN is CKR_PIN_INCORRECT" wrongly pin answers CKR_PIN_INCORRECT login 999999
   statement "the card took one try" card_says tries=2 verify_failed=1
-  statement "a second one is CKR_PIN_INCORRECT" answers CKR_PIN_INCORRECT login 999999
+  statement "a second one is CKR_PIN_INCORRECT" wrongly pin answers CKR_PIN_INCORRECT login 999999
   statement "the token says that one try is left" shows "final user PIN try" token --list-slots
   statement "looking at the token costs no try" card_says tries=1 verify_failed=2
-  statement "the third one is CKR_PIN_LOCKED" answers CKR_PIN_LOCKED login 999999
+  statement "the third one is CKR_PIN_LOCKED" wrongly pin answers CKR_PIN_LOCKED login 999999
   statement "the token says that the PIN is locked" shows "user PIN locked" token --list-slots
-  statement "the right PIN is then CKR_PIN_LOCKED too" answers CKR_PIN_LOCKED login $pin
+  statement "the right PIN is then CKR_PIN_LOCKED too" wrongly pin answers CKR_PIN_LOCKED login $pin
   statement "the card counted each refusal" card_says tries=0 verify_failed=4
-  statement "a wrong PUK does not unblock" fails unblock 00000000 555555
+  statement "a wrong PUK does not unblock" wrongly puk fails unblock 00000000 555555
   statement "it costs a try of the PUK" card_says tries=0 puk_tries=2
   statement "the PUK unblocks and sets a new PIN" unblock $puk 555555
   statement "both counters are back" card_says tries=3 puk_tries=3
@@ -280,7 +304,7 @@ check_pin() {
   statement "the PIN is changed" token --change-pin --pin 555555 --new-pin $pin
   statement "the changed PIN opens the card" login $pin
   statement "the control socket blocks the PIN" card block
-  statement "a blocked PIN is CKR_PIN_LOCKED" answers CKR_PIN_LOCKED login $pin
+  statement "a blocked PIN is CKR_PIN_LOCKED" wrongly pin answers CKR_PIN_LOCKED login $pin
   statement "the control socket sets the counters back" card reset
   statement "the card opens again" login $pin
 }
@@ -290,29 +314,29 @@ check_pin_management() {
   statement "the PIN and the PUK are the issuer's again" card pins $pin $puk
   local pins puks
   pins=$(counted pin_presented) puks=$(counted puk_presented)
-  statement "a wrong old PIN is CKR_PIN_INCORRECT" answers CKR_PIN_INCORRECT token --change-pin --pin 999999 --new-pin 555555
+  statement "a wrong old PIN is CKR_PIN_INCORRECT" wrongly pin answers CKR_PIN_INCORRECT token --change-pin --pin 999999 --new-pin 555555
   statement "it is presented once" card_says tries=2 pin_presented=$((pins + 1))
   statement "a PIN is changed" token --change-pin --pin $pin --new-pin 555555
   statement "for that it is presented at the login and at the change" card_says tries=3 pin_presented=$((pins + 3))
-  statement "the old PIN is wrong now" answers CKR_PIN_INCORRECT login $pin
+  statement "the old PIN is wrong now" wrongly pin answers CKR_PIN_INCORRECT login $pin
   card pins $pin $puk >"$work/output"
-  statement "C_SetPIN without a login takes a PUK for a PIN" answers CKR_PIN_INCORRECT set_pin_unlogged $puk 555555
+  statement "C_SetPIN without a login takes a PUK for a PIN" wrongly pin answers CKR_PIN_INCORRECT set_pin_unlogged $puk 555555
   statement "that costs a try of the PIN" card_says tries=2 puk_tries=3 puk_presented="$puks"
   card block >"$work/output"
-  statement "with a locked PIN it is CKR_PIN_LOCKED" answers CKR_PIN_LOCKED set_pin_unlogged $puk 555555
+  statement "with a locked PIN it is CKR_PIN_LOCKED" wrongly pin answers CKR_PIN_LOCKED set_pin_unlogged $puk 555555
   statement "an SO login is no way to unblock a PIV card" fails token --login --login-type so --so-pin $puk --init-pin --new-pin 555555
   statement "it costs no try of the PUK" card_says tries=0 puk_tries=3 puk_presented="$puks"
   statement "with user_pin_unblock_style a wrong PUK is CKR_PIN_INCORRECT" \
-    answers CKR_PIN_INCORRECT set_pin_unlogged_unblocks 00000000 555555
+    wrongly puk answers CKR_PIN_INCORRECT set_pin_unlogged_unblocks 00000000 555555
   statement "it is presented once" card_says tries=0 puk_tries=2 puk_presented=$((puks + 1))
   statement "a new PIN that is too short is not presented" answers CKR_PIN_LEN_RANGE set_pin_unlogged_unblocks $puk 555
   statement "it costs nothing" card_says tries=0 puk_tries=2 puk_presented=$((puks + 1))
   statement "the PUK unblocks" set_pin_unlogged_unblocks $puk 555555
   statement "it is presented once too" card_says tries=3 puk_tries=3 puk_presented=$((puks + 2)) puk_refused="$(counted puk_refused)"
-  statement "a PIN given there is taken for a PUK" answers CKR_PIN_INCORRECT set_pin_unlogged_unblocks 555555 $pin
+  statement "a PIN given there is taken for a PUK" wrongly puk answers CKR_PIN_INCORRECT set_pin_unlogged_unblocks 555555 $pin
   statement "that costs a try of the PUK" card_says tries=3 puk_tries=2
   card block puk >"$work/output"
-  statement "a blocked PUK is CKR_PIN_LOCKED" answers CKR_PIN_LOCKED set_pin_unlogged_unblocks $puk $pin
+  statement "a blocked PUK is CKR_PIN_LOCKED" wrongly puk answers CKR_PIN_LOCKED set_pin_unlogged_unblocks $puk $pin
   statement "the token does not say so" fails shows "SO PIN locked" token --list-slots
   card pins $pin $puk >"$work/output"
   statement "faults come where they are put" faults_come_where_they_are_put

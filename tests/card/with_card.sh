@@ -14,8 +14,9 @@ usage: with_card.sh [options] -- COMMAND [ARGUMENT…]
   --cards N        1 (default) or 2 cards, each in a reader of its own
 
 COMMAND finds in its environment: SIGNET_CARD_CTL, the first card's control socket (SIGNET_CARD_CTL_1 … _N: each
-card's), SIGNET_CARD_MODULE, the path of opensc-pkcs11.so, and OPENSC_CONF. Answers COMMAND's exit code;
-77 (1 where CI=true) when this machine cannot run the bench; 70 when the bench did not start.
+card's), SIGNET_CARD_MODULE, the path of opensc-pkcs11.so, and OPENSC_CONF. It writes a line `pin` or `puk` to the
+file SIGNET_CARD_TYPED_WRONG for each that it types wrong. Answers COMMAND's exit code; 71 where the cards have refused
+more or fewer than that; 77 (1 where CI=true) when this machine cannot run the bench; 70 when the bench did not start.
 TEXT
 }
 
@@ -224,6 +225,16 @@ run_command() {
   return "$status"
 }
 
+# A try too many that no single test looks for shows here, and one too few: a wrong PIN that never came to a card.
+count_refusals() {
+  local number ctl=()
+  for ((number = 1; number <= cards; number++)); do
+    ctl+=("$work/card-$number.ctl")
+  done
+  "$python" "$piv_card" tally --typed "$SIGNET_CARD_TYPED_WRONG" "${ctl[@]}" ||
+    { say "what was typed wrong is not what the cards have refused"; return 71; }
+}
+
 if [ "${1:-}" = --try-mount ]; then
   try_mount "$2"
   exit
@@ -245,6 +256,9 @@ write_opensc_conf
 trap stop_services EXIT
 start_cards
 start pcscd pcscd --foreground --config "$work/reader.conf.d"
-export SIGNET_CARD_MODULE=$module OPENSC_CONF=$work/opensc.conf
+export SIGNET_CARD_MODULE=$module OPENSC_CONF=$work/opensc.conf SIGNET_CARD_TYPED_WRONG=$work/typed-wrong
 wait_for_cards
-run_command
+status=0
+run_command || status=$?
+if ! count_refusals && [ $status -eq 0 ]; then status=71; fi
+exit $status
