@@ -57,6 +57,15 @@ def refusals():
     return {what: (lines.count(what), sum(status[f"{what}_refused"] for status in statuses)) for what in ("pin", "puk")}
 
 
+def alive(process):
+    """Whether a process that is not of ours is still there, and no zombie."""
+    try:
+        status = pathlib.Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] not in "ZX"
+
+
 class Card:
     """The emulator's control socket; of the first card, or the one with this number."""
 
@@ -87,7 +96,7 @@ class Card:
         until(lambda: not re.search(r"^\d+ +Yes ", readers(), re.M), "pcscd sees that the card is gone")
 
     def make_new(self):
-        for line in ("insert", "delay 0", "fail-after 0", "at none", f"pins {PIN} {PUK}"):
+        for line in ("insert", "delay 0", "fail-after 0", "fail 9000 0", "at none", f"pins {PIN} {PUK}"):
             self.tell(line)
         self._before = self.tell("status")
 
@@ -223,9 +232,12 @@ class Agent:
         more="",
         sees_token=True,
         on_lock="pause",
+        pin_cache="",
+        web="",
         environment=None,
     ):
-        """`modules`: paths, in place of the card's module; `more`: further tables of the configuration."""
+        """`modules`: paths, in place of the card's module; `pin_cache` and `web`: further keys of these tables of the
+        configuration; `more`: further tables."""
         self._bin = pathlib.Path(bin_folder)
         self.folder = pathlib.Path(folder)
         self.log, self._told = self.folder / "log", self.folder / "told"
@@ -242,6 +254,7 @@ class Agent:
             "DBUS_SESSION_BUS_ADDRESS": "disabled:",
         }
         self._sees_token = sees_token
+        self.ends_with = 0  # the exit code that its end is to have
         if modules is None:
             modules = [module or os.environ["SIGNET_CARD_MODULE"]]
         named = "".join(f'[[modules]]\nname = "module{number or ""}"\npath = "{path}"\n{module_keys}\n' for number, path in enumerate(modules))
@@ -259,9 +272,11 @@ journal = "{self.journal}"
 log_level = "debug"
 {named}[web]
 origins = ["{Page.ORIGIN}", "{Page.OTHER_ORIGIN}"]
+{web}
 [pin_cache]
 scope = "{scope}"
 on_lock = "{on_lock}"
+{pin_cache}
 [dialog]
 pinentry = "{pinentry}"
 timeout_s = {timeout_s}
@@ -361,6 +376,12 @@ timeout_s = {timeout_s}
 
     def stop(self):
         self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(WITHIN_S)
+
+    def kill(self):
+        """As nobody can prepare for."""
+        self.ends_with = -signal.SIGKILL
+        self._process.kill()
         return self._process.wait(WITHIN_S)
 
 

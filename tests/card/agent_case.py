@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from agent_bench import PIN, PUK, Agent, Card, Display, refusals, traces
+from agent_bench import PIN, PUK, WITHIN_S, Agent, Card, Display, refusals, traces
 
 HERE = pathlib.Path(__file__).resolve().parent
 OWNER = "Card Bench Owner"
@@ -27,8 +27,12 @@ class AgentTest(unittest.TestCase):
         cls.addClassCleanup(cls.display.stop)
         cls.pki = cls.work / "pki"
         # The key that wants the PIN before each signature.
-        der = ssl.PEM_cert_to_DER_cert((cls.work / "card" / "9C.crt").read_text())
-        cls.certificate = hashlib.sha256(der).hexdigest()
+        cls.certificate = cls.fingerprint("9C")
+
+    @classmethod
+    def fingerprint(cls, slot):
+        der = ssl.PEM_cert_to_DER_cert((cls.work / "card" / f"{slot}.crt").read_text())
+        return hashlib.sha256(der).hexdigest()
 
     def setUp(self):
         self.card = Card()
@@ -44,7 +48,7 @@ class AgentTest(unittest.TestCase):
         return agent
 
     def end(self, agent):
-        self.assertEqual(agent.stop(), 0, "signetd ends as it should")
+        self.assertEqual(agent.stop(), agent.ends_with, "signetd ends as it should")
         for file in (agent.log, agent.journal):
             for secret in (PIN, PUK, *self.other_secrets):
                 self.assertEqual(traces(secret, file.read_bytes()), [], f"no part of a PIN or PUK in {file.name}")
