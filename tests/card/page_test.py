@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -231,6 +232,74 @@ class RemovalTest(PageTest):
         until(lambda: agent.status()["pins_kept"] == 0, "the PIN is wiped")
         until(lambda: not set(hosts) & set(agent.hosts()), "the host is ended")
         self.card.tell("insert")
+
+
+class ResumeTest(PageTest):
+    """A page's batch of 40 that is cut in its middle, more than once; each item is signed and delivered once."""
+
+    COUNT = 40
+    # A host sends what it has made each quarter of a second: so many signatures at most die with it, and the one that it is at.
+    LOST = 6
+
+    def setUp(self):
+        super().setUp()
+        self.agent_cut = self.agent(recorded=True)
+        self.page = self.agent_cut.page()
+        self.addCleanup(lambda: self.page.close())
+        self.card.tell("delay 50")
+        self.batch = self.begin(self.page, self.COUNT)
+        committed = self.page.commit(self.batch, self.COUNT)
+        self.display.dialog().type_pin(PIN)
+        self.page.answer(committed)
+
+    def cut(self, how, times=3):
+        for number in range(1, times + 1):
+            until(lambda: self.card.counted["signatures"] >= 8 * number, "some are signed")
+            how()
+
+    def assert_complete(self, results, lost):
+        """`lost`: how many signatures at most the card made that never came to the agent."""
+        self.assertEqual(sorted(results), self.names(self.COUNT))
+        self.assertTrue(all(len(made) == 1 and made[0]["signature"] for made in results.values()))
+        journaled = self.signed_in(self.agent_cut.journal)
+        self.assertEqual((len(journaled), set(journaled.values())), (self.COUNT, {1}))
+        self.assertEqual(self.agent_cut.journal.read_text().count(" consent "), 1)
+        self.assertGreaterEqual(self.card.counted["signatures"], self.COUNT)
+        self.assertLessEqual(self.card.counted["signatures"], self.COUNT + lost)
+        self.assertEqual(self.card.counted["verify_failed"], 0)
+        self.assertEqual(self.agent_cut.told.count("GETPIN"), 1, "the PIN is kept, nobody is asked again")
+
+    def starts(self):
+        return self.agent_cut.status()["modules"][0]["starts"]
+
+    def test_signet_restart(self):
+        """the agent's own restart of the host in the middle of a batch: it goes on with the PIN that it has"""
+        before = self.starts()
+        self.cut(lambda: self.assertNotIn("error", self.agent_cut.query("restart", "module")))
+        self.complete(self.page, self.batch)
+        self.assertGreaterEqual(self.starts(), before + 3)
+        self.assert_complete(self.page.results(self.batch), lost=3 * self.LOST)
+
+    def test_the_host_crashes(self):
+        """a host that crashes in the middle of a batch is started again, and the batch goes on"""
+        before = self.starts()
+        self.cut(lambda: os.kill(*self.agent_cut.hosts(), signal.SIGKILL), times=2)
+        self.complete(self.page, self.batch)
+        self.assertEqual(self.starts(), before + 2)
+        self.assert_complete(self.page.results(self.batch), lost=2 * self.LOST)
+
+    def test_the_page_is_loaded_again(self):
+        """a page that is loaded again in the middle of its batch finds it, and is given every result"""
+
+        def load_again():
+            self.page.close()
+            until(lambda: self.agent_cut.status()["connections"] == 1, "the agent has seen it")  # who asks for the status
+            self.page = self.agent_cut.page()
+            self.assertIn(self.page.call("batch.resume", batch=self.batch)["state"], ("running", "complete"))
+
+        self.cut(load_again)
+        self.complete(self.page, self.batch)
+        self.assert_complete(self.page.results(self.batch), lost=0)
 
 
 class TimeoutTest(PageTest):
