@@ -24,6 +24,7 @@ class TokenHost::Implementation {
 namespace {
 
 constexpr std::size_t shown_text = 128;
+constexpr std::uint64_t ckr_user_not_logged_in = 0x101;  // PKCS#11's; its header is the host's
 
 // The PIN is copied when the call is made, not when its coroutine first runs: by then the caller's may be wiped.
 using PinCopy = Result<std::optional<base::Secret>>;
@@ -283,6 +284,8 @@ asio::awaitable<Result<SignedChunk>> TokenHost::sign(Key key, Mechanism mechanis
 }
 
 bool ended_on_purpose(const Error& error) { return error.code == ErrorCode::token_host_died && error.origin == ECANCELED; }
+
+bool logged_out(const Error& error) { return error.code == ErrorCode::token_failed && error.origin == ckr_user_not_logged_in; }
 
 asio::awaitable<void> TokenHost::end() {
   implementation_->connection->ask_to_end({ErrorCode::token_host_died, "the host was ended", ECANCELED});

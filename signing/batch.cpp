@@ -528,7 +528,8 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
     if (batch->signed_count > signed_before) restarts = 0;
     // A card that is pulled out may first show as a mere failure, or as a host that hangs in its driver: look whether it is
     // still there.
-    if (batch->error && may_be_a_removal(batch->error->code)) {
+    const bool logged_out = batch->error && pkcs11::logged_out(*batch->error);
+    if (batch->error && !logged_out && may_be_a_removal(batch->error->code)) {
       boost::asio::steady_timer settling(executor_, card_settles);
       co_await settling.async_wait(boost::asio::use_awaitable);
       if (const auto place = co_await logins_.find(batch->certificate->place);
@@ -537,13 +538,16 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
     }
     const bool host_ended =
         batch->error && (batch->error->code == ErrorCode::token_host_died || batch->error->code == ErrorCode::token_host_timeout);
-    // A host that ended is not the person's business while the PIN is kept: it was accepted, so it may be presented again.
-    if (batch->error && !(host_ended && restarts++ < most_restarts_without_progress &&
+    // A host that ended, or a card that another program logged out, is not the person's business while the PIN is kept: it was
+    // accepted, so it may be presented again.
+    if (batch->error && !((host_ended || logged_out) && restarts++ < most_restarts_without_progress &&
                           !logins_.pin_missing(batch->certificate->place, batch->owner())))
       break;
     if (pin_for_each) {
       co_await logins_.wipe(batch->owner());
       batch->with_token = false;
+    } else if (logged_out) {
+      co_await logins_.end_login(batch->owner());
     }
     batch->error.reset();
     auto again = co_await unlock(batch, std::nullopt);
@@ -691,7 +695,8 @@ void Batches::Implementation::take_in(const BatchPointer& batch, const std::vect
   for (std::size_t i = made; i < units.size(); ++i) batch->put_back.insert(units[i]);
   if (chunk.error && !batch->halt) {
     // The token refuses this very item a second time: the others shall not wait for it.
-    if (chunk.error->code == ErrorCode::token_failed && made < units.size() && ++batch->failures[units[made]] > 1) {
+    if (chunk.error->code == ErrorCode::token_failed && !pkcs11::logged_out(*chunk.error) && made < units.size() &&
+        ++batch->failures[units[made]] > 1) {
       batch->put_back.erase(units[made]);
       ++batch->finished_count;
       (void)record("not-signed", *batch, {{"reason", std::string(name(chunk.error->code))}});

@@ -88,6 +88,8 @@ awaitable<void> TokenLogins::end_logins(std::vector<PinOwner> owners) {
   co_await end_hosts(std::move(modules));
 }
 
+awaitable<void> TokenLogins::end_login(PinOwner owner) { co_await end_logins({std::move(owner)}); }
+
 awaitable<void> TokenLogins::wipe(PinOwner owner) {
   pins_.wipe(owner);
   co_await end_logins({std::move(owner)});

@@ -33,6 +33,8 @@ class TokenLogins {
   // asks. Every refusal wipes.
   boost::asio::awaitable<base::Result<ReadyKey>> ready(pkcs11::TokenPlace place, PinOwner owner, std::optional<base::Secret> typed, base::Time now);
 
+  // Logs this owner out and ends the host; the PIN stays kept.
+  boost::asio::awaitable<void> end_login(PinOwner owner);
   // Wipes this owner's PIN, logs out and ends the host.
   boost::asio::awaitable<void> wipe(PinOwner owner);
   boost::asio::awaitable<void> wipe_all(std::set<PinOwner> in_use = {});

@@ -15,9 +15,9 @@
 
 #include "host/calls.hpp"
 #include "host/opensc.hpp"
+#include "host/readers.hpp"
 #include "host/sandbox.hpp"
 #include "host/server.hpp"
-#include "host/who_holds.hpp"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -107,9 +107,12 @@ int main(int argc, char** argv) {
   wire::Writer writer(payload);
   write(writer, module ? std::nullopt : std::optional(module.error()));
   if (!channel->send({.kind = wire::Kind::load, .host_ends = !module}, payload) || !module) _exit(1);
-  host::serve(**module, *channel, settings->wear, settings->purpose);
+  const auto logged_in = host::serve(**module, *channel, settings->wear, settings->purpose);
   // Only C_Finalize makes some modules let go of the card, and with it of its login (OpenSC with disconnect_action = reset). It
   // is vendor code and may hang: the agent ends us for good after a moment. No exit handlers for the same reason.
   (*module)->functions().C_Finalize(nullptr);
+  if ((*module)->leaves_card_logged_in()) {
+    for (const std::string& reader : logged_in) host::reset_unless_shared(reader);
+  }
   _exit(0);
 }

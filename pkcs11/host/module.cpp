@@ -87,10 +87,8 @@ base::Result<std::unique_ptr<Module>> Module::load(const std::string& path) {
     const CK_RV reason = ck_rv_of_libp11();
     return base::failure(ErrorCode::module_failed, error_of(reason, "C_Initialize").detail, reason);
   }
-  // OpenSC has no login of the SO for most of its cards.
   CK_INFO info{};
-  if (module->functions_->C_GetInfo(&info) == CKR_OK && trimmed(info.manufacturerID).starts_with("OpenSC"))
-    module->unblock_ = UnblockWay::puk;
+  module->is_opensc_ = module->functions_->C_GetInfo(&info) == CKR_OK && trimmed(info.manufacturerID).starts_with("OpenSC");
   return module;
 }
 
@@ -118,7 +116,7 @@ std::expected<Token, CK_RV> Module::token(CK_SLOT_ID slot) const {
   token.pin_max = pin_length(info.ulMaxPinLen);
   token.puk_final_try = (info.flags & CKF_SO_PIN_FINAL_TRY) != 0;
   token.puk_locked = (info.flags & CKF_SO_PIN_LOCKED) != 0;
-  token.unblock = unblock_;
+  token.unblock = is_opensc_ ? UnblockWay::puk : UnblockWay::so_pin;  // OpenSC has no login of the SO for most of its cards
   return token;
 }
 

@@ -46,6 +46,8 @@ class Module {
   // Also makes the module look at its readers: without it some never see a token that was put back.
   enum class Slots : std::uint8_t { all, with_token };
   Outcome<std::vector<CK_SLOT_ID>> slot_ids(Slots which = Slots::all);
+  // True of one whose C_Logout does not reach the card: OpenSC 0.23 tells a PIV card nothing of it.
+  bool leaves_card_logged_in() const { return is_opensc_; }
 
  private:
   struct Enumeration {
@@ -59,7 +61,7 @@ class Module {
   CK_FUNCTION_LIST* functions_ = nullptr;
   base::Owned<PKCS11_CTX, PKCS11_CTX_free> context_;
   bool initialised_just_now_ = true;
-  UnblockWay unblock_ = UnblockWay::so_pin;
+  bool is_opensc_ = false;
   Enumeration current_;
   std::vector<Enumeration> kept_;
 };

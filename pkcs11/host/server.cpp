@@ -1,10 +1,13 @@
 #include "host/server.hpp"
 
 #include <chrono>
+#include <set>
+#include <thread>
 #include <utility>
 
 #include "host/calls.hpp"
 #include "host/events.hpp"
+#include "host/readers.hpp"
 #include "host/signing_loop.hpp"
 
 namespace signet::pkcs11::host {
@@ -18,13 +21,18 @@ using wire::Writer;
 // A slow token's signatures are sent one by one, so that none is lost and the agent sees it working; a fast one's together.
 constexpr auto send_so_far_after = std::chrono::milliseconds(250);
 constexpr auto look_for_hang_up_after = std::chrono::milliseconds(20);
+// Who waits for a card looks each 100 ms whether it is free (pcscd: PCSCLITE_LOCK_POLL_RATE), and between two signatures it is so
+// for less than one: without a pause others would have to wait for the end of a batch. This one costs 1.2 in 100.
+constexpr auto others_wait = std::chrono::seconds(10);
+constexpr auto others_turn = std::chrono::milliseconds(120);
 
 class Server {
  public:
   Server(Module& module, Channel& channel, WearLimits wear, HostPurpose purpose)
       : module_(module), channel_(channel), wear_(wear), purpose_(purpose), sessions_(module) {}
 
-  void run() {
+  // The answer: the readers of tokens that somebody was logged in to.
+  std::set<std::string> run() {
     bool going_on = true;
     while (going_on) {
       const auto request = channel_.next();
@@ -35,6 +43,7 @@ class Server {
       if (going_on && !std::exchange(watching_, true)) watch_slots(module_.functions(), channel_);
     }
     sessions_.logout_all();
+    return std::move(logged_in_);
   }
 
  private:
@@ -120,17 +129,26 @@ class Server {
     const auto done = sessions_.login(slot, channel_.pin());
     channel_.wipe_pin();
     put(done);
-    put_token(slot);
+    const Token token = put_token(slot);
+    if (done) note_login(token);
     return true;
   }
 
+  void note_login(const Token& token) {
+    std::string reader = reader_of(token.slot);
+    shared_ = !reader.empty();
+    if (shared_) logged_in_.insert(std::move(reader));
+    let_others_ = Clock::now();
+  }
+
   // Read again after a try: PIN_COUNT_LOW, FINAL_TRY and LOCKED tell the person what the next one costs.
-  void put_token(CK_SLOT_ID slot) {
+  Token put_token(CK_SLOT_ID slot) {
     Token token;
     token.slot_id = slot;
     if (auto now = module_.token(slot)) token = std::move(*now);
     Writer writer(reply_);
     write(writer, token);
+    return token;
   }
 
   bool set_pin(const Request& request, Reader& reader) {
@@ -147,7 +165,7 @@ class Server {
     const auto done = set();
     channel_.wipe_pin();
     put(done);
-    put_token(order.slot_id);
+    note_login(put_token(order.slot_id));  // to change a PIN is to log in, and a card may take an unblocking for a login
     return true;
   }
 
@@ -204,6 +222,10 @@ class Server {
           so_far.clear();
           hung_up = !channel_.send({.request = request.header.request, .kind = Kind::signatures_so_far}, payload);
         }
+        if (shared_ && !hung_up && now - let_others_ >= others_wait) {
+          std::this_thread::sleep_for(others_turn);
+          let_others_ = Clock::now();
+        }
         return !hung_up && !is_worn;
       };
       result = sign_each(module_.functions(), *key, order, channel_.pin(), between);
@@ -226,12 +248,15 @@ class Server {
   base::Bytes reply_;
   bool ends_ = false;
   bool watching_ = false;
+  std::set<std::string> logged_in_;
+  bool shared_ = false;  // what signs is a card that other programs may wait for
+  Clock::time_point let_others_;
 };
 
 }  // namespace
 
-void serve(Module& module, Channel& channel, WearLimits wear, HostPurpose purpose) {
-  Server(module, channel, wear, purpose).run();
+std::set<std::string> serve(Module& module, Channel& channel, WearLimits wear, HostPurpose purpose) {
+  return Server(module, channel, wear, purpose).run();
 }
 
 }  // namespace signet::pkcs11::host

@@ -13,7 +13,6 @@ import pathlib
 import pty
 import re
 import subprocess
-import unittest
 
 import agent_case
 from agent_bench import HANGING_WITHIN_S, PIN, WRONG_PIN, memory_traces, until
@@ -314,56 +313,6 @@ class MemoryTest(AgentTest):
         for process in [agent.process, *agent.hosts()]:
             for pin in (PIN, WRONG_PIN):
                 self.assertEqual(self.scanned(process, pin), [])
-
-
-class OthersTest(AgentTest):
-    def test_another_program_uses_the_card_beside_the_agent(self):
-        """another program can log in and sign while the agent is idle, and the agent signs after it"""
-        agent = self.agent()
-        self.assertEqual(len(agent.hosts()), 1, "the agent has the card open")
-        data, made = self.folder / "data", self.folder / "made"
-        data.write_bytes(bytes(32))
-        other = subprocess.run(
-            ["pkcs11-tool", "--module", os.environ["SIGNET_CARD_MODULE"], "--login", "--pin", "env:CARD_PIN", "--sign"]
-            + ["--id", "01", "--mechanism", "SHA256-RSA-PKCS", "--input-file", data, "--output-file", made],
-            env={**os.environ, "CARD_PIN": PIN},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-        self.assertEqual(other.returncode, 0, other.stderr)
-        self.assertEqual(made.stat().st_size, 256)
-        signing = self.sign(agent, self.documents(2))
-        self.display.dialog(signing).type_pin(PIN)
-        self.assert_ends(signing, EXIT_DONE)
-        self.assertEqual(self.card.counted["verify_failed"], 0)
-
-
-    def sign_and_ask_the_card(self, **options):
-        """After a batch, what the card answers to VERIFY without data (SP 800-73-4 Part 2, 3.2.1): 9000 if it was
-        given its PIN and signs for whoever comes."""
-        agent = self.agent(**options)
-        signing = self.sign(agent, self.documents(2))
-        self.display.dialog(signing).type_pin(PIN)
-        self.assert_ends(signing, EXIT_DONE)
-        until(lambda: agent.status()["pins_kept"] == 0, "the PIN is wiped")
-        select, verify = "00A404000BA000000308000010000100", "00200080"
-        command = ["opensc-tool", "--send-apdu", select, "--send-apdu", verify]
-        asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-        return "".join(re.findall(r"SW1=0x(..), SW2=0x(..)", asked.stdout)[-1])
-
-    @unittest.expectedFailure  # OpenSC 0.23: C_Logout tells a PIV card nothing, and closing leaves it as it is
-    def test_the_card_is_left_logged_out(self):
-        """after a batch the card itself wants its PIN again"""
-        self.assertEqual(self.sign_and_ask_the_card(), "63C3")
-
-    def test_the_card_is_left_logged_out_where_opensc_resets_it(self):
-        """after a batch the card itself wants its PIN again, with disconnect_action = reset in opensc.conf"""
-        conf = self.folder / "opensc.conf"
-        reset = "app default {\n  reader_driver pcsc { disconnect_action = reset; }"
-        conf.write_text(pathlib.Path(os.environ["OPENSC_CONF"]).read_text().replace("app default {", reset))
-        self.assertEqual(self.sign_and_ask_the_card(opensc_conf=conf), "63C3")
 
 
 class VerifyTest(AgentTest):

@@ -12,7 +12,7 @@ of the N-th signature from now; 0: never), at N UNIT WHAT (see below), at none, 
 
 `at N UNIT WHAT` puts one fault at the N-th APDU, signature (GENERAL AUTHENTICATE) or presentation (of a PIN or PUK) from
 now; several may wait. WHAT is a status word (the command is not carried out), `remove` (pulled before it is carried
-out) or `lose` (carried out, and pulled before the answer). `status` tells what is still waiting as `faults`.
+out), `lose` (carried out, and pulled before the answer) or `log-out` (another program logs the card out just before it). `status` tells what is still waiting as `faults`.
 `pin_presented`, `pin_refused`, `puk_presented` and `puk_refused` count what the card compared, whatever the command.
 
 Left out: key agreement (9D is there to be listed), secure messaging, PUT DATA and key generation on the card.
@@ -330,13 +330,13 @@ class Fault:
 
     left: int  # this many of its unit from now, this one included
     unit: str
-    what: object  # a status word, "remove" or "lose"
+    what: object  # a status word, "remove", "lose" or "log-out"
 
     @classmethod
     def parse(cls, number, unit, what):
         if int(number) < 1 or unit not in cls.UNITS:
-            raise ValueError("at N apdu|signature|presentation SW|remove|lose")
-        return cls(int(number), unit, what if what in ("remove", "lose") else parse_status_word(what))
+            raise ValueError("at N apdu|signature|presentation SW|remove|lose|log-out")
+        return cls(int(number), unit, what if what in ("remove", "lose", "log-out") else parse_status_word(what))
 
 
 def parse_status_word(text):
@@ -427,10 +427,12 @@ class PivCard:
         for what in due:
             if what == "remove":
                 raise CardPulled
-            if what != "lose":
+            if what == "log-out":
+                self._pin_verified = self._pin_fresh = False
+            elif what != "lose":
                 raise Refusal(what)
         answer = self._respond(command)
-        if due:
+        if "lose" in due:
             raise CardPulled
         return answer
 

@@ -258,6 +258,8 @@ def pulled(text):
         return True
 assert tell("at 1 presentation remove")["ok"] and pulled(VERIFY) and card.counters.pin_presented == 1
 assert tell("at 1 presentation lose")["ok"] and pulled(VERIFY) and card.counters.pin_presented == 2
+assert sw(SELECT) == "9000" and sw(VERIFY) == "9000" and tell("at 1 signature log-out")["ok"] and sw(SIGN_WITH_9C) == "6982"
+assert sw("00200080") == "63C3" and sw(VERIFY) == "9000" and sw(SIGN_WITH_9C) == "9000"
 assert tell("at 9 apdu remove")["faults"] == 1 and tell("at none")["faults"] == 0
 for wrong in ("at", "at 0 apdu 6F00", "at 1 dream 6F00", "at 1 apdu 6F", "at 1 apdu"):
     assert not tell(wrong)["ok"], wrong

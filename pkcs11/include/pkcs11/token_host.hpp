@@ -167,6 +167,9 @@ class TokenHost {
 // The error of a call whose host was ended by its owner, because a PIN was wiped or changed: what needs no PIN may ask the next
 // host. Not so often that a defect would go round for ever.
 bool ended_on_purpose(const base::Error& error);
+// The error of a call for which somebody has to be logged in, where nobody is any more: a card is shared, and another program can
+// reset it or log it out. A PIN that was accepted may be presented again.
+bool logged_out(const base::Error& error);
 constexpr int most_hosts_asked = 3;
 
 }  // namespace signet::pkcs11
