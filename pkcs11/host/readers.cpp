@@ -2,13 +2,19 @@
 
 #include <winscard.h>
 
-#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace signet::pkcs11::host {
 namespace {
 
 constexpr std::size_t slot_description_size = 64;
+constexpr auto pcscd_answers = std::chrono::milliseconds(500);
 
 // A client's connection to pcscd.
 class Context {
@@ -44,7 +50,49 @@ LONG connect(const Context& context, const std::string& reader, DWORD share, SCA
   return SCardConnect(context.get(), reader.c_str(), share, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &card, &protocol);
 }
 
+std::string reader_of(std::string_view slot) {
+  if (slot.empty()) return {};
+  for (std::string& reader : Context().readers()) {
+    if (slot == std::string_view(reader).substr(0, slot_description_size)) return std::move(reader);
+  }
+  return {};
+}
+
 }  // namespace
+
+struct ReadersInUse::State {
+  std::mutex mutex;
+  std::condition_variable answered;
+  unsigned asked = 0;
+  std::set<std::string> readers;
+};
+
+ReadersInUse::ReadersInUse() : state_(std::make_shared<State>()) {}
+
+void ReadersInUse::add(std::string slot) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    ++state_->asked;
+  }
+  std::thread([state = state_, slot = std::move(slot)] {
+    std::string reader = reader_of(slot);
+    const std::lock_guard lock(state->mutex);
+    if (!reader.empty()) state->readers.insert(std::move(reader));
+    --state->asked;
+    state->answered.notify_all();
+  }).detach();
+}
+
+bool ReadersInUse::any() const {
+  const std::lock_guard lock(state_->mutex);
+  return !state_->readers.empty();
+}
+
+std::set<std::string> ReadersInUse::all() const {
+  std::unique_lock lock(state_->mutex);
+  state_->answered.wait_for(lock, pcscd_answers, [&] { return state_->asked == 0; });
+  return state_->readers;
+}
 
 bool card_is_held() {
   const Context context;
@@ -65,14 +113,6 @@ bool card_is_held() {
     if (answer == SCARD_S_SUCCESS) SCardDisconnect(card, SCARD_LEAVE_CARD);
   }
   return false;
-}
-
-std::string reader_of(std::string_view slot) {
-  if (slot.empty()) return {};
-  for (std::string& reader : Context().readers()) {
-    if (slot == std::string_view(reader).substr(0, slot_description_size)) return std::move(reader);
-  }
-  return {};
 }
 
 void reset_unless_shared(const std::string& reader) {

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <memory>
+#include <set>
 #include <string>
-#include <string_view>
 
 namespace signet::pkcs11::host {
 
@@ -11,8 +12,21 @@ namespace signet::pkcs11::host {
 // is in another's transaction.
 bool card_is_held();
 
-// The reader of this name; empty if there is none. `slot` is a slotDescription of PKCS#11, which ends after 64 characters.
-std::string reader_of(std::string_view slot);
+// Which readers are those of slots. Asked on threads of their own: a pcscd that hangs holds up no token that is not behind it.
+// Owner's thread.
+class ReadersInUse {
+ public:
+  ReadersInUse();
+  // `slot`: a slotDescription of PKCS#11, which ends after 64 characters. One that is no reader's is none.
+  void add(std::string slot);
+  bool any() const;
+  // Waits a moment for those that are being asked about.
+  std::set<std::string> all() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;  // the threads', too
+};
 
 // Resets the card in this reader, so that nobody is logged in to it any more. Where another program is connected to it the card
 // is left as it is: that program may be logged in itself. Waits for another's transaction to end.

@@ -43,7 +43,7 @@ class Server {
       if (going_on && !std::exchange(watching_, true)) watch_slots(module_.functions(), channel_);
     }
     sessions_.logout_all();
-    return std::move(logged_in_);
+    return logged_in_.all();
   }
 
  private:
@@ -135,9 +135,7 @@ class Server {
   }
 
   void note_login(const Token& token) {
-    std::string reader = reader_of(token.slot);
-    shared_ = !reader.empty();
-    if (shared_) logged_in_.insert(std::move(reader));
+    if (!token.slot.empty()) logged_in_.add(token.slot);
     let_others_ = Clock::now();
   }
 
@@ -222,8 +220,8 @@ class Server {
           so_far.clear();
           hung_up = !channel_.send({.request = request.header.request, .kind = Kind::signatures_so_far}, payload);
         }
-        if (shared_ && !hung_up && now - let_others_ >= others_wait) {
-          std::this_thread::sleep_for(others_turn);
+        if (!hung_up && now - let_others_ >= others_wait) {
+          if (logged_in_.any()) std::this_thread::sleep_for(others_turn);
           let_others_ = Clock::now();
         }
         return !hung_up && !is_worn;
@@ -248,8 +246,7 @@ class Server {
   base::Bytes reply_;
   bool ends_ = false;
   bool watching_ = false;
-  std::set<std::string> logged_in_;
-  bool shared_ = false;  // what signs is a card that other programs may wait for
+  ReadersInUse logged_in_;  // where there is one, other programs may wait for the card
   Clock::time_point let_others_;
 };
 
