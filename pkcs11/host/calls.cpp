@@ -29,11 +29,17 @@ class Note {
 };
 
 // A card whose PIN is being changed must not lose power or its program half-way: not even the agent's death ends this process
-// in such a call.
+// in such a call, nor what is sent to every process where a session or the machine ends.
 class OutlivesAgent {
  public:
-  OutlivesAgent() : agent_(getppid()) { prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0); }
+  OutlivesAgent() : agent_(getppid()) {
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+    struct sigaction ignore{};
+    ignore.sa_handler = SIG_IGN;
+    for (std::size_t i = 0; i < asking.size(); ++i) sigaction(asking[i], &ignore, &before_[i]);
+  }
   ~OutlivesAgent() {
+    for (std::size_t i = 0; i < asking.size(); ++i) sigaction(asking[i], &before_[i], nullptr);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != agent_) _exit(1);  // it died meanwhile
   }
@@ -41,7 +47,9 @@ class OutlivesAgent {
   OutlivesAgent& operator=(const OutlivesAgent&) = delete;
 
  private:
+  static constexpr std::array asking{SIGTERM, SIGINT, SIGHUP};
   pid_t agent_;
+  std::array<struct sigaction, asking.size()> before_{};
 };
 
 template <auto Member, std::uint32_t Number>
