@@ -147,9 +147,10 @@ asio::awaitable<Result<TokenHost::Login>> set_pin(std::shared_ptr<Connection> co
   base::Bytes payload;
   Writer writer(payload);
   write(writer, request);
-  auto reply =
-      co_await Connection::call(connection, kind, std::move(payload), std::move(pins->secrets), Connection::never_killed);
+  const auto timeout = pins->secrets ? connection->options().login_timeout : connection->options().pin_pad_timeout;
+  auto reply = co_await Connection::call(connection, kind, std::move(payload), std::move(pins->secrets), timeout);
   const auto unknown = [](std::string detail) { return base::failure(ErrorCode::pin_unknown, std::move(detail)); };
+  if (!reply.payload && !reply.pin_presented) co_return base::failure_of(reply.payload);
   if (!reply.payload) co_return unknown(reply.payload.error().detail);
   Reader reader(*reply.payload);
   TokenHost::Login done;

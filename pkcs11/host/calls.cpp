@@ -14,11 +14,17 @@ CK_FUNCTION_LIST of_the_module{}, list{};
 bool listed = false;
 thread_local bool waits_for_events = false;
 
+constexpr bool sets_a_pin(std::uint32_t number) {
+  return number == call_number("C_SetPIN") || number == call_number("C_InitPIN");
+}
+
 class Note {
  public:
+  // Modules call themselves: what was noted before holds again, and while they set a PIN all along.
   explicit Note(std::uint32_t number)
-      : place_(waits_for_events ? page->events : page->serving), before_(place_.exchange(number, std::memory_order_relaxed)) {}
-  // Modules call themselves: what was noted before holds again.
+      : place_(waits_for_events ? page->events : page->serving), before_(place_.load(std::memory_order_relaxed)) {
+    if (!sets_a_pin(before_)) place_.store(number, std::memory_order_relaxed);
+  }
   ~Note() { place_.store(before_, std::memory_order_relaxed); }
   Note(const Note&) = delete;  // one call
   Note& operator=(const Note&) = delete;
@@ -58,7 +64,8 @@ template <class... Parameters, CK_RV (*CK_FUNCTION_LIST::*Member)(Parameters...)
 struct Noted<Member, Number> {
   static CK_RV call(Parameters... parameters) {
     const Note note(Number);
-    if constexpr (Number == call_number("C_SetPIN") || Number == call_number("C_InitPIN")) {
+    if constexpr (sets_a_pin(Number) || Number == call_number("C_Login")) page->presented.fetch_add(1, std::memory_order_relaxed);
+    if constexpr (sets_a_pin(Number)) {
       const OutlivesAgent outlives;
       return (of_the_module.*Member)(parameters...);
     } else {

@@ -58,11 +58,24 @@ struct Seen {
   }
 } seen;
 
-struct LoginTime {
-  explicit LoginTime(milliseconds time) { setenv("FAKE_TOKEN_LOGIN_MS", std::to_string(time.count()).c_str(), 1); }
-  ~LoginTime() { unsetenv("FAKE_TOKEN_LOGIN_MS"); }
-  LoginTime(const LoginTime&) = delete;  // one variable
-  LoginTime& operator=(const LoginTime&) = delete;
+// How long a module takes for what the variable names.
+class TimeFor {
+ public:
+  TimeFor(const char* variable, milliseconds time) : variable_(variable) {
+    setenv(variable, std::to_string(time.count()).c_str(), 1);
+  }
+  ~TimeFor() { unsetenv(variable_); }
+  TimeFor(const TimeFor&) = delete;  // one variable
+  TimeFor& operator=(const TimeFor&) = delete;
+
+ private:
+  const char* variable_;
+};
+struct LoginTime : TimeFor {
+  explicit LoginTime(milliseconds time) : TimeFor("FAKE_TOKEN_LOGIN_MS", time) {}
+};
+struct SetPinTime : TimeFor {
+  explicit SetPinTime(milliseconds time) : TimeFor("FAKE_TOKEN_SET_PIN_MS", time) {}
 };
 
 }  // namespace
@@ -200,26 +213,26 @@ TEST_CASE("the PIN pad's own time is configurable, and over at last") {
   CHECK(Clock::now() - begin < seconds(5));
 }
 
-TEST_CASE("a call that is never killed is over before its host ends, whatever is asked meanwhile") {
+TEST_CASE("a PIN is set before its host ends, whatever is asked meanwhile, and then nothing holds the host") {
   // Longer than the grace that a host has to end.
-  const LoginTime person(seconds(5));
+  const SetPinTime card(seconds(5));
   boost::asio::io_context io;
-  auto limits = options("slow_login");
+  auto limits = options("slow_set_pin");
   unsigned faults = 0;
   limits.on_fault = [&](const base::Error&) { ++faults; };
   auto connection = Connection::spawn(io.get_executor(), limits).value();
   REQUIRE(run(io, Connection::call(connection, pkcs11::wire::Kind::load, {}, {}, seconds(5))).payload);
   const int process = connection->process_id();
   base::Bytes payload;
-  pkcs11::wire::Writer(payload).integer(slot);
+  pkcs11::wire::Writer writer(payload);
+  write(writer, pkcs11::wire::PinRequest{.slot_id = slot, .first_size = 4});
   std::optional<base::Error> error;
   const auto begin = Clock::now();
-  boost::asio::co_spawn(
-      io, Connection::call(connection, pkcs11::wire::Kind::login, payload, secret(right_pin), Connection::never_killed),
-      [&](std::exception_ptr, Connection::Reply reply) {
-        if (!reply.payload) error = reply.payload.error();
-      });
-  CHECK(until(io, [&] { return connection->in_call() == "C_Login"; }));
+  boost::asio::co_spawn(io, Connection::call(connection, pkcs11::wire::Kind::change_pin, payload, secret("12345678"), seconds(5)),
+                        [&](std::exception_ptr, Connection::Reply reply) {
+                          if (!reply.payload) error = reply.payload.error();
+                        });
+  CHECK(until(io, [&] { return connection->in_call() == "C_SetPIN"; }));
   const bool at_once = GENERATE(false, true);
   if (at_once) {
     connection->kill_now({ErrorCode::token_host_died, "something is wrong", 0});
@@ -232,11 +245,42 @@ TEST_CASE("a call that is never killed is over before its host ends, whatever is
     io.run_for(milliseconds(50));
     REQUIRE(kill(process, 0) == 0);
   }
-  CHECK(connection->in_call() == "C_Login");
+  CHECK(connection->in_call() == "C_SetPIN");
   run(io, Connection::wait_for_end(connection));
-  CHECK(Clock::now() - begin < seconds(9));
+  CHECK(Clock::now() - begin < seconds(10));
+  CHECK(connection->in_call() == "C_Finalize");  // where its module hangs for good
   CHECK(kill(process, 0) != 0);
   CHECK(faults == (at_once ? 1U : 0U));
+}
+
+TEST_CASE("a PIN that is set slowly is set, whatever the limit") {
+  const SetPinTime card(milliseconds(2500));
+  StrictAgent agent("slow_set_pin");  // a second for a login
+  const auto host = agent.host();
+  const auto old_pin = secret(right_pin), new_pin = secret("12345");
+  const auto done = value_of(run(agent.io, host->change_pin(slot, &old_pin, &new_pin)));
+  CHECK_FALSE(done.error);
+  CHECK(host->alive());
+}
+
+TEST_CASE("a module that hangs over a PIN's change before it sets the PIN is ended; whether a try is spent is told") {
+  const auto [module, code, call] = GENERATE(table<std::string, ErrorCode, std::string>({
+      {"hang_in_login", ErrorCode::pin_unknown, "C_Login"},
+      {"hang_in_open_session", ErrorCode::token_host_timeout, "C_OpenSession"},
+  }));
+  CAPTURE(module);
+  StrictAgent agent(module);
+  const auto host = agent.host();
+  const int process = host->process_id();
+  const auto old_pin = secret(right_pin), new_pin = secret("12345");
+  const auto begin = Clock::now();
+  const auto done = run(agent.io, host->change_pin(slot, &old_pin, &new_pin));
+  CHECK(Clock::now() - begin < seconds(5));
+  REQUIRE_FALSE(done);
+  CHECK(done.error().code == code);
+  CHECK(mentions(done.error(), "while changing the PIN, in " + call));
+  CHECK_FALSE(host->alive());
+  CHECK(kill(process, 0) != 0);
 }
 
 TEST_CASE("a host that writes a PIN outlives its agent and the end of a session, and no other call does") {
