@@ -247,16 +247,19 @@ asio::awaitable<std::vector<base::Bytes>> certificates_of(std::shared_ptr<State>
 }
 
 // Two modules that serve one token would show its certificates twice and spend its PIN tries twice as fast. They may tell another
-// manufacturer, and write the serial number in another way: then the certificates decide, which are read only where it comes to
-// that.
+// manufacturer or label, and write the serial number in another way: then the certificates decide, which are read only where it
+// comes to that. One module may show a card several times, by a slot with a label of its own for each of the card's PINs: these
+// are apart, and another module's slot is the same as the one that has its certificates.
 asio::awaitable<bool> same_token(std::shared_ptr<State> state, const TokenPlace& known, const TokenPlace& place) {
   const bool same_serial = known.token.serial == place.token.serial;
-  if (same_serial && !place.token.serial.empty() && known.token.manufacturer == place.token.manufacturer) co_return true;
+  const bool same_card = same_serial && !place.token.serial.empty() && known.token.manufacturer == place.token.manufacturer;
+  if (same_card && known.token.label == place.token.label) co_return true;
   if (known.module == place.module) co_return false;
   const bool same_slot = !place.token.slot.empty() && known.token.slot == place.token.slot;
   if (!same_serial && !same_slot && !known.token.serial.empty() && !place.token.serial.empty()) co_return false;
   const auto one = co_await certificates_of(state, known);
   const auto other = co_await certificates_of(state, place);
+  if (same_card && other.empty()) co_return true;  // it has nothing to sign with
   co_return std::ranges::any_of(one, [&](const base::Bytes& der) { return std::ranges::find(other, der) != other.end(); });
 }
 

@@ -75,8 +75,9 @@ class Modules {
   // The running host of a module, started if need be, after the pause that its faults have earned it; module_failed while it is
   // stopped.
   boost::asio::awaitable<base::Result<std::shared_ptr<TokenHost>>> host(std::size_t module);
-  // The tokens of all modules that are wanted, each once: the same serial and manufacturer, or the same certificate in the same
-  // slot, or beside a serial that is the same or missing, is the same token. A failing module is left out; states() says why.
+  // The tokens of all modules that are wanted, each once: the same serial, manufacturer and label, or of two modules the same
+  // certificate in the same slot or beside a serial that is the same or missing, is the same token. Slots of one module with labels
+  // of their own are apart: some make one for each PIN of a card. A failing module is left out; states() says why.
   boost::asio::awaitable<std::vector<TokenPlace>> tokens();
   // The tokens that a module shows, from a host that is started for this and ended; nobody is logged in. Nothing else hears of it.
   boost::asio::awaitable<base::Result<std::vector<Token>>> probe(ModuleOptions options);
