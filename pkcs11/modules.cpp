@@ -31,6 +31,7 @@ struct Entry {
   Clock::time_point leave_out_until{};
   bool wanted = true;
   std::vector<Clock::time_point> faults;
+  std::vector<Clock::time_point> forgiven;
   Clock::time_point not_before{};
   bool stopped = false;
 };
@@ -68,11 +69,26 @@ struct State : std::enable_shared_from_this<State> {
       entry.not_before = now + policy.first_pause * (1 << std::min<std::size_t>(entry.faults.size() - 2, 10));
   }
 
-  void forgive(std::size_t module) {
+  void forget_faults(std::size_t module) {
     Entry& entry = entries[module];
     entry.faults.clear();
+    entry.forgiven.clear();
     entry.stopped = false;
     entry.not_before = entry.leave_out_until = {};
+  }
+
+  // A module may make its device come anew each time that it crashes: the pause stands, and not every time is forgiven.
+  void forgive(std::size_t module) {
+    Entry& entry = entries[module];
+    entry.leave_out_until = {};
+    const std::size_t kept = policy.stopped_after > 2 ? policy.stopped_after - 2 : 0;
+    if (entry.faults.size() <= kept) return;
+    const Clock::time_point now = Clock::now();
+    std::erase_if(entry.forgiven, [&](Clock::time_point time) { return now - time > policy.period; });
+    if (entry.forgiven.size() >= policy.stopped_after) return;
+    entry.forgiven.push_back(now);
+    entry.faults.erase(entry.faults.begin(), entry.faults.end() - static_cast<std::ptrdiff_t>(kept));
+    entry.stopped = false;
   }
 
   Error stopped_error(std::size_t module) const {
@@ -194,7 +210,7 @@ asio::awaitable<void> end_one(std::shared_ptr<State> state, std::size_t module) 
 
 asio::awaitable<void> restart_one(std::shared_ptr<State> state, std::size_t module) {
   co_await end_one(state, module);
-  state->forgive(module);
+  state->forget_faults(module);
 }
 
 asio::awaitable<Result<std::shared_ptr<TokenHost>>> start_one_apart(std::shared_ptr<State> state, std::size_t module,

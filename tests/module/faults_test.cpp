@@ -103,14 +103,33 @@ TEST_CASE("a module is started again at once after its first fault, then with pa
   CHECK(run(agent.io, agent.modules.tokens()).empty());
   CHECK(agent.state().starts == 3);
   CHECK(mentions(agent.state().last_error.value(), "in C_Sign"));
-  // A person, or a device that was plugged in anew, lets it begin again.
-  if (GENERATE(false, true)) {
-    run(agent.io, agent.modules.restart(0));
-  } else {
-    agent.modules.forgive(0);
-  }
+  run(agent.io, agent.modules.restart(0));
   CHECK(agent.state().faults == 0);
   CHECK_FALSE(agent.state().stopped);
+  CHECK(run(agent.io, agent.modules.tokens()).size() == 1);
+}
+
+TEST_CASE("a device that is plugged in anew lets a stopped module begin again, after its pause and not for ever") {
+  StrictAgent agent("crash_in_sign");
+  const auto crash_until_stopped = [&] {
+    for (int i = 0; i < 3 && !agent.state().stopped; ++i) (void)agent.fails_to_sign();
+    REQUIRE(agent.state().stopped);
+  };
+  for (int i = 0; i < 3; ++i) {
+    crash_until_stopped();
+    const auto crashed = Clock::now();
+    agent.modules.forgive(0);
+    CHECK_FALSE(agent.state().stopped);
+    CHECK(agent.state().faults == 1);
+    const auto host = agent.host();
+    CHECK(Clock::now() - crashed >= milliseconds(150));  // 200 after the third fault
+    agent.modules.forgive(0);                            // of a module that runs nothing is forgotten
+    CHECK(agent.state().faults == 1);
+  }
+  crash_until_stopped();
+  agent.modules.forgive(0);
+  CHECK(agent.state().stopped);
+  run(agent.io, agent.modules.restart(0));
   CHECK(run(agent.io, agent.modules.tokens()).size() == 1);
 }
 

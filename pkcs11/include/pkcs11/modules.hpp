@@ -89,10 +89,10 @@ class Modules {
   // Ends the host of a module (after a PIN was wiped); the next call starts another.
   boost::asio::awaitable<void> end_host(std::size_t module);
   boost::asio::awaitable<void> end_all();
-  // Ends the host and forgets the module's faults, so that the next call starts it at once: when a person says so, or when its
-  // device was plugged in anew.
+  // Ends the host and forgets the module's faults, so that the next call starts it at once: when a person says so.
   boost::asio::awaitable<void> restart(std::size_t module);
-  // The same for a module whose host is not running; nothing for another.
+  // A device was plugged in anew that the module serves: where its host is not running it may be started again, after the pause that
+  // its last fault has earned it; so many times within the policy's period as there may be faults.
   void forgive(std::size_t module);
 
   // A token of this module was pulled out (TokenHost::token_pulled).
