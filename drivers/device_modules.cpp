@@ -192,7 +192,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     });
     if (let_go || std::ranges::any_of(change.events, is_arrival)) fruitless_.clear();
     latest_ = change.now;
-    if (std::ranges::any_of(change.events, is_pull)) pulled();
+    if (std::ranges::any_of(change.events, is_pull)) pulled(change.events);
     dirty_ = true;
     for (const DeviceEvent& event : change.events) {
       using enum DeviceEvent::What;
@@ -204,7 +204,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
   }
 
   // At once, by what is known of devices until now: a module that hangs over its token holds up everybody who asks.
-  void pulled() {
+  void pulled(const std::vector<DeviceEvent>& events) {
     const auto there = joined(latest_);
     std::set<std::size_t> lost, remain;
     for (const ServedDevice& device : devices_) {
@@ -214,11 +214,14 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       });
       if (device.module) (still ? remain : lost).insert(*device.module);
     }
-    // A configured module may serve a card that the catalogue does not know.
+    // A configured module may serve a card that the catalogue does not know. Whatever else left USB is nothing to it: its person
+    // may be typing at a PIN pad.
+    const bool card_went = std::ranges::any_of(
+        events, [](const DeviceEvent& event) { return is_pull(event) && event.what != DeviceEvent::What::usb_left; });
     const bool any_card = std::ranges::any_of(latest_.readers, &Reader::has_card);
     for (std::size_t module = 0; module < configured_; ++module)
       if (!lost.contains(module) && !remain.contains(module) && !modules_.options()[module].network)
-        (any_card ? remain : lost).insert(module);
+        (any_card || !card_went ? remain : lost).insert(module);
     for (const std::size_t module : lost) modules_.token_pulled(module, remain.contains(module));
   }
 

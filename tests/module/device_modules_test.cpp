@@ -111,3 +111,20 @@ TEST_CASE("a module that was stopped is tried again for its own device that was 
   CHECK_FALSE(bench.state().stopped);
   CHECK(bench.state().faults == 1);
 }
+
+TEST_CASE("a person at a PIN pad is not cut short because a mouse was unplugged") {
+  setenv("FAKE_TOKEN_LOGIN_MS", "4500", 1);  // longer than a call has when its token was pulled
+  Bench bench({"slow_login"}, "good");
+  bench.change([&] { bench.bus.add(mouse); });
+  const auto host = run(bench.io, bench.modules.host(0));
+  REQUIRE(host);
+  std::optional<base::Result<pkcs11::TokenHost::Login>> login;
+  boost::asio::co_spawn(bench.io, (*host)->login(7, nullptr),
+                        [&](std::exception_ptr, base::Result<pkcs11::TokenHost::Login> done) { login = std::move(done); });
+  REQUIRE(until(bench.io, [&] { return (*host)->in_call() == "C_Login"; }));
+  bench.change([&] { bench.bus.remove(mouse); });
+  REQUIRE(until(bench.io, [&] { return login.has_value(); }));
+  unsetenv("FAKE_TOKEN_LOGIN_MS");
+  REQUIRE(*login);
+  CHECK_FALSE((*login)->error);
+}
