@@ -202,6 +202,18 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of(std::shared_ptr<Stat
   co_return std::move(*started);
 }
 
+// A module that is not wanted any more is not started for whoever still means its token: it may have been plugged in just now,
+// or it is gone.
+asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of_wanted(std::shared_ptr<State> state, std::size_t module) {
+  const auto refused = [&] {
+    const Entry& entry = state->entries[module];
+    return !entry.wanted && (entry.host == nullptr || !entry.host->alive());
+  };
+  if (refused() && state->hooks.settled) co_await state->hooks.settled();
+  if (refused()) co_return base::failure(ErrorCode::token_removed, "its token is not plugged in");
+  co_return co_await host_of(state, module);
+}
+
 asio::awaitable<void> end_one(std::shared_ptr<State> state, std::size_t module) {
   co_await state->wait_for_turn();
   const Turn turn(state);
@@ -363,7 +375,7 @@ std::vector<ModuleState> Modules::states() const {
 }
 
 asio::awaitable<Result<std::shared_ptr<TokenHost>>> Modules::host(std::size_t module) {
-  return host_of(implementation_->state, module);
+  return host_of_wanted(implementation_->state, module);
 }
 asio::awaitable<std::vector<TokenPlace>> Modules::tokens() { return list(implementation_->state); }
 asio::awaitable<Result<std::vector<Token>>> Modules::probe(ModuleOptions options) {

@@ -192,6 +192,27 @@ TEST_CASE("people, cards and ends that were asked for are no faults") {
   }
 }
 
+TEST_CASE("a module that is not wanted is not started, unless it is wanted once what was plugged in is known") {
+  StrictAgent agent("good");
+  agent.modules.want(0, false);
+  const auto refused = run(agent.io, agent.modules.host(0));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::token_removed);
+  CHECK(agent.state().starts == 0);
+  agent.modules.hook({.vet = {},
+                      .settled = [&]() -> boost::asio::awaitable<void> {
+                        agent.modules.want(0, true);
+                        co_return;
+                      },
+                      .why_none = {}});
+  const auto host = agent.host();
+  CHECK(agent.state().starts == 1);
+  // One that runs is there for who used it.
+  agent.modules.hook({});
+  agent.modules.want(0, false);
+  CHECK(agent.host() == host);
+}
+
 TEST_CASE("faults that lie further back than the period count no more") {
   StrictAgent agent("crash_in_sign", options(),
                     {.stopped_after = 2, .period = milliseconds(300), .first_pause = milliseconds(1)});

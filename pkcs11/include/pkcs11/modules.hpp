@@ -46,7 +46,7 @@ struct ModuleState {
 struct ModuleHooks {
   // Looks at a module's file before it is loaded. What it answers is loaded, in place of the path that was asked for.
   std::function<base::Result<std::string>(const std::string& path)> vet;
-  // Before tokens are listed: waits until what was plugged in just now has its module.
+  // Before tokens are listed, or the host of a module is refused: waits until what was plugged in just now has its module.
   std::function<boost::asio::awaitable<void>()> settled;
   // Why there may be no token, where devices tell.
   std::function<std::optional<base::Error>()> why_none;
@@ -73,7 +73,7 @@ class Modules {
   std::vector<ModuleState> states() const;
 
   // The running host of a module, started if need be, after the pause that its faults have earned it; module_failed while it is
-  // stopped.
+  // stopped, token_removed if it is not wanted: its token is not plugged in.
   boost::asio::awaitable<base::Result<std::shared_ptr<TokenHost>>> host(std::size_t module);
   // The tokens of all modules that are wanted, each once: the same serial, manufacturer and label, or of two modules the same
   // certificate in the same slot or beside a serial that is the same or missing, is the same token. Slots of one module with labels
