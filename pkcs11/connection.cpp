@@ -354,7 +354,7 @@ asio::awaitable<void> Connection::decide_why_late(std::shared_ptr<Connection> se
   if (self->pulled_) {
     first.code = ErrorCode::token_removed;
     first.detail = "a token was pulled out: " + first.detail;
-  } else if (co_await card_held(self->socket_.get_executor(), self->options_.program)) {
+  } else if (co_await card_held(self->socket_.get_executor(), self->options_.program, self->slots_)) {
     first.code = ErrorCode::card_busy;
     first.detail = "another program holds a card: " + first.detail;
   } else {

@@ -49,6 +49,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // token_removed and the host is killed, which is no fault. Nothing for a call that sets a PIN. `others_remain`: the host
   // serves other tokens, so that only a listing is cut short.
   void token_pulled(bool others_remain);
+  // What its module calls the slots of the tokens that it showed last: a host that is late may have waited for their readers.
+  void listed(std::vector<std::string> slots) { slots_ = std::move(slots); }
   bool alive() const { return !reason_; }
   int process_id() const { return process_id_; }
   std::string_view in_call() const;
@@ -99,6 +101,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   HostOptions options_;
   std::string file_;  // what the module's path led to
+  std::vector<std::string> slots_;
   boost::asio::local::stream_protocol::socket socket_;
   boost::asio::posix::stream_descriptor process_;  // pidfd
   boost::asio::steady_timer time_, grace_, guard_, reaped_signal_, gone_signal_;

@@ -67,13 +67,20 @@ base::Bytes slot_payload(std::uint64_t slot_id) {
 
 asio::awaitable<Result<std::vector<Token>>> list_tokens(std::shared_ptr<Connection> connection) {
   auto reply = co_await Connection::call(connection, Kind::tokens, {}, {}, connection->options().list_timeout);
-  co_return parsed(*connection, reply.payload, [](Reader& reader) {
+  auto listed = parsed(*connection, reply.payload, [](Reader& reader) {
     const auto count = reader.integer<std::uint16_t>();
     if (count > wire::max_slots) reader.refuse();
     std::vector<Token> tokens;
     for (std::size_t i = 0; i < count && reader.good(); ++i) tokens.push_back(read_shown_token(reader));
     return tokens;
   });
+  if (!listed) co_return listed;
+  std::vector<std::string> slots;
+  for (const Token& token : *listed) {
+    if (!token.slot.empty()) slots.push_back(token.slot);
+  }
+  connection->listed(std::move(slots));
+  co_return listed;
 }
 
 asio::awaitable<Result<std::vector<TokenCertificate>>> list_certificates(std::shared_ptr<Connection> connection,

@@ -5,8 +5,11 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <csignal>
+#include <filesystem>
 
+#include "card_probe.hpp"
 #include "connection.hpp"
 #include "fake_modules.hpp"
 #include "host/calls.hpp"
@@ -251,6 +254,17 @@ TEST_CASE("the PIN pad's own time is configurable, and over at last") {
   REQUIRE_FALSE(login);
   CHECK(login.error().code == ErrorCode::token_host_timeout);
   CHECK(Clock::now() - begin < seconds(5));
+}
+
+TEST_CASE("a PC/SC that does not answer holds no card") {
+  const auto path = std::filesystem::temp_directory_path() / ("signet-pcscd-" + std::to_string(getpid()));
+  boost::asio::io_context io;
+  boost::asio::local::stream_protocol::acceptor silent(io, path.string());
+  setenv("PCSCLITE_CSOCK_NAME", path.c_str(), 1);
+  const bool held = run(io, pkcs11::card_held(io.get_executor(), SIGNET_TOKEN_HOST));
+  unsetenv("PCSCLITE_CSOCK_NAME");
+  std::filesystem::remove(path);
+  CHECK_FALSE(held);
 }
 
 TEST_CASE("a PIN is set before its host ends, whatever is asked meanwhile, and then nothing holds the host") {
