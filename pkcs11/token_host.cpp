@@ -207,6 +207,7 @@ asio::awaitable<Result<SignedChunk>> sign_chunk(std::shared_ptr<Connection> conn
     chunk.error = std::move(reply.payload.error());
     co_return chunk;
   }
+  const std::size_t good = chunk.signatures.size();
   Reader reader(*reply.payload);
   chunk.error = wire::read_error(reader);
   if (chunk.error) chunk.error->detail = base::shown(chunk.error->detail, 2 * shown_text);
@@ -214,7 +215,11 @@ asio::awaitable<Result<SignedChunk>> sign_chunk(std::shared_ptr<Connection> conn
   const bool fits = chunk.error ? chunk.signatures.size() < digests.size() : chunk.signatures.size() == digests.size();
   if (reader.complete() && (fits || digests.empty())) co_return chunk;
   connection->bad_frame("signatures");
-  co_return base::failure(ErrorCode::token_host_died, "the host wrote what is no reply");
+  const Error error{ErrorCode::token_host_died, "the host wrote what is no reply", 0};
+  if (good == 0) co_return std::unexpected(error);
+  chunk.signatures.resize(good);
+  chunk.error = error;
+  co_return chunk;
 }
 
 }  // namespace
