@@ -26,6 +26,7 @@
 #include "agent/page_languages.hpp"
 #include "agent/pinentry_dialog.hpp"
 #include "agent/screen.hpp"
+#include "agent/token_news.hpp"
 #include "base/text.hpp"
 #include "service/event_log.hpp"
 #include "service/kept_texts.hpp"
@@ -48,8 +49,6 @@ using base::ErrorCode;
 namespace {
 
 constexpr std::size_t most_remembered = 1'000;
-// A token that is plugged in shows by several events; one that is plugged in again and again is told of at most so often.
-constexpr auto gather_token_changes = std::chrono::milliseconds{150};
 
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
@@ -159,9 +158,9 @@ class Daemon {
                    .why_none = [this] { return why_no_token(devices_); }});
     // Not where a host ended: to list tokens would start it again, and a host that hangs would be started for ever.
     modules_.on_change([this](std::size_t, pkcs11::Modules::Change change) {
-      if (change == pkcs11::Modules::Change::token) tokens_may_have_changed();
+      if (change == pkcs11::Modules::Change::token) token_news_.may_have_changed();
     });
-    devices_.on_change([this] { tokens_may_have_changed(); });
+    devices_.on_change([this] { token_news_.may_have_changed(); });
   }
 
   static std::filesystem::path journal_path(const Configuration& configuration) {
@@ -208,7 +207,7 @@ class Daemon {
  private:
   // Nothing new is taken, the signature in flight is finished, PINs are wiped and tokens logged out, then connections end.
   awaitable<void> stop() {
-    stopping_ = true;
+    token_news_.stop();
     sd_notify(0, "STOPPING=1");
     web_->stop_accepting();
     control_->stop_accepting();
@@ -252,7 +251,7 @@ class Daemon {
     ports.running_changed = [this](bool running) {
       spdlog::debug("signing running={}", running);
       if (running) told_lock_ = {};
-      if (!running && tokens_changed_) tokens_may_have_changed();
+      if (!running) token_news_.batches_ended();
       running ? logind_->keep_awake() : logind_->let_sleep();
     };
     ports.away = [this] { return logind_->away(); };
@@ -264,33 +263,15 @@ class Daemon {
     return ports;
   }
 
-  // Told to pages and to commands that watch; not while a batch runs, which finds out by itself and must not be held up.
-  void tokens_may_have_changed() {
-    tokens_changed_ = true;
-    if (telling_tokens_ || stopping_) return;
-    telling_tokens_ = true;
-    asio::co_spawn(io_, tell_tokens(), asio::detached);
-  }
-
-  awaitable<void> tell_tokens() {
-    while (tokens_changed_ && !stopping_ && batches_.overview().running == 0) {
-      tokens_changed_ = false;
-      asio::steady_timer gathering(io_, gather_token_changes);
-      co_await gathering.async_wait(asio::use_awaitable);
-      if (stopping_ || batches_.overview().running != 0) break;
-      // Nobody is there to be told, and no token's software is loaded for nobody.
-      if (face_.connections() == 0) {
-        told_tokens_.reset();
-        continue;
-      }
-      json::object now = listing(co_await modules_.tokens());
-      const bool present = !now.at("tokens").as_array().empty();
-      std::string text = json::serialize(now);
-      if (told_tokens_ == text) continue;
-      told_tokens_ = text;
-      face_.tokens_changed(present, std::move(text));
-    }
-    telling_tokens_ = false;
+  // Told to pages and to commands that watch.
+  TokenNews::Ports token_news_ports() {
+    return {.batch_runs = [this] { return batches_.overview().running > 0; },
+            .somebody_listens = [this] { return face_.connections() > 0; },
+            .list = [this]() -> awaitable<TokenNews::List> {
+              json::object now = listing(co_await modules_.tokens());
+              co_return TokenNews::List{!now.at("tokens").as_array().empty(), json::serialize(now)};
+            },
+            .tell = [this](TokenNews::List now) { face_.tokens_changed(now.present, std::move(now.text)); }};
   }
 
   web_bridge::NativeOptions native_options() {
@@ -492,8 +473,7 @@ class Daemon {
   Screen told_screen_;
   pkcs11::Modules modules_;
   drivers::DeviceModules devices_;
-  std::optional<std::string> told_tokens_;
-  bool tokens_changed_ = false, telling_tokens_ = false, stopping_ = false;
+  TokenNews token_news_{io_.get_executor(), token_news_ports()};
   PageLanguages page_languages_;
   PinentryDialog dialog_;
   TimeStamps time_stamps_;

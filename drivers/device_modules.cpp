@@ -173,6 +173,16 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     return base::hex(reader.atr) + ' ' + std::to_string(reader.changes) + ' ' + reader.name;
   }
 
+  // A device, as long as it stays plugged in, and its card in it.
+  static std::string identity(const Device& device) {
+    std::string text;
+    if (device.usb)
+      text +=
+          std::to_string(device.usb->address.bus) + ' ' + std::to_string(device.usb->address.address) + ' ' + device.usb->port;
+    if (device.reader) text += ' ' + std::to_string(device.reader->changes) + ' ' + device.reader->name;
+    return text;
+  }
+
   void changed(const DeviceChange& change) {
     if (stopping_) return;
     // A card that nothing knew may be known now: it was put in anew, or its reader is not another program's alone any more.
@@ -182,21 +192,19 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     });
     if (let_go || std::ranges::any_of(change.events, is_arrival)) fruitless_.clear();
     latest_ = change.now;
-    if (std::ranges::any_of(change.events, is_pull)) pulled();
+    if (std::ranges::any_of(change.events, is_pull)) pulled(change.events);
     dirty_ = true;
     for (const DeviceEvent& event : change.events) {
       using enum DeviceEvent::What;
       // What our own hosts do with a card is a change too, and no reason for anybody to wait.
       came_or_went_ = came_or_went_ || event.what != card_changed;
-      // A module that was given up over its faults is tried again for a device that was plugged in anew.
-      arrived_ = arrived_ || is_arrival(event);
     }
     unsettled_ = unsettled_ || came_or_went_;
     woken_.cancel();
   }
 
   // At once, by what is known of devices until now: a module that hangs over its token holds up everybody who asks.
-  void pulled() {
+  void pulled(const std::vector<DeviceEvent>& events) {
     const auto there = joined(latest_);
     std::set<std::size_t> lost, remain;
     for (const ServedDevice& device : devices_) {
@@ -206,11 +214,14 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       });
       if (device.module) (still ? remain : lost).insert(*device.module);
     }
-    // A configured module may serve a card that the catalogue does not know.
+    // A configured module may serve a card that the catalogue does not know. Whatever else left USB is nothing to it: its person
+    // may be typing at a PIN pad.
+    const bool card_went = std::ranges::any_of(
+        events, [](const DeviceEvent& event) { return is_pull(event) && event.what != DeviceEvent::What::usb_left; });
     const bool any_card = std::ranges::any_of(latest_.readers, &Reader::has_card);
     for (std::size_t module = 0; module < configured_; ++module)
       if (!lost.contains(module) && !remain.contains(module) && !modules_.options()[module].network)
-        (any_card ? remain : lost).insert(module);
+        (any_card || !card_went ? remain : lost).insert(module);
     for (const std::size_t module : lost) modules_.token_pulled(module, remain.contains(module));
   }
 
@@ -229,11 +240,10 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       co_await gathering.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
       dirty_ = false;
       const bool came_or_went = std::exchange(came_or_went_, false);
-      const bool arrived = std::exchange(arrived_, false);
       Found found = co_await look();
       if (stopping_) break;
       const auto before = summary();
-      take(std::move(found), arrived);
+      take(std::move(found));
       unsettled_ = came_or_went_;
       served_.cancel();
       if (came_or_went) modules_.look_again();
@@ -269,7 +279,9 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
         });
   }
 
-  void take(Found found, bool arrived) {
+  void take(Found found) {
+    std::set<std::string> known;
+    for (const ServedDevice& device : devices_) known.insert(identity(device.device));
     devices_ = std::move(found.devices);
     registry_problems_ = std::move(found.problems);
     std::set<std::size_t> wanted;
@@ -279,7 +291,8 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       if (const Candidate* const chosen = device.choice.chosen()) {
         device.module = index_of(*chosen);
         wanted.insert(*device.module);
-        if (arrived) modules_.forgive(*device.module);
+        // One that was given up over its faults is tried again for a device that was plugged in anew.
+        if (!known.contains(identity(device.device))) modules_.forgive(*device.module);
       }
     }
     for (std::size_t module = configured_; module < modules_.options().size(); ++module) {
@@ -391,7 +404,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
   std::map<std::size_t, Clock::time_point> unwanted_since_;
   std::set<std::string> fruitless_;
   bool unsettled_ = true;  // the choice does not hold for all that is plugged in
-  bool dirty_ = false, came_or_went_ = false, arrived_ = false;
+  bool dirty_ = false, came_or_went_ = false;
   bool probing_ = false;  // asks modules itself: nobody waits for it
   bool running_ = false, stopping_ = false;
   std::function<void()> on_change_;

@@ -63,6 +63,7 @@ struct CallPage {
   std::atomic<std::uint32_t> serving;  // the call of the thread that answers requests
   std::atomic<std::uint32_t> events;   // the call of the thread that waits for slot events
   std::atomic<std::uint32_t> self_end;
+  std::atomic<std::uint32_t> presented;  // how often the module was given a PIN, or asked to have one typed on the reader
 };
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 constexpr std::size_t call_page_size = 4096;

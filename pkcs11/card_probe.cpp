@@ -26,13 +26,25 @@ constexpr auto moment = std::chrono::milliseconds(1500);
 // Ends and reaps it, also where the coroutine is dropped.
 class Process {
  public:
-  explicit Process(const std::string& program) {
+  Process(const std::string& program, std::vector<std::string> slots) {
     std::string word = program, option = "--card-held";
-    char* const words[] = {word.data(), option.data(), nullptr};
+    std::vector<char*> words{word.data(), option.data()};
+    for (std::string& slot : slots) words.push_back(slot.data());
+    words.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    if (posix_spawn(&id_, program.c_str(), &actions, nullptr, words, environ) != 0) id_ = 0;
+    // An alarm ends it where PC/SC does not answer.
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    if (posix_spawn(&id_, program.c_str(), &actions, &attributes, words.data(), environ) != 0) id_ = 0;
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
   }
   ~Process() {
@@ -58,9 +70,9 @@ class Process {
 
 }  // namespace
 
-asio::awaitable<bool> card_held(asio::any_io_executor executor, std::string program) {
+asio::awaitable<bool> card_held(asio::any_io_executor executor, std::string program, std::vector<std::string> slots) {
   using namespace asio::experimental::awaitable_operators;
-  Process process(program);
+  Process process(program, std::move(slots));
   const int descriptor = process.descriptor();
   if (descriptor < 0) co_return false;
   asio::posix::stream_descriptor end(executor, descriptor);

@@ -39,6 +39,8 @@ constexpr auto listing_is_suspect = std::chrono::seconds(5);
 constexpr auto listing_after_pull = std::chrono::seconds(8);
 constexpr auto end_grace = std::chrono::seconds(3);   // for C_Logout and the signature in flight
 constexpr auto reap_grace = std::chrono::seconds(1);  // from the end of the socket, or SIGKILL, to the end of the process
+constexpr auto while_it_sets_a_pin = std::chrono::seconds(1);
+constexpr auto until_stopped = std::chrono::milliseconds(20);  // SIGSTOP reaches a process that runs at once
 
 std::string_view name(Kind kind) {
   switch (kind) {
@@ -64,6 +66,8 @@ std::string_view name(Kind kind) {
       return "nothing";
   }
 }
+
+bool sets_pins(Kind kind) { return kind == Kind::change_pin || kind == Kind::unblock_pin; }
 
 std::unexpected<Error> cannot_start(const char* what, int error) {
   return base::failure(ErrorCode::token_host_died,
@@ -131,6 +135,7 @@ Connection::Connection(asio::any_io_executor executor, HostOptions options)
       process_(executor),
       time_(executor),
       grace_(executor),
+      guard_(executor),
       reaped_signal_(executor, Clock::time_point::max()),
       gone_signal_(executor, Clock::time_point::max()) {
   if (options_.name.empty()) options_.name = "a module";
@@ -203,9 +208,17 @@ base::Result<std::shared_ptr<Connection>> Connection::spawn(asio::any_io_executo
 // Only when the executor is gone, or nothing of ours ran on it any more.
 Connection::~Connection() {
   if (process_id_ == 0 || exit_) return;
-  if (protected_request_) return;  // it ends by itself, and init reaps it
-  kill_process();
   siginfo_t info{};
+  if (may_set_a_pin()) {
+    kill(process_id_, SIGSTOP);
+    while (waitid(P_PID, static_cast<id_t>(process_id_), &info, WSTOPPED | WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+    }
+    if (sets_a_pin()) {  // it ends by itself, and init reaps it
+      kill(process_id_, SIGCONT);
+      return;
+    }
+  }
+  kill(-process_id_, SIGKILL);
   // By number, not P_PIDFD: Asio made the pidfd non-blocking, and waitid would not wait on it.
   while (waitid(P_PID, static_cast<id_t>(process_id_), &info, WEXITED) != 0 && errno == EINTR) {
   }
@@ -229,7 +242,7 @@ void Connection::watch_process() {
 
 void Connection::reap() {
   if (exit_) return;
-  kill_process();  // what else is in its session; its number is not free for others before it is reaped
+  kill(-process_id_, SIGKILL);  // what else is in its session; its number is not free for others before it is reaped
   siginfo_t info{};
   if (waitid(P_PID, static_cast<id_t>(process_id_), &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0) {
     exit_ = (info.si_code == CLD_EXITED ? "ended with status " : "ended by signal ") + std::to_string(info.si_status);
@@ -239,18 +252,49 @@ void Connection::reap() {
   reaped_signal_.cancel();
 }
 
+// Now, or when it sets no PIN any more.
 void Connection::kill_process() {
   if (exit_) return;
-  if (protected_request_) {
-    kill_when_over_ = true;
+  kill_when_over_ = !may_be_killed();
+  if (!kill_when_over_) {
+    kill(-process_id_, SIGKILL);
     return;
   }
-  kill(-process_id_, SIGKILL);
+  guard_.expires_after(until_next_look());
+  guard_.async_wait([self = shared_from_this()](boost::system::error_code error) {
+    if (!error) self->kill_process();
+  });
 }
 
-// What is first among the pending is what the host is at; called before they are failed and forgotten.
-void Connection::protect_first() {
-  if (!exit_ && !pending_.empty() && pending_.front()->timeout == never_killed) protected_request_ = pending_.front()->request;
+// What is first among the pending is what the host is at.
+bool Connection::may_set_a_pin() const { return abandoned_request_ || (!pending_.empty() && sets_pins(pending_.front()->kind)); }
+
+bool Connection::sets_a_pin() const { return in_call() == "C_SetPIN" || in_call() == "C_InitPIN"; }
+
+// It is stopped before it is looked at for the last time: else it could begin to set the PIN between the look and the kill.
+bool Connection::may_be_killed() {
+  if (!may_set_a_pin()) return true;
+  if (sets_a_pin()) {
+    let_go_on();
+    return false;
+  }
+  if (stopped_) return true;
+  stopped_ = kill(process_id_, SIGSTOP) == 0;
+  return false;
+}
+
+Connection::Clock::duration Connection::until_next_look() const {
+  return stopped_ ? Clock::duration(until_stopped) : Clock::duration(while_it_sets_a_pin);
+}
+
+void Connection::let_go_on() {
+  if (std::exchange(stopped_, false)) kill(process_id_, SIGCONT);
+}
+
+// Called before the pending are failed and forgotten.
+void Connection::abandon_first() {
+  if (!exit_ && !pending_.empty() && sets_pins(pending_.front()->kind)) abandoned_request_ = pending_.front()->request;
+  let_go_on();
 }
 
 void Connection::Unmap::operator()(const CallPage* page) const { munmap(const_cast<CallPage*>(page), call_page_size); }
@@ -296,7 +340,7 @@ asio::awaitable<void> Connection::read(std::shared_ptr<Connection> self) {
   if (!self->exit_) {
     // The socket ends a moment before its process does. A killed process that is already ending keeps its exit status.
     self->kill_process();
-    self->reaped_signal_.expires_at(self->protected_request_ ? Clock::time_point::max() : Clock::now() + reap_grace);
+    self->reaped_signal_.expires_at(self->kill_when_over_ ? Clock::time_point::max() : Clock::now() + reap_grace);
     co_await self->reaped_signal_.async_wait(token);
   }
   if (self->late_) co_await decide_why_late(self);
@@ -310,7 +354,7 @@ asio::awaitable<void> Connection::decide_why_late(std::shared_ptr<Connection> se
   if (self->pulled_) {
     first.code = ErrorCode::token_removed;
     first.detail = "a token was pulled out: " + first.detail;
-  } else if (co_await card_held(self->socket_.get_executor(), self->options_.program)) {
+  } else if (co_await card_held(self->socket_.get_executor(), self->options_.program, self->slots_)) {
     first.code = ErrorCode::card_busy;
     first.detail = "another program holds a card: " + first.detail;
   } else {
@@ -345,9 +389,11 @@ bool Connection::accept(const wire::Header& header, base::Bytes payload) {
     default:
       break;
   }
-  if (protected_request_ == header.request) {
-    protected_request_.reset();
-    if (kill_when_over_) {
+  let_go_on();
+  if (abandoned_request_ == header.request) {
+    abandoned_request_.reset();
+    if (std::exchange(kill_when_over_, false)) {
+      guard_.cancel();
       grace_.expires_after(end_grace);
       grace_.async_wait([self = shared_from_this()](boost::system::error_code error) {
         if (!error) self->kill_process();
@@ -396,8 +442,9 @@ asio::awaitable<Connection::Reply> Connection::call(std::shared_ptr<Connection> 
   if (self->reason_) {
     Error error = *self->reason_;
     error.code = ErrorCode::token_host_died;
-    co_return Reply{std::unexpected(std::move(error)), {}};
+    co_return Reply{std::unexpected(std::move(error)), {}, false};
   }
+  const std::uint32_t presented_before = self->page_->presented.load(std::memory_order_relaxed);
   const auto mine = std::make_shared<Pending>(self->socket_.get_executor(), self->next_request_++, kind, timeout, signatures);
   self->pending_.push_back(mine);
   if (self->pending_.size() == 1) self->first_pending_changed();
@@ -417,7 +464,9 @@ asio::awaitable<Connection::Reply> Connection::call(std::shared_ptr<Connection> 
     if (!mine->reply && (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
       co_return Reply{base::failure(ErrorCode::internal, "the call was cancelled"), {}};
   }
-  co_return Reply{std::move(*mine->reply), std::move(mine->so_far)};
+  // A host that runs still may present it yet.
+  const bool pin_presented = !self->exit_ || self->page_->presented.load(std::memory_order_relaxed) != presented_before;
+  co_return Reply{std::move(*mine->reply), std::move(mine->so_far), pin_presented};
 }
 
 void Connection::write_next() {
@@ -446,7 +495,7 @@ bool Connection::first_is_listing() const {
 void Connection::token_pulled(bool others_remain) {
   others_remain_ = others_remain;
   lists_hurried_until_ = Clock::now() + listing_is_suspect;
-  if (pending_.empty() || !alive() || pending_.front()->timeout == never_killed || (others_remain && !first_is_listing())) return;
+  if (pending_.empty() || !alive() || sets_pins(pending_.front()->kind) || (others_remain && !first_is_listing())) return;
   hurry(after_pull);
   if (!watching_time_ || deadline_ < time_.expiry()) watch_time();
 }
@@ -460,9 +509,8 @@ void Connection::hurry(Clock::duration time) {
 
 void Connection::first_pending_changed() {
   if (pending_.empty()) return;
-  const Clock::duration timeout = pending_.front()->timeout;
   pulled_ = false;
-  deadline_ = timeout == never_killed ? Clock::time_point::max() : Clock::now() + timeout;
+  deadline_ = Clock::now() + pending_.front()->timeout;
   if (Clock::now() < lists_hurried_until_ && first_is_listing()) hurry(listing_after_pull);
   if (!watching_time_ || deadline_ < time_.expiry()) watch_time();
 }
@@ -476,6 +524,10 @@ void Connection::watch_time() {
     self->watching_time_ = false;
     if (self->pending_.empty() || !self->alive()) return;
     if (Clock::now() < self->deadline_) return self->watch_time();
+    if (!self->may_be_killed()) {
+      self->deadline_ = Clock::now() + self->until_next_look();
+      return self->watch_time();
+    }
     self->kill_process();
     self->late_ = self->reason_ = Error{ErrorCode::token_host_timeout,
                                         "the host of " + self->options_.name + " did not answer in time while " +
@@ -496,7 +548,7 @@ void Connection::fail_pending(const Error& first, const Error& others) {
 
 void Connection::ask_to_end(Error reason) {
   if (reason_) return;
-  protect_first();
+  abandon_first();
   reason_ = reason;
   fail_pending(reason, reason);
   outgoing_.erase(outgoing_.begin() + (writing_ ? 1 : 0), outgoing_.end());
@@ -511,7 +563,7 @@ void Connection::ask_to_end(Error reason) {
 }
 
 void Connection::kill_now(Error first) {
-  if (!reason_) protect_first();
+  if (!reason_) abandon_first();
   kill_process();
   if (!reason_) {
     reason_ = first;
@@ -552,6 +604,7 @@ void Connection::finish() {
   gone_ = true;
   time_.cancel();
   grace_.cancel();
+  guard_.cancel();
   boost::system::error_code ignored;
   socket_.close(ignored);
   gone_signal_.cancel();

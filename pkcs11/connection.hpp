@@ -20,13 +20,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // A call's time that never ends, for what must not be cut (C_SetPIN, C_InitPIN): once the host has begun to serve such a call
-  // it is not killed before it has answered, whatever happens; what waits behind it waits.
-  static constexpr Clock::duration never_killed = Clock::duration::max();
-
   struct Reply {
     base::Result<base::Bytes> payload;
     std::vector<base::Bytes> signatures_so_far;  // also beside an error
+    bool pin_presented = true;  // false: the host is gone, and the module was given no PIN since the call was made
   };
 
   static base::Result<std::shared_ptr<Connection>> spawn(boost::asio::any_io_executor executor, const HostOptions& options);
@@ -35,7 +32,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(const Connection&) = delete;  // owns a process
   Connection& operator=(const Connection&) = delete;
 
-  // The payload of the reply. `load` waits for the host's first frame and sends nothing.
+  // The payload of the reply. `load` waits for the host's first frame and sends nothing. What must not be cut is not: a host that
+  // serves change_pin or unblock_pin is not killed in C_SetPIN or C_InitPIN, whatever happens and however long it takes; what
+  // waits behind it waits. In all other functions it has the time of the call, as every host.
   static boost::asio::awaitable<Reply> call(std::shared_ptr<Connection> self, wire::Kind kind, base::Bytes payload,
                                             std::optional<base::Secret> pin, Clock::duration timeout, std::size_t signatures = 0);
   // Has the host log out and end, killing it if it takes too long. Pending calls fail now.
@@ -47,9 +46,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static boost::asio::awaitable<void> wait_for_end(std::shared_ptr<Connection> self);
 
   // A token was pulled: what the host is doing now shall be over soon, and for a while what it is asked to list; else it gives
-  // token_removed and the host is killed, which is no fault. Nothing for a call that is never killed. `others_remain`: the host
+  // token_removed and the host is killed, which is no fault. Nothing for a call that sets a PIN. `others_remain`: the host
   // serves other tokens, so that only a listing is cut short.
   void token_pulled(bool others_remain);
+  // What its module calls the slots of the tokens that it showed last: a host that is late may have waited for their readers.
+  void listed(std::vector<std::string> slots) { slots_ = std::move(slots); }
   bool alive() const { return !reason_; }
   int process_id() const { return process_id_; }
   std::string_view in_call() const;
@@ -79,9 +80,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void watch_process();
   void reap();
   void kill_process();
+  bool may_set_a_pin() const;
+  bool sets_a_pin() const;
+  bool may_be_killed();
+  Clock::duration until_next_look() const;
+  void let_go_on();
   void ended_itself();
   static boost::asio::awaitable<void> decide_why_late(std::shared_ptr<Connection> self);
-  void protect_first();
+  void abandon_first();
   void fault(const base::Error& error);
   std::string where() const;
   void first_pending_changed();
@@ -95,9 +101,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   HostOptions options_;
   std::string file_;  // what the module's path led to
+  std::vector<std::string> slots_;
   boost::asio::local::stream_protocol::socket socket_;
   boost::asio::posix::stream_descriptor process_;  // pidfd
-  boost::asio::steady_timer time_, grace_, reaped_signal_, gone_signal_;
+  boost::asio::steady_timer time_, grace_, guard_, reaped_signal_, gone_signal_;
   pid_t process_id_ = 0;
   std::unique_ptr<const CallPage, Unmap> page_;
   std::optional<std::string> exit_;  // once reaped
@@ -114,9 +121,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool others_remain_ = false;
   Clock::time_point lists_hurried_until_{};
   std::optional<base::Error> late_;  // the first call's time is over: why is being found out
-  // The call that must be over before the process may be killed; known while the process runs.
-  std::optional<std::uint32_t> protected_request_;
-  bool kill_when_over_ = false;
+  // A call that may set a PIN and that nobody waits for any more; the host is at it until it has answered.
+  std::optional<std::uint32_t> abandoned_request_;
+  bool kill_when_over_ = false;  // it is looked at again and again, and killed once it sets no PIN
+  bool stopped_ = false;         // by SIGSTOP
   std::optional<base::Error> reason_;  // why no more calls are taken
   std::function<void(SlotEvent)> on_event_;
   std::function<void(base::Error)> on_end_;

@@ -31,6 +31,7 @@ struct Entry {
   Clock::time_point leave_out_until{};
   bool wanted = true;
   std::vector<Clock::time_point> faults;
+  std::vector<Clock::time_point> forgiven;
   Clock::time_point not_before{};
   bool stopped = false;
 };
@@ -68,11 +69,26 @@ struct State : std::enable_shared_from_this<State> {
       entry.not_before = now + policy.first_pause * (1 << std::min<std::size_t>(entry.faults.size() - 2, 10));
   }
 
-  void forgive(std::size_t module) {
+  void forget_faults(std::size_t module) {
     Entry& entry = entries[module];
     entry.faults.clear();
+    entry.forgiven.clear();
     entry.stopped = false;
     entry.not_before = entry.leave_out_until = {};
+  }
+
+  // A module may make its device come anew each time that it crashes: the pause stands, and not every time is forgiven.
+  void forgive(std::size_t module) {
+    Entry& entry = entries[module];
+    entry.leave_out_until = {};
+    const std::size_t kept = policy.stopped_after > 2 ? policy.stopped_after - 2 : 0;
+    if (entry.faults.size() <= kept) return;
+    const Clock::time_point now = Clock::now();
+    std::erase_if(entry.forgiven, [&](Clock::time_point time) { return now - time > policy.period; });
+    if (entry.forgiven.size() >= policy.stopped_after) return;
+    entry.forgiven.push_back(now);
+    entry.faults.erase(entry.faults.begin(), entry.faults.end() - static_cast<std::ptrdiff_t>(kept));
+    entry.stopped = false;
   }
 
   Error stopped_error(std::size_t module) const {
@@ -186,6 +202,18 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of(std::shared_ptr<Stat
   co_return std::move(*started);
 }
 
+// A module that is not wanted any more is not started for whoever still means its token: it may have been plugged in just now,
+// or it is gone.
+asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of_wanted(std::shared_ptr<State> state, std::size_t module) {
+  const auto refused = [&] {
+    const Entry& entry = state->entries[module];
+    return !entry.wanted && (entry.host == nullptr || !entry.host->alive());
+  };
+  if (refused() && state->hooks.settled) co_await state->hooks.settled();
+  if (refused()) co_return base::failure(ErrorCode::token_removed, "its token is not plugged in");
+  co_return co_await host_of(state, module);
+}
+
 asio::awaitable<void> end_one(std::shared_ptr<State> state, std::size_t module) {
   co_await state->wait_for_turn();
   const Turn turn(state);
@@ -194,7 +222,7 @@ asio::awaitable<void> end_one(std::shared_ptr<State> state, std::size_t module) 
 
 asio::awaitable<void> restart_one(std::shared_ptr<State> state, std::size_t module) {
   co_await end_one(state, module);
-  state->forgive(module);
+  state->forget_faults(module);
 }
 
 asio::awaitable<Result<std::shared_ptr<TokenHost>>> start_one_apart(std::shared_ptr<State> state, std::size_t module,
@@ -247,16 +275,19 @@ asio::awaitable<std::vector<base::Bytes>> certificates_of(std::shared_ptr<State>
 }
 
 // Two modules that serve one token would show its certificates twice and spend its PIN tries twice as fast. They may tell another
-// manufacturer, and write the serial number in another way: then the certificates decide, which are read only where it comes to
-// that.
+// manufacturer or label, and write the serial number in another way: then the certificates decide, which are read only where it
+// comes to that. One module may show a card several times, by a slot with a label of its own for each of the card's PINs: these
+// are apart, and another module's slot is the same as the one that has its certificates.
 asio::awaitable<bool> same_token(std::shared_ptr<State> state, const TokenPlace& known, const TokenPlace& place) {
   const bool same_serial = known.token.serial == place.token.serial;
-  if (same_serial && !place.token.serial.empty() && known.token.manufacturer == place.token.manufacturer) co_return true;
+  const bool same_card = same_serial && !place.token.serial.empty() && known.token.manufacturer == place.token.manufacturer;
+  if (same_card && known.token.label == place.token.label) co_return true;
   if (known.module == place.module) co_return false;
   const bool same_slot = !place.token.slot.empty() && known.token.slot == place.token.slot;
   if (!same_serial && !same_slot && !known.token.serial.empty() && !place.token.serial.empty()) co_return false;
   const auto one = co_await certificates_of(state, known);
   const auto other = co_await certificates_of(state, place);
+  if (same_card && other.empty()) co_return true;  // it has nothing to sign with
   co_return std::ranges::any_of(one, [&](const base::Bytes& der) { return std::ranges::find(other, der) != other.end(); });
 }
 
@@ -344,7 +375,7 @@ std::vector<ModuleState> Modules::states() const {
 }
 
 asio::awaitable<Result<std::shared_ptr<TokenHost>>> Modules::host(std::size_t module) {
-  return host_of(implementation_->state, module);
+  return host_of_wanted(implementation_->state, module);
 }
 asio::awaitable<std::vector<TokenPlace>> Modules::tokens() { return list(implementation_->state); }
 asio::awaitable<Result<std::vector<Token>>> Modules::probe(ModuleOptions options) {

@@ -68,13 +68,20 @@ base::Bytes slot_payload(std::uint64_t slot_id) {
 
 asio::awaitable<Result<std::vector<Token>>> list_tokens(std::shared_ptr<Connection> connection) {
   auto reply = co_await Connection::call(connection, Kind::tokens, {}, {}, connection->options().list_timeout);
-  co_return parsed(*connection, reply.payload, [](Reader& reader) {
+  auto listed = parsed(*connection, reply.payload, [](Reader& reader) {
     const auto count = reader.integer<std::uint16_t>();
     if (count > wire::max_slots) reader.refuse();
     std::vector<Token> tokens;
     for (std::size_t i = 0; i < count && reader.good(); ++i) tokens.push_back(read_shown_token(reader));
     return tokens;
   });
+  if (!listed) co_return listed;
+  std::vector<std::string> slots;
+  for (const Token& token : *listed) {
+    if (!token.slot.empty()) slots.push_back(token.slot);
+  }
+  connection->listed(std::move(slots));
+  co_return listed;
 }
 
 asio::awaitable<Result<std::vector<TokenCertificate>>> list_certificates(std::shared_ptr<Connection> connection,
@@ -148,9 +155,10 @@ asio::awaitable<Result<TokenHost::Login>> set_pin(std::shared_ptr<Connection> co
   base::Bytes payload;
   Writer writer(payload);
   write(writer, request);
-  auto reply =
-      co_await Connection::call(connection, kind, std::move(payload), std::move(pins->secrets), Connection::never_killed);
+  const auto timeout = pins->secrets ? connection->options().login_timeout : connection->options().pin_pad_timeout;
+  auto reply = co_await Connection::call(connection, kind, std::move(payload), std::move(pins->secrets), timeout);
   const auto unknown = [](std::string detail) { return base::failure(ErrorCode::pin_unknown, std::move(detail)); };
+  if (!reply.payload && !reply.pin_presented) co_return base::failure_of(reply.payload);
   if (!reply.payload) co_return unknown(reply.payload.error().detail);
   Reader reader(*reply.payload);
   TokenHost::Login done;
@@ -200,6 +208,7 @@ asio::awaitable<Result<SignedChunk>> sign_chunk(std::shared_ptr<Connection> conn
     chunk.error = std::move(reply.payload.error());
     co_return chunk;
   }
+  const std::size_t good = chunk.signatures.size();
   Reader reader(*reply.payload);
   chunk.error = wire::read_error(reader);
   if (chunk.error) chunk.error->detail = base::shown(chunk.error->detail, 2 * shown_text);
@@ -207,7 +216,11 @@ asio::awaitable<Result<SignedChunk>> sign_chunk(std::shared_ptr<Connection> conn
   const bool fits = chunk.error ? chunk.signatures.size() < digests.size() : chunk.signatures.size() == digests.size();
   if (reader.complete() && (fits || digests.empty())) co_return chunk;
   connection->bad_frame("signatures");
-  co_return base::failure(ErrorCode::token_host_died, "the host wrote what is no reply");
+  const Error error{ErrorCode::token_host_died, "the host wrote what is no reply", 0};
+  if (good == 0) co_return std::unexpected(error);
+  chunk.signatures.resize(good);
+  chunk.error = error;
+  co_return chunk;
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
     const auto before = logins_.find(place.module);
     const bool same_host = before != logins_.end() && before->second.host.lock() == *host && (*host)->alive();
     if (same_host && before->second.owner != owner) {
-      const auto out = co_await (*host)->logout(place.token.slot_id);
+      const auto out = co_await (*host)->logout(before->second.slot_id);  // perhaps another slot of the same card
       logins_.erase(place.module);
       if (!out) co_return std::unexpected(out.error());
     }
@@ -62,7 +62,7 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
         co_await end_hosts({place.module});
         co_return std::unexpected(*refused);
       }
-      logins_.insert_or_assign(place.module, Login{owner, *host});
+      logins_.insert_or_assign(place.module, Login{owner, *host, place.token.slot_id});
       if (typed) pins_.keep(owner, std::move(*typed), now);
     }
   }

@@ -48,6 +48,7 @@ class TokenLogins {
   struct Login {
     PinOwner owner;
     std::weak_ptr<pkcs11::TokenHost> host;
+    std::uint64_t slot_id = 0;
   };
   boost::asio::awaitable<void> end_logins(std::vector<PinOwner> owners);
   boost::asio::awaitable<void> end_hosts(std::vector<std::size_t> modules);

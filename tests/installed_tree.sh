@@ -11,6 +11,7 @@ fail() { echo "installed_tree: $*" >&2; exit 1; }
 # As a package is made: a tree for /usr that stands elsewhere.
 DESTDIR=$work/package cmake --install "$build" --prefix /usr >/dev/null
 grep -qx 'ExecStart="/usr/bin/signetd"' "$work/package/usr/share/systemd/user/signetd.service" || fail "ExecStart in a package"
+grep -qx 'KillMode=process' "$work/package/usr/share/systemd/user/signetd.service" || fail "token hosts are killed while they write a PIN"
 
 # As a person installs it for themselves.
 prefix=$work/home/.local

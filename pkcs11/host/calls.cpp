@@ -14,11 +14,17 @@ CK_FUNCTION_LIST of_the_module{}, list{};
 bool listed = false;
 thread_local bool waits_for_events = false;
 
+constexpr bool sets_a_pin(std::uint32_t number) {
+  return number == call_number("C_SetPIN") || number == call_number("C_InitPIN");
+}
+
 class Note {
  public:
+  // Modules call themselves: what was noted before holds again, and while they set a PIN all along.
   explicit Note(std::uint32_t number)
-      : place_(waits_for_events ? page->events : page->serving), before_(place_.exchange(number, std::memory_order_relaxed)) {}
-  // Modules call themselves: what was noted before holds again.
+      : place_(waits_for_events ? page->events : page->serving), before_(place_.load(std::memory_order_relaxed)) {
+    if (!sets_a_pin(before_)) place_.store(number, std::memory_order_relaxed);
+  }
   ~Note() { place_.store(before_, std::memory_order_relaxed); }
   Note(const Note&) = delete;  // one call
   Note& operator=(const Note&) = delete;
@@ -29,11 +35,17 @@ class Note {
 };
 
 // A card whose PIN is being changed must not lose power or its program half-way: not even the agent's death ends this process
-// in such a call.
+// in such a call, nor what is sent to every process where a session or the machine ends.
 class OutlivesAgent {
  public:
-  OutlivesAgent() : agent_(getppid()) { prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0); }
+  OutlivesAgent() : agent_(getppid()) {
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+    struct sigaction ignore{};
+    ignore.sa_handler = SIG_IGN;
+    for (std::size_t i = 0; i < asking.size(); ++i) sigaction(asking[i], &ignore, &before_[i]);
+  }
   ~OutlivesAgent() {
+    for (std::size_t i = 0; i < asking.size(); ++i) sigaction(asking[i], &before_[i], nullptr);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != agent_) _exit(1);  // it died meanwhile
   }
@@ -41,7 +53,9 @@ class OutlivesAgent {
   OutlivesAgent& operator=(const OutlivesAgent&) = delete;
 
  private:
+  static constexpr std::array asking{SIGTERM, SIGINT, SIGHUP};
   pid_t agent_;
+  std::array<struct sigaction, asking.size()> before_{};
 };
 
 template <auto Member, std::uint32_t Number>
@@ -50,7 +64,8 @@ template <class... Parameters, CK_RV (*CK_FUNCTION_LIST::*Member)(Parameters...)
 struct Noted<Member, Number> {
   static CK_RV call(Parameters... parameters) {
     const Note note(Number);
-    if constexpr (Number == call_number("C_SetPIN") || Number == call_number("C_InitPIN")) {
+    if constexpr (sets_a_pin(Number) || Number == call_number("C_Login")) page->presented.fetch_add(1, std::memory_order_relaxed);
+    if constexpr (sets_a_pin(Number)) {
       const OutlivesAgent outlives;
       return (of_the_module.*Member)(parameters...);
     } else {

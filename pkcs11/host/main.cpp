@@ -1,6 +1,6 @@
 // signet-token-host [--unblocks-pins] [--network] [--descriptors N] [--memory-mb N] MODULE: holds one PKCS#11 module for signetd,
 // which starts it with a socket as descriptor 3 and a page of memory as descriptor 4 (call_page.hpp). signet-token-host
-// --card-held: loads nothing, asks PC/SC whether another program holds a card, and ends with exit_card_held.
+// --card-held [SLOT...]: loads nothing, asks PC/SC whether another program holds a card, and ends with exit_card_held.
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -84,8 +84,10 @@ bool is_socket(int descriptor) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string_view(argv[1]) == "--card-held") return host::card_is_held() ? exit_card_held : 0;
-  const auto settings = settings_of({argv, static_cast<std::size_t>(argc)});
+  const std::span<char*> words(argv, static_cast<std::size_t>(argc));
+  if (words.size() > 1 && std::string_view(words[1]) == "--card-held")
+    return host::card_is_held(words.subspan(2)) ? exit_card_held : 0;
+  const auto settings = settings_of(words);
   if (!settings || !is_socket(agent_descriptor) || !host::map_call_page(host_call_page)) {
     std::fputs("signet-token-host is started by signetd, with its socket as descriptor 3\n", stderr);
     return 2;

@@ -1,9 +1,12 @@
 #include "host/readers.hpp"
 
+#include <unistd.h>
 #include <winscard.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string_view>
 #include <thread>
@@ -15,6 +18,7 @@ namespace {
 
 constexpr std::size_t slot_description_size = 64;
 constexpr auto pcscd_answers = std::chrono::milliseconds(500);
+constexpr unsigned pcscd_answers_within_s = 1;
 
 // A client's connection to pcscd.
 class Context {
@@ -48,6 +52,12 @@ class Context {
 LONG connect(const Context& context, const std::string& reader, DWORD share, SCARDHANDLE& card) {
   DWORD protocol = 0;
   return SCardConnect(context.get(), reader.c_str(), share, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &card, &protocol);
+}
+
+// A module cuts the reader's name to what a slot's description holds, and may leave out the end.
+bool names_reader(std::string_view slot, std::string_view reader) {
+  constexpr std::size_t long_enough = 8;
+  return slot == reader || (slot.size() > long_enough && reader.starts_with(slot));
 }
 
 std::string reader_of(std::string_view slot) {
@@ -94,10 +104,17 @@ std::set<std::string> ReadersInUse::all() const {
   return state_->readers;
 }
 
-bool card_is_held() {
+bool card_is_held(std::span<const char* const> slots) {
+  alarm(pcscd_answers_within_s);
   const Context context;
+  std::vector<std::string> readers = context.readers();
+  const auto is_meant = [&](const std::string& reader) {
+    return std::ranges::any_of(slots, [&](const char* slot) { return names_reader(slot, reader); });
+  };
+  // Some modules have names of their own for their slots.
+  if (std::ranges::any_of(readers, is_meant)) std::erase_if(readers, std::not_fn(is_meant));
   std::vector<std::string> shared;
-  for (const std::string& reader : context.readers()) {
+  for (const std::string& reader : readers) {
     SCARD_READERSTATE state{};
     state.szReader = reader.c_str();
     if (SCardGetStatusChange(context.get(), 0, &state, 1) != SCARD_S_SUCCESS || (state.dwEventState & SCARD_STATE_PRESENT) == 0)
@@ -105,6 +122,7 @@ bool card_is_held() {
     if ((state.dwEventState & SCARD_STATE_EXCLUSIVE) != 0) return true;
     if ((state.dwEventState & SCARD_STATE_INUSE) != 0) shared.push_back(reader);
   }
+  alarm(0);
   for (const std::string& reader : shared) {
     SCARDHANDLE card = 0;
     // pcscd answers this when the transaction is over.

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 
 namespace signet::pkcs11::host {
@@ -9,8 +10,9 @@ namespace signet::pkcs11::host {
 // The card readers of PC/SC, which other programs use too. Where there is no pcscd there are none.
 
 // Asks PC/SC about the card in each reader: true if another program is connected to one exclusively. Does not return while one
-// is in another's transaction.
-bool card_is_held();
+// is in another's transaction. Only readers that one of these slots names (Token::slot) are asked about, where there is any.
+// Ends the process by SIGALRM if PC/SC itself does not answer within a second.
+bool card_is_held(std::span<const char* const> slots);
 
 // Which readers are those of slots. Asked on threads of their own: a pcscd that hangs holds up no token that is not behind it.
 // Owner's thread.

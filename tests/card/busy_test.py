@@ -16,11 +16,11 @@ BUSY = "Another program holds the card."
 
 
 class Holder:
-    """A program that holds the card in the first reader: `with Holder(exclusive=True):`."""
+    """A program that holds the card in the first reader, or another: `with Holder(exclusive=True):`."""
 
-    def __init__(self, exclusive):
+    def __init__(self, exclusive, reader=0):
         self._pcsc = ctypes.CDLL("libpcsclite.so.1")
-        self._exclusive = exclusive
+        self._exclusive, self._reader = exclusive, reader
         self._context, self._card = ctypes.c_long(), ctypes.c_long()
 
     def _call(self, function, *words):
@@ -36,7 +36,8 @@ class Holder:
         self._call("SCardListReaders", self._context, None, names, ctypes.byref(size))
         share = ctypes.c_ulong(SHARE_EXCLUSIVE if self._exclusive else SHARE_SHARED)
         protocol = ctypes.c_ulong()
-        self._call("SCardConnect", self._context, names.raw.split(b"\0")[0], share, ctypes.c_ulong(PROTOCOL_ANY),
+        self.readers = [name.decode() for name in names.raw.split(b"\0") if name]
+        self._call("SCardConnect", self._context, self.readers[self._reader].encode(), share, ctypes.c_ulong(PROTOCOL_ANY),
                    ctypes.byref(self._card), ctypes.byref(protocol))
         if not self._exclusive:
             self._call("SCardBeginTransaction", self._card)

@@ -8,6 +8,7 @@ Exit code 77 (1 where CI=true) when this machine cannot run it.
 import agent_case
 from agent_bench import PIN, Card, until
 from agent_case import AgentTest
+from busy_test import Holder
 
 
 class TwoCardsTest(AgentTest):
@@ -54,6 +55,18 @@ class TwoCardsTest(AgentTest):
         signing = self.sign(agent, self.documents(1))
         self.display.dialog(signing).type_pin(PIN)
         self.assert_ends(signing, agent_case.EXIT_DONE)
+
+    def test_another_program_holds_one(self):
+        """a module that is silent over one card is at fault, whatever another program does with another card"""
+        modules = self.bin.parent / "tests/module/modules"
+        with Holder(exclusive=True, reader=1) as holder:
+            for reader, code, faults in ((holder.readers[0], "token_host_timeout", 1), (holder.readers[1], "card_busy", 0)):
+                agent = self.agent(
+                    modules=[modules / "hang_in_certificates.so"], module_keys="list_timeout_s = 2\n",
+                    more=f'[devices]\nautomatic = false\nmodule_folders = ["{modules}"]\n', environment={"FAKE_TOKEN_SLOT": reader},
+                )
+                self.assertEqual(agent.query("certs")["error"]["code"], code, reader)
+                self.assertEqual(agent.status()["modules"][0]["faults"], faults, reader)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,11 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <csignal>
+#include <filesystem>
 
+#include "card_probe.hpp"
 #include "connection.hpp"
 #include "fake_modules.hpp"
 #include "host/calls.hpp"
@@ -46,19 +49,36 @@ struct Seen {
   const pkcs11::CallPage* page = nullptr;
   std::string call;
   int signal_of_death = -1;
+  bool ends_when_asked = false;
 
   CK_RV look() {
     call = pkcs11::call_name(page->serving);
     prctl(PR_GET_PDEATHSIG, &signal_of_death);
+    struct sigaction term{};
+    sigaction(SIGTERM, nullptr, &term);
+    ends_when_asked = term.sa_handler == SIG_DFL;
     return CKR_OK;
   }
 } seen;
 
-struct LoginTime {
-  explicit LoginTime(milliseconds time) { setenv("FAKE_TOKEN_LOGIN_MS", std::to_string(time.count()).c_str(), 1); }
-  ~LoginTime() { unsetenv("FAKE_TOKEN_LOGIN_MS"); }
-  LoginTime(const LoginTime&) = delete;  // one variable
-  LoginTime& operator=(const LoginTime&) = delete;
+// How long a module takes for what the variable names.
+class TimeFor {
+ public:
+  TimeFor(const char* variable, milliseconds time) : variable_(variable) {
+    setenv(variable, std::to_string(time.count()).c_str(), 1);
+  }
+  ~TimeFor() { unsetenv(variable_); }
+  TimeFor(const TimeFor&) = delete;  // one variable
+  TimeFor& operator=(const TimeFor&) = delete;
+
+ private:
+  const char* variable_;
+};
+struct LoginTime : TimeFor {
+  explicit LoginTime(milliseconds time) : TimeFor("FAKE_TOKEN_LOGIN_MS", time) {}
+};
+struct SetPinTime : TimeFor {
+  explicit SetPinTime(milliseconds time) : TimeFor("FAKE_TOKEN_SET_PIN_MS", time) {}
 };
 
 }  // namespace
@@ -86,14 +106,33 @@ TEST_CASE("a module is started again at once after its first fault, then with pa
   CHECK(run(agent.io, agent.modules.tokens()).empty());
   CHECK(agent.state().starts == 3);
   CHECK(mentions(agent.state().last_error.value(), "in C_Sign"));
-  // A person, or a device that was plugged in anew, lets it begin again.
-  if (GENERATE(false, true)) {
-    run(agent.io, agent.modules.restart(0));
-  } else {
-    agent.modules.forgive(0);
-  }
+  run(agent.io, agent.modules.restart(0));
   CHECK(agent.state().faults == 0);
   CHECK_FALSE(agent.state().stopped);
+  CHECK(run(agent.io, agent.modules.tokens()).size() == 1);
+}
+
+TEST_CASE("a device that is plugged in anew lets a stopped module begin again, after its pause and not for ever") {
+  StrictAgent agent("crash_in_sign");
+  const auto crash_until_stopped = [&] {
+    for (int i = 0; i < 3 && !agent.state().stopped; ++i) (void)agent.fails_to_sign();
+    REQUIRE(agent.state().stopped);
+  };
+  for (int i = 0; i < 3; ++i) {
+    crash_until_stopped();
+    const auto crashed = Clock::now();
+    agent.modules.forgive(0);
+    CHECK_FALSE(agent.state().stopped);
+    CHECK(agent.state().faults == 1);
+    const auto host = agent.host();
+    CHECK(Clock::now() - crashed >= milliseconds(150));  // 200 after the third fault
+    agent.modules.forgive(0);                            // of a module that runs nothing is forgotten
+    CHECK(agent.state().faults == 1);
+  }
+  crash_until_stopped();
+  agent.modules.forgive(0);
+  CHECK(agent.state().stopped);
+  run(agent.io, agent.modules.restart(0));
   CHECK(run(agent.io, agent.modules.tokens()).size() == 1);
 }
 
@@ -156,6 +195,27 @@ TEST_CASE("people, cards and ends that were asked for are no faults") {
   }
 }
 
+TEST_CASE("a module that is not wanted is not started, unless it is wanted once what was plugged in is known") {
+  StrictAgent agent("good");
+  agent.modules.want(0, false);
+  const auto refused = run(agent.io, agent.modules.host(0));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::token_removed);
+  CHECK(agent.state().starts == 0);
+  agent.modules.hook({.vet = {},
+                      .settled = [&]() -> boost::asio::awaitable<void> {
+                        agent.modules.want(0, true);
+                        co_return;
+                      },
+                      .why_none = {}});
+  const auto host = agent.host();
+  CHECK(agent.state().starts == 1);
+  // One that runs is there for who used it.
+  agent.modules.hook({});
+  agent.modules.want(0, false);
+  CHECK(agent.host() == host);
+}
+
 TEST_CASE("faults that lie further back than the period count no more") {
   StrictAgent agent("crash_in_sign", options(),
                     {.stopped_after = 2, .period = milliseconds(300), .first_pause = milliseconds(1)});
@@ -196,26 +256,37 @@ TEST_CASE("the PIN pad's own time is configurable, and over at last") {
   CHECK(Clock::now() - begin < seconds(5));
 }
 
-TEST_CASE("a call that is never killed is over before its host ends, whatever is asked meanwhile") {
-  // Longer than the grace that a host has to end.
-  const LoginTime person(seconds(5));
+TEST_CASE("a PC/SC that does not answer holds no card") {
+  const auto path = std::filesystem::temp_directory_path() / ("signet-pcscd-" + std::to_string(getpid()));
   boost::asio::io_context io;
-  auto limits = options("slow_login");
+  boost::asio::local::stream_protocol::acceptor silent(io, path.string());
+  setenv("PCSCLITE_CSOCK_NAME", path.c_str(), 1);
+  const bool held = run(io, pkcs11::card_held(io.get_executor(), SIGNET_TOKEN_HOST));
+  unsetenv("PCSCLITE_CSOCK_NAME");
+  std::filesystem::remove(path);
+  CHECK_FALSE(held);
+}
+
+TEST_CASE("a PIN is set before its host ends, whatever is asked meanwhile, and then nothing holds the host") {
+  // Longer than the grace that a host has to end.
+  const SetPinTime card(seconds(5));
+  boost::asio::io_context io;
+  auto limits = options("slow_set_pin");
   unsigned faults = 0;
   limits.on_fault = [&](const base::Error&) { ++faults; };
   auto connection = Connection::spawn(io.get_executor(), limits).value();
   REQUIRE(run(io, Connection::call(connection, pkcs11::wire::Kind::load, {}, {}, seconds(5))).payload);
   const int process = connection->process_id();
   base::Bytes payload;
-  pkcs11::wire::Writer(payload).integer(slot);
+  pkcs11::wire::Writer writer(payload);
+  write(writer, pkcs11::wire::PinRequest{.slot_id = slot, .first_size = 4});
   std::optional<base::Error> error;
   const auto begin = Clock::now();
-  boost::asio::co_spawn(
-      io, Connection::call(connection, pkcs11::wire::Kind::login, payload, secret(right_pin), Connection::never_killed),
-      [&](std::exception_ptr, Connection::Reply reply) {
-        if (!reply.payload) error = reply.payload.error();
-      });
-  CHECK(until(io, [&] { return connection->in_call() == "C_Login"; }));
+  boost::asio::co_spawn(io, Connection::call(connection, pkcs11::wire::Kind::change_pin, payload, secret("12345678"), seconds(5)),
+                        [&](std::exception_ptr, Connection::Reply reply) {
+                          if (!reply.payload) error = reply.payload.error();
+                        });
+  CHECK(until(io, [&] { return connection->in_call() == "C_SetPIN"; }));
   const bool at_once = GENERATE(false, true);
   if (at_once) {
     connection->kill_now({ErrorCode::token_host_died, "something is wrong", 0});
@@ -228,14 +299,45 @@ TEST_CASE("a call that is never killed is over before its host ends, whatever is
     io.run_for(milliseconds(50));
     REQUIRE(kill(process, 0) == 0);
   }
-  CHECK(connection->in_call() == "C_Login");
+  CHECK(connection->in_call() == "C_SetPIN");
   run(io, Connection::wait_for_end(connection));
-  CHECK(Clock::now() - begin < seconds(9));
+  CHECK(Clock::now() - begin < seconds(10));
+  CHECK(connection->in_call() == "C_Finalize");  // where its module hangs for good
   CHECK(kill(process, 0) != 0);
   CHECK(faults == (at_once ? 1U : 0U));
 }
 
-TEST_CASE("a host that writes a PIN outlives its agent, and no other call does") {
+TEST_CASE("a PIN that is set slowly is set, whatever the limit") {
+  const SetPinTime card(milliseconds(2500));
+  StrictAgent agent("slow_set_pin");  // a second for a login
+  const auto host = agent.host();
+  const auto old_pin = secret(right_pin), new_pin = secret("12345");
+  const auto done = value_of(run(agent.io, host->change_pin(slot, &old_pin, &new_pin)));
+  CHECK_FALSE(done.error);
+  CHECK(host->alive());
+}
+
+TEST_CASE("a module that hangs over a PIN's change before it sets the PIN is ended; whether a try is spent is told") {
+  const auto [module, code, call] = GENERATE(table<std::string, ErrorCode, std::string>({
+      {"hang_in_login", ErrorCode::pin_unknown, "C_Login"},
+      {"hang_in_open_session", ErrorCode::token_host_timeout, "C_OpenSession"},
+  }));
+  CAPTURE(module);
+  StrictAgent agent(module);
+  const auto host = agent.host();
+  const int process = host->process_id();
+  const auto old_pin = secret(right_pin), new_pin = secret("12345");
+  const auto begin = Clock::now();
+  const auto done = run(agent.io, host->change_pin(slot, &old_pin, &new_pin));
+  CHECK(Clock::now() - begin < seconds(5));
+  REQUIRE_FALSE(done);
+  CHECK(done.error().code == code);
+  CHECK(mentions(done.error(), "while changing the PIN, in " + call));
+  CHECK_FALSE(host->alive());
+  CHECK(kill(process, 0) != 0);
+}
+
+TEST_CASE("a host that writes a PIN outlives its agent and the end of a session, and no other call does") {
   const int file = memfd_create("page", MFD_CLOEXEC);
   REQUIRE(ftruncate(file, pkcs11::call_page_size) == 0);
   seen.page = static_cast<const pkcs11::CallPage*>(mmap(nullptr, pkcs11::call_page_size, PROT_READ, MAP_SHARED, file, 0));
@@ -246,14 +348,16 @@ TEST_CASE("a host that writes a PIN outlives its agent, and no other call does")
   module.C_SetPIN = [](CK_SESSION_HANDLE, unsigned char*, CK_ULONG, unsigned char*, CK_ULONG) { return seen.look(); };
   CK_FUNCTION_LIST& noted = *pkcs11::host::noted(module);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const auto before = std::signal(SIGTERM, SIG_DFL);  // Catch has a handler
   noted.C_Logout(1);
-  CHECK((seen.call == "C_Logout" && seen.signal_of_death == SIGKILL));
+  CHECK((seen.call == "C_Logout" && seen.signal_of_death == SIGKILL && seen.ends_when_asked));
   noted.C_InitPIN(1, nullptr, 0);
-  CHECK((seen.call == "C_InitPIN" && seen.signal_of_death == 0));
+  CHECK((seen.call == "C_InitPIN" && seen.signal_of_death == 0 && !seen.ends_when_asked));
   noted.C_SetPIN(1, nullptr, 0, nullptr, 0);
-  CHECK((seen.call == "C_SetPIN" && seen.signal_of_death == 0));
+  CHECK((seen.call == "C_SetPIN" && seen.signal_of_death == 0 && !seen.ends_when_asked));
   noted.C_Logout(1);
-  CHECK(seen.signal_of_death == SIGKILL);
+  CHECK((seen.signal_of_death == SIGKILL && seen.ends_when_asked));
+  std::signal(SIGTERM, before);
   prctl(PR_SET_PDEATHSIG, 0);
   CHECK(seen.page->serving == 0);
   CHECK(noted.C_Sign == nullptr);  // what a module lacks is lacking

@@ -275,6 +275,17 @@ TEST_CASE("a slow token is not taken for a dead one, and what it signed before i
   CHECK_FALSE(host->alive());
 }
 
+TEST_CASE("what was signed and told before the host's last answer turned out to be none is not lost") {
+  Agent agent("rubbish_reply");
+  auto host = agent.host();
+  agent.login(*host);
+  const auto chunk = value_of(agent.sign(*host, 5));
+  CHECK(chunk.signatures == std::vector<base::Bytes>(2, base::Bytes(256, 0x5A)));
+  REQUIRE(chunk.error);
+  CHECK(chunk.error->code == ErrorCode::token_host_died);
+  CHECK_FALSE(host->alive());
+}
+
 TEST_CASE("a module that prints or forks does not get in the way") {
   const std::string module = GENERATE("prints_on_stdout", "forks", "good");
   CAPTURE(module);

@@ -46,7 +46,7 @@ struct ModuleState {
 struct ModuleHooks {
   // Looks at a module's file before it is loaded. What it answers is loaded, in place of the path that was asked for.
   std::function<base::Result<std::string>(const std::string& path)> vet;
-  // Before tokens are listed: waits until what was plugged in just now has its module.
+  // Before tokens are listed, or the host of a module is refused: waits until what was plugged in just now has its module.
   std::function<boost::asio::awaitable<void>()> settled;
   // Why there may be no token, where devices tell.
   std::function<std::optional<base::Error>()> why_none;
@@ -73,10 +73,11 @@ class Modules {
   std::vector<ModuleState> states() const;
 
   // The running host of a module, started if need be, after the pause that its faults have earned it; module_failed while it is
-  // stopped.
+  // stopped, token_removed if it is not wanted: its token is not plugged in.
   boost::asio::awaitable<base::Result<std::shared_ptr<TokenHost>>> host(std::size_t module);
-  // The tokens of all modules that are wanted, each once: the same serial and manufacturer, or the same certificate in the same
-  // slot, or beside a serial that is the same or missing, is the same token. A failing module is left out; states() says why.
+  // The tokens of all modules that are wanted, each once: the same serial, manufacturer and label, or of two modules the same
+  // certificate in the same slot or beside a serial that is the same or missing, is the same token. Slots of one module with labels
+  // of their own are apart: some make one for each PIN of a card. A failing module is left out; states() says why.
   boost::asio::awaitable<std::vector<TokenPlace>> tokens();
   // The tokens that a module shows, from a host that is started for this and ended; nobody is logged in. Nothing else hears of it.
   boost::asio::awaitable<base::Result<std::vector<Token>>> probe(ModuleOptions options);
@@ -88,10 +89,10 @@ class Modules {
   // Ends the host of a module (after a PIN was wiped); the next call starts another.
   boost::asio::awaitable<void> end_host(std::size_t module);
   boost::asio::awaitable<void> end_all();
-  // Ends the host and forgets the module's faults, so that the next call starts it at once: when a person says so, or when its
-  // device was plugged in anew.
+  // Ends the host and forgets the module's faults, so that the next call starts it at once: when a person says so.
   boost::asio::awaitable<void> restart(std::size_t module);
-  // The same for a module whose host is not running; nothing for another.
+  // A device was plugged in anew that the module serves: where its host is not running it may be started again, after the pause that
+  // its last fault has earned it; so many times within the policy's period as there may be faults.
   void forgive(std::size_t module);
 
   // A token of this module was pulled out (TokenHost::token_pulled).

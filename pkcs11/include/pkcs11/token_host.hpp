@@ -135,8 +135,9 @@ class TokenHost {
 
   // C_Login(CKU_USER) with the old PIN and, once the token has accepted it, C_SetPIN: a wrong one is presented once. Lengths of
   // both are checked against the token first (pin_length). No PINs where the reader has a PIN pad. Gives the token's state after
-  // it, also beside an error: pin_incorrect, pin_locked, pin_length, pin_unfit, token_removed, token_failed. A host that dies, and a
-  // token that fails in C_SetPIN, give pin_unknown: it may have counted a try or taken the new PIN. End the host afterwards.
+  // it, also beside an error: pin_incorrect, pin_locked, pin_length, pin_unfit, token_removed, token_failed. A host that dies or is
+  // silent too long (`login_timeout`, `pin_pad_timeout`; never in C_SetPIN or C_InitPIN) once a PIN was presented, and a token that
+  // fails in C_SetPIN, give pin_unknown: it may have counted a try or taken the new PIN. End the host afterwards.
   boost::asio::awaitable<base::Result<Login>> change_pin(std::uint64_t slot_id, const base::Secret* old_pin, const base::Secret* new_pin);
   // Sets a new PIN with the PUK or SO PIN, which is presented once: puk_incorrect, puk_locked, and else as change_pin.
   // `way` puk needs a host that was started with that purpose (token_failed, nothing is presented).

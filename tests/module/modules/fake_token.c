@@ -51,7 +51,8 @@ static CK_RV get_slot_list(unsigned char, CK_SLOT_ID* slots, CK_ULONG* count) {
 static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO* info) {
   if (slot != 7) return CKR_SLOT_ID_INVALID;
   memset(info, 0, sizeof *info);
-  fill(info->slotDescription, sizeof info->slotDescription, "Fake slot");
+  const char* const reader = getenv("FAKE_TOKEN_SLOT");
+  fill(info->slotDescription, sizeof info->slotDescription, reader == NULL ? "Fake slot" : reader);
   fill(info->manufacturerID, sizeof info->manufacturerID, "Fakes");
   info->flags = CKF_TOKEN_PRESENT | CKF_REMOVABLE_DEVICE;
   return CKR_OK;
