@@ -129,6 +129,8 @@ void find_for_unknown(Search& search, base::BytesView atr, const Remembered& rem
     search.found.push_back({std::move(candidate)});
   }
   for (const ConfiguredModule& module : search.configuration.modules) {
+    // It shows a token with any card, and with none.
+    if (search.catalogue.is_software(module.path)) continue;
     Candidate candidate = of_configuration(module, search);
     if (module.families.empty() && candidate.path != remembered_path) search.found.push_back({std::move(candidate)});
   }
@@ -250,7 +252,7 @@ Choice choose(const Device& device, const Catalogue& catalogue, const Registry& 
   } else if (device.reader) {
     choice.outcome = Outcome::card_mute;
   } else {
-    choice.outcome = choice.families.empty() ? Outcome::no_token : Outcome::no_card;
+    choice.outcome = choice.families.empty() && !device.usb->smart_card ? Outcome::no_token : Outcome::not_shown;
   }
   return choice;
 }

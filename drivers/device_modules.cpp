@@ -144,6 +144,8 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     return all;
   }
 
+  std::optional<base::Error> pcsc_problem() const { return latest_.pcsc_problem; }
+
   Quirks quirks(std::size_t module) const {
     const auto known = quirks_.find(module);
     return known == quirks_.end() ? Quirks{} : known->second;
@@ -181,6 +183,8 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       return before.use == Reader::Use::exclusive && (now == change.now.readers.end() || now->use != Reader::Use::exclusive);
     });
     if (let_go || std::ranges::any_of(change.events, is_arrival)) fruitless_.clear();
+    for (const DeviceEvent& event : change.events)
+      if (event.what == DeviceEvent::What::card_removed) probed_.erase(place_of(*event.reader));
     latest_ = change.now;
     if (std::ranges::any_of(change.events, is_pull)) pulled();
     dirty_ = true;
@@ -275,7 +279,12 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     std::set<std::size_t> wanted;
     for (std::size_t i = 0; i < std::min(configured_, found.configured.size()); ++i) quirks_[i] = found.configured[i].quirks;
     for (ServedDevice& device : devices_) {
-      if (device.device.reader) device.fruitless = fruitless_.contains(place_of(*device.device.reader));
+      if (device.device.reader) {
+        device.fruitless = fruitless_.contains(place_of(*device.device.reader));
+        if (probed_.contains(place_of(*device.device.reader)))
+          for (Candidate& candidate : device.choice.candidates)
+            if (candidate.because == Because::remembered) candidate.because = Because::probed;
+      }
       if (const Candidate* const chosen = device.choice.chosen()) {
         device.module = index_of(*chosen);
         wanted.insert(*device.module);
@@ -335,6 +344,8 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       if (stopping_) co_return;
       if (path) {
         remembered_.keep(base::hex(device.device.reader->atr), path->string());
+        if (probed_.size() >= most_fruitless) probed_.clear();
+        probed_.insert(place_of(*device.device.reader));
         dirty_ = unsettled_ = true;  // the choice is made anew, by what is remembered
         co_return;
       }
@@ -389,8 +400,8 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
   std::vector<ServedDevice> devices_;
   std::map<std::size_t, Quirks> quirks_;
   std::map<std::size_t, Clock::time_point> unwanted_since_;
-  std::set<std::string> fruitless_;
-  bool unsettled_ = true;  // the choice does not hold for all that is plugged in
+  std::set<std::string> fruitless_, probed_;  // places of cards
+  bool unsettled_ = true;                     // the choice does not hold for all that is plugged in
   bool dirty_ = false, came_or_went_ = false, arrived_ = false;
   bool probing_ = false;  // asks modules itself: nobody waits for it
   bool running_ = false, stopping_ = false;
@@ -408,6 +419,7 @@ bool DeviceModules::automatic() const { return implementation_->automatic(); }
 const std::vector<ServedDevice>& DeviceModules::devices() const { return implementation_->devices(); }
 const Catalogue& DeviceModules::catalogue() const { return implementation_->catalogue(); }
 std::vector<base::Error> DeviceModules::problems() const { return implementation_->problems(); }
+std::optional<base::Error> DeviceModules::pcsc_problem() const { return implementation_->pcsc_problem(); }
 Quirks DeviceModules::quirks(std::size_t module) const { return implementation_->quirks(module); }
 void DeviceModules::on_change(std::function<void()> callback) { implementation_->on_change(std::move(callback)); }
 

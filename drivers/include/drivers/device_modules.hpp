@@ -57,6 +57,8 @@ class DeviceModules {
   const Catalogue& catalogue() const;
   // Why something may be missing: catalogue and registry files that were left out, and what cannot be watched.
   std::vector<base::Error> problems() const;
+  // Why cards are not seen: pcscd cannot be asked. Its `origin` is PC/SC's code.
+  std::optional<base::Error> pcsc_problem() const;
   // The quirks of the module that serves, which the module itself does not tell.
   Quirks quirks(std::size_t module) const;
   // What is plugged in, or what serves it, has changed.

@@ -78,7 +78,7 @@ Device card(std::string_view atr) {
 
 std::string told(const Choice& choice) {
   static constexpr const char* verdicts[] = {"chosen", "usable", "to_be_probed", "not_installed", "refused", "disabled"};
-  static constexpr const char* reasons[] = {"configured", "atr", "usb_id", "remembered", "p11_kit", "catalogue"};
+  static constexpr const char* reasons[] = {"configured", "atr", "usb_id", "remembered", "probed", "p11_kit", "catalogue"};
   std::string out;
   for (const Candidate& one : choice.candidates)
     out += (out.empty() ? "" : "; ") + one.name + " " + reasons[static_cast<int>(one.because)] + " " +
@@ -218,7 +218,8 @@ TEST_CASE("an unknown card: everything that is installed for cards is to be prob
   machine.registry.modules.push_back({.name = "anchors", .path = machine.install("libanchors.so"), .trust = true});
   machine.registered("off", machine.install("liboff.so"), -1, false);
   machine.configuration.modules = {{.name = "mine", .path = machine.install("mine.so"), .families = {}},
-                                   {.name = "others", .path = machine.install("others.so"), .families = {"token"}}};
+                                   {.name = "others", .path = machine.install("others.so"), .families = {"token"}},
+                                   {.name = "soft", .path = machine.lib / "libsoft.so", .families = {}}};
   const Choice choice = machine(card(unknown_atr));
   CHECK(choice.outcome == Outcome::probe);
   CHECK(choice.families.empty());
@@ -249,7 +250,10 @@ TEST_CASE("what is no token gets no module") {
   CHECK(mouse.outcome == Outcome::no_token);
   CHECK(mouse.candidates.empty());
   const Choice reader = machine(usb(0x3333, 0x4444));
-  CHECK(reader.outcome == Outcome::no_card);
+  CHECK(reader.outcome == Outcome::not_shown);  // whether it has a card nobody knows
+  Device unknown = usb(0xAAAA, 0xBBBB);
+  unknown.usb->smart_card = true;
+  CHECK(machine(unknown).outcome == Outcome::not_shown);
   CHECK(reader.families == std::vector<std::string>{"reader"});
   CHECK(reader.candidates.empty());
   Device empty = card(known_atr);
