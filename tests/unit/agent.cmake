@@ -3,6 +3,7 @@ signet_test(unit agent
     agent/configuration_test.cpp
     agent/configuration_keys_test.cpp
     agent/dialog_text_test.cpp
+    agent/explanation_test.cpp
     agent/language_test.cpp
     agent/screen_test.cpp
   LIBRARIES signet::agent signet::demo PkgConfig::libsystemd)
