@@ -159,17 +159,20 @@ std::string_view kind_of(const ServedDevice& device, const Catalogue& catalogue)
   return {};
 }
 
-json::object row_of(const pkcs11::TokenPlace& place, const DeviceModules& devices) {
-  const pkcs11::Token& token = place.token;
-  const Quirks quirks = devices.quirks(place.module);
+std::string_view name(const std::optional<pkcs11::UnblockWay>& way) {
+  if (!way) return "unknown";
+  return *way == pkcs11::UnblockWay::so_pin ? "so_pin" : *way == pkcs11::UnblockWay::puk ? "puk" : "vendor_tool";
+}
+
+json::object row_of(const pkcs11::Token& token) {
   return {{"label", base::shown(token.label, shown_name)},
           {"serial", base::shown(token.serial, shown_name)},
           {"pin_locked", token.pin_locked},
           {"pin_final_try", token.pin_final_try},
           {"pin_count_low", token.pin_count_low},
           {"puk_locked", token.puk_locked},
-          {"unblock", name(quirks.unblock)},
-          {"vendor_tool", quirks.vendor_tool}};
+          {"unblock", name(token.unblock)},
+          {"vendor_tool", token.vendor_tool}};
 }
 
 json::object row_of(const pkcs11::ModuleState& state) {
@@ -208,7 +211,7 @@ json::object row_of(const ServedDevice& served, const DeviceModules& devices, co
                                  {"exclusive", reader->use == Reader::Use::exclusive}};
   }
   for (const pkcs11::TokenPlace& place : tokens)
-    if (is_of(place, served, devices)) shown.push_back(row_of(place, devices));
+    if (is_of(place, served, devices)) shown.push_back(row_of(place.token));
   row["tokens"] = std::move(shown);
   if (served.module) row["module"] = row_of(modules.states().at(*served.module));
   json::array candidates;
@@ -232,7 +235,7 @@ json::object explained(const DeviceModules& devices, const pkcs11::Modules& modu
   for (const ServedDevice& device : devices.devices()) rows.push_back(row_of(device, devices, modules, tokens));
   for (const base::Error& problem : devices.problems()) problems.push_back(json::value(problem.detail));
   for (const pkcs11::TokenPlace& place : tokens) {
-    json::object row = row_of(place, devices);
+    json::object row = row_of(place.token);
     row["module"] = modules.options()[place.module].name;
     row["device"] =
         std::ranges::any_of(devices.devices(), [&](const ServedDevice& served) { return is_of(place, served, devices); });

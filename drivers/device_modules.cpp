@@ -42,17 +42,19 @@ pkcs11::ModuleOptions options_of(const Candidate& candidate) {
   options.name = candidate.name;
   options.path = candidate.path.string();
   options.quirks = candidate.quirks.count();
-  options.unblock = way_of(candidate.quirks.unblock);
   return options;
 }
 
-}  // namespace
-
-bool in_reader(const pkcs11::Token& token, const Reader& reader) {
-  return !token.slot.empty() && (token.slot == reader.name || token.slot == reader.name.substr(0, slot_description) ||
-                                 (token.slot.size() > 8 && reader.name.starts_with(token.slot)));
+std::vector<pkcs11::Mechanism> mechanisms_of(const Quirks& quirks) {
+  std::vector<pkcs11::Mechanism> out;
+  for (const std::string& name : quirks.mechanisms)
+    out.push_back(name == "CKM_RSA_PKCS"       ? pkcs11::Mechanism::rsa_pkcs
+                  : name == "CKM_RSA_PKCS_PSS" ? pkcs11::Mechanism::rsa_pkcs_pss
+                                               : pkcs11::Mechanism::ecdsa);
+  return out;
 }
 
+// Nothing where it is not known.
 std::optional<pkcs11::UnblockWay> way_of(Unblock unblock) {
   switch (unblock) {
     case Unblock::so_pin:
@@ -65,6 +67,13 @@ std::optional<pkcs11::UnblockWay> way_of(Unblock unblock) {
       break;
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+bool in_reader(const pkcs11::Token& token, const Reader& reader) {
+  return !token.slot.empty() && (token.slot == reader.name || token.slot == reader.name.substr(0, slot_description) ||
+                                 (token.slot.size() > 8 && reader.name.starts_with(token.slot)));
 }
 
 class DeviceModules::Implementation : public std::enable_shared_from_this<Implementation> {
@@ -146,9 +155,15 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
 
   std::optional<base::Error> pcsc_problem() const { return latest_.pcsc_problem; }
 
-  Quirks quirks(std::size_t module) const {
-    const auto known = quirks_.find(module);
-    return known == quirks_.end() ? Quirks{} : known->second;
+  void know_better(std::size_t module, pkcs11::Token& token) const {
+    if (const Quirks* const quirks = quirks_of(module, token)) {
+      token.unblock = way_of(quirks->unblock);
+      token.vendor_tool = quirks->vendor_tool;
+      token.quirks = {.mechanisms = mechanisms_of(*quirks),
+                      .always_authenticate = quirks->always_authenticate,
+                      .pin_min = quirks->pin_min.value_or(0),
+                      .pin_max = quirks->pin_max.value_or(0)};
+    }
   }
 
   void on_change(std::function<void()> callback) { on_change_ = std::move(callback); }
@@ -173,6 +188,22 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
   // A card in a reader, as long as it stays there.
   static std::string place_of(const Reader& reader) {
     return base::hex(reader.atr) + ' ' + std::to_string(reader.changes) + ' ' + reader.name;
+  }
+
+  // One module may serve tokens of several families, which are not alike.
+  const Quirks* quirks_of(std::size_t module, const pkcs11::Token& token) const {
+    const auto is_served = [&](const ServedDevice& served) {
+      return served.module == module && served.choice.chosen() != nullptr;
+    };
+    for (const ServedDevice& served : devices_)
+      if (is_served(served) && served.device.reader && in_reader(token, *served.device.reader))
+        return &served.choice.chosen()->quirks;
+    // A module that does not name readers: which of its devices this is shows where there is but one.
+    const bool named = std::ranges::any_of(latest_.readers, [&](const Reader& reader) { return in_reader(token, reader); });
+    if (!named && std::ranges::count_if(devices_, is_served) == 1)
+      return &std::ranges::find_if(devices_, is_served)->choice.chosen()->quirks;
+    const auto known = quirks_.find(module);
+    return known == quirks_.end() ? nullptr : &known->second;
   }
 
   void changed(const DeviceChange& change) {
@@ -308,9 +339,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       std::error_code ignored;
       if (std::filesystem::equivalent(modules_.options()[i].path, candidate.path, ignored)) return i;
     }
-    const std::size_t module = modules_.add(options_of(candidate));
-    quirks_[module] = candidate.quirks;
-    return module;
+    return modules_.add(options_of(candidate));
   }
 
   Clock::time_point next_end() const {
@@ -398,7 +427,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
   std::unique_ptr<DeviceWatch> watch_;
   Devices latest_;
   std::vector<ServedDevice> devices_;
-  std::map<std::size_t, Quirks> quirks_;
+  std::map<std::size_t, Quirks> quirks_;  // of configured modules, beside devices
   std::map<std::size_t, Clock::time_point> unwanted_since_;
   std::set<std::string> fruitless_, probed_;  // places of cards
   bool unsettled_ = true;                     // the choice does not hold for all that is plugged in
@@ -420,7 +449,7 @@ const std::vector<ServedDevice>& DeviceModules::devices() const { return impleme
 const Catalogue& DeviceModules::catalogue() const { return implementation_->catalogue(); }
 std::vector<base::Error> DeviceModules::problems() const { return implementation_->problems(); }
 std::optional<base::Error> DeviceModules::pcsc_problem() const { return implementation_->pcsc_problem(); }
-Quirks DeviceModules::quirks(std::size_t module) const { return implementation_->quirks(module); }
+void DeviceModules::know_better(std::size_t module, pkcs11::Token& token) const { implementation_->know_better(module, token); }
 void DeviceModules::on_change(std::function<void()> callback) { implementation_->on_change(std::move(callback)); }
 
 }  // namespace signet::drivers

@@ -56,6 +56,15 @@ base::Error told(base::Error error, const pkcs11::Token& token) {
   return error;
 }
 
+// A wrong guess would cost a try that nobody gets back: where it is not known, neither is asked for.
+base::Result<Task> unblocking(const pkcs11::Token& token) {
+  if (token.unblock == UnblockWay::puk) return Task::unblock_by_puk;
+  if (token.unblock == UnblockWay::so_pin) return Task::unblock_by_so_pin;
+  const std::string tool = token.vendor_tool.empty() ? std::string() : ": " + base::shown(token.vendor_tool, 60);
+  if (token.unblock) return failure(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks this token" + tool);
+  return failure(ErrorCode::unblock_unknown, "neither the configuration (modules.unblock) nor the catalogue says how" + tool);
+}
+
 std::string_view event_of(Task task, const std::optional<base::Error>& error) {
   if (!error) return task == Task::change ? "pin-changed" : "pin-unblocked";
   switch (error->code) {
@@ -74,10 +83,6 @@ std::string_view event_of(Task task, const std::optional<base::Error>& error) {
 
 }  // namespace
 
-UnblockWay unblock_way(const pkcs11::Modules& modules, const TokenPlace& place) {
-  return modules.options().at(place.module).unblock.value_or(place.token.unblock);
-}
-
 class PinManagement::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
   Implementation(boost::asio::any_io_executor executor, PinPorts ports)
@@ -94,7 +99,6 @@ class PinManagement::Implementation : public std::enable_shared_from_this<Implem
  private:
   using Outcome = base::Result<pkcs11::TokenHost::Login>;
 
-  base::Result<Task> task_for(Wanted wanted, const TokenPlace& place) const;
   LastTry last_try(Task task, const pkcs11::Token& token) const;
   awaitable<base::Result<PinEntry>> entered(Task task, LastTry last, Asker asker, TokenPlace place,
                                             std::optional<GivenPins> given, Dialog::WaitingCallback waiting);
@@ -108,21 +112,6 @@ class PinManagement::Implementation : public std::enable_shared_from_this<Implem
   std::size_t presenting_ = 0;
   bool stopping_ = false;
 };
-
-base::Result<Task> PinManagement::Implementation::task_for(Wanted wanted, const TokenPlace& place) const {
-  if (wanted == Wanted::change) return Task::change;
-  std::optional<UnblockWay> way;
-  if (ports_.unblock_way) way = ports_.unblock_way(place);
-  switch (way.value_or(unblock_way(ports_.modules, place))) {
-    case UnblockWay::puk:
-      return Task::unblock_by_puk;
-    case UnblockWay::so_pin:
-      return Task::unblock_by_so_pin;
-    case UnblockWay::vendor_tool:
-      break;
-  }
-  return failure(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks this token");
-}
 
 LastTry PinManagement::Implementation::last_try(Task task, const pkcs11::Token& token) const {
   if (task == Task::change) return token.pin_final_try ? LastTry::yes : LastTry::no;
@@ -164,11 +153,12 @@ awaitable<PinManagement::Implementation::Outcome> PinManagement::Implementation:
   const auto purpose = task == Task::unblock_by_puk ? pkcs11::HostPurpose::unblocks_pins : pkcs11::HostPurpose::serves;
   const auto host = co_await ports_.modules.start_apart(place.module, purpose);
   if (!host) co_return std::unexpected(host.error());
-  const auto set = [&](std::uint64_t slot) {
+  const auto set = [&](const pkcs11::Token& token) {
     const base::Secret* const old_secret = entry.old_secret ? &*entry.old_secret : nullptr;
     const base::Secret* const new_pin = entry.new_pin ? &*entry.new_pin : nullptr;
-    if (task == Task::change) return (*host)->change_pin(slot, old_secret, new_pin);
-    return (*host)->unblock_pin(slot, task == Task::unblock_by_puk ? UnblockWay::puk : UnblockWay::so_pin, old_secret, new_pin);
+    if (task == Task::change) return (*host)->change_pin(token.slot_id, old_secret, new_pin, token.quirks);
+    const UnblockWay way = task == Task::unblock_by_puk ? UnblockWay::puk : UnblockWay::so_pin;
+    return (*host)->unblock_pin(token.slot_id, way, old_secret, new_pin, token.quirks);
   };
   Outcome outcome = failure(ErrorCode::token_removed, "the token is not there any more");
   if (const auto tokens = co_await (*host)->tokens(); !tokens) {
@@ -184,7 +174,7 @@ awaitable<PinManagement::Implementation::Outcome> PinManagement::Implementation:
       outcome = failure(ErrorCode::agent_not_running, "the agent is stopping");
     } else {
       ++presenting_;
-      outcome = co_await set(now->slot_id);
+      outcome = co_await set(*now);
       --presenting_;
     }
   }
@@ -215,7 +205,7 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
   if (auto room = ports_.journal.reserve(journal_bytes); !room) co_return base::failure_of(room);
   const auto place = chosen(co_await ports_.modules.tokens(), token);
   if (!place) co_return std::unexpected(place.error());
-  const auto task = task_for(wanted, *place);
+  const auto task = wanted == Wanted::change ? base::Result<Task>(Task::change) : unblocking(place->token);
   if (!task) co_return std::unexpected(task.error());
   const auto turn = ports_.batches.try_take(place->module);
   if (!turn) co_return failure(ErrorCode::card_busy, "a batch is using the token");

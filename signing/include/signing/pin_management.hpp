@@ -14,8 +14,6 @@ struct PinPorts {
   Journal& journal;
   Batches& batches;
   std::function<base::Time()> now;
-  // How this token is unblocked, where more is known than its module and the configuration say.
-  std::function<std::optional<pkcs11::UnblockWay>(const pkcs11::TokenPlace&)> unblock_way = {};
 };
 
 // Both secrets, from whoever runs a command with them: no dialog then, and no last try.
@@ -35,7 +33,7 @@ class PinManagement {
 
   // `token`: serial number or label; empty where there is but one. Gives the token. Errors of TokenHost::change_pin and
   // unblock_pin, and: no_token, parameter_invalid (several fit), card_busy (a batch uses it), user_cancelled,
-  // mechanism_unsupported (only the vendor's own program unblocks it).
+  // mechanism_unsupported (only the vendor's own program unblocks it), unblock_unknown (Token::unblock says nothing).
   boost::asio::awaitable<base::Result<pkcs11::Token>> change(Asker asker, std::string token, std::optional<GivenPins> given,
                                                              Dialog::WaitingCallback waiting);
   boost::asio::awaitable<base::Result<pkcs11::Token>> unblock(Asker asker, std::string token, std::optional<GivenPins> given,
@@ -50,8 +48,5 @@ class PinManagement {
   class Implementation;
   std::shared_ptr<Implementation> implementation_;
 };
-
-// How the PIN of a token is unblocked: as the configuration says, else as its module suggests.
-pkcs11::UnblockWay unblock_way(const pkcs11::Modules& modules, const pkcs11::TokenPlace& place);
 
 }  // namespace signet::signing

@@ -66,7 +66,7 @@ struct Bench {
   std::unique_ptr<Batches> batches;
   std::unique_ptr<PinManagement> pins;
 
-  explicit Bench(std::optional<pkcs11::UnblockWay> way = {})
+  explicit Bench(std::optional<pkcs11::UnblockWay> way = pkcs11::UnblockWay::so_pin)
       : modules(io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}},
                 {{.name = "softhsm", .path = SoftHsm::module, .unblock = way}}) {
     demo::Authority authority{"Test CA", clock_now()};
@@ -202,14 +202,50 @@ TEST_CASE("what a command brings is not used for what may be the last try") {
                                          {})));
 }
 
-TEST_CASE("the way to unblock is the configuration's where it names one, and the outside's before that") {
-  Bench bench(pkcs11::UnblockWay::vendor_tool);
-  CHECK(bench.unblock().error().code == ErrorCode::mechanism_unsupported);
+TEST_CASE("where nobody says how a token is unblocked, nobody is asked for a PUK or SO PIN, and none is tried") {
+  Bench bench({});
+  const auto unknown = bench.unblock();
+  CHECK(unknown.error().code == ErrorCode::unblock_unknown);
+  CHECK(contains(unknown.error().detail, "modules.unblock"));
+  GivenPins given{base::Secret::copy_of(base::as_bytes(SoftHsm::so_pin)).value(),
+                  base::Secret::copy_of(base::as_bytes("another-pin")).value()};
+  CHECK(run(bench.io, bench.pins->unblock("me", {}, std::move(given), {})).error().code == ErrorCode::unblock_unknown);
+  bench.modules.hook({.know_better = [](std::size_t, pkcs11::Token& token) { token.vendor_tool = "Card Manager"; }});
+  CHECK(contains(bench.unblock().error().detail, "Card Manager"));
   CHECK(bench.person.asked.empty());
-  PinManagement other(bench.io.get_executor(), {bench.modules, bench.person, bench.journal, *bench.batches, clock_now,
-                                                [](const pkcs11::TokenPlace&) { return pkcs11::UnblockWay::so_pin; }});
+  CHECK(bench.sign());  // with the PIN that it had
+}
+
+TEST_CASE("what only the vendor's program does is not tried either, and the catalogue's word is taken") {
+  Bench bench({});
+  std::optional<pkcs11::UnblockWay> way = pkcs11::UnblockWay::vendor_tool;
+  bench.modules.hook({.know_better = [&](std::size_t, pkcs11::Token& token) {
+    token.unblock = way;
+    token.vendor_tool = "Card Manager";
+  }});
+  CHECK(bench.unblock().error().code == ErrorCode::mechanism_unsupported);
+  CHECK(contains(bench.unblock().error().detail, "Card Manager"));
+  CHECK(bench.person.asked.empty());
+  way = pkcs11::UnblockWay::so_pin;
   bench.person.old_secret = SoftHsm::so_pin;
-  CHECK(run(bench.io, other.unblock("me", {}, {}, {})));
+  CHECK(bench.unblock());
+}
+
+TEST_CASE("the lengths that are known of a PIN are those of the dialog, and what does not have them is not presented") {
+  Bench bench;
+  bench.modules.hook({.know_better = [](std::size_t, pkcs11::Token& token) { token.quirks.pin_min = 20; }});
+  CHECK(bench.change().error().code == ErrorCode::pin_length);
+  CHECK(bench.person.asked.front().pin_min == 20);
+  CHECK(bench.sign().error().code == ErrorCode::pin_length);
+  CHECK_FALSE(contains(bench.journaled(), "pin-refused"));
+}
+
+TEST_CASE("nobody is asked for a PIN where the mechanism is known not to work") {
+  Bench bench;  // with an EC key
+  bench.modules.hook(
+      {.know_better = [](std::size_t, pkcs11::Token& token) { token.quirks.mechanisms = {pkcs11::Mechanism::rsa_pkcs}; }});
+  CHECK(bench.sign().error().code == ErrorCode::mechanism_unsupported);
+  CHECK(bench.person.consents == 0);
 }
 
 TEST_CASE("a token is chosen by serial number or label") {

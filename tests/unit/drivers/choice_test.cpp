@@ -242,6 +242,25 @@ TEST_CASE("what was found by probing is remembered by the answer to reset") {
   CHECK(machine(card(unknown_atr)).outcome == Outcome::probe);  // not trusted any more
 }
 
+TEST_CASE(
+    "a configured module has the quirks that its device's family gives its file, and elsewhere those that all families give") {
+  Machine machine;
+  const auto family = [&](const std::string& id, const std::string& usb_id, const std::string& quirks) {
+    machine.family("family = \"" + id + "\"\nname = \"" + id + "\"\nusb = [\"" + usb_id +
+                   "\"]\n[[modules]]\nname = \"Both\"\nfiles = [\"libboth.so\"]\nquirks = { " + quirks + " }");
+  };
+  family("with-puk", "5555:0001", "unblock = \"puk\", pin_min = 6, some_layouts = true");
+  family("with-so-pin", "5555:0002", "unblock = \"so_pin\", pin_min = 6");
+  machine.configuration.modules = {{.name = "both", .path = machine.install("libboth.so"), .families = {}}};
+  const auto of_device = [&](std::uint16_t product) { return machine(usb(0x5555, product)).chosen()->quirks; };
+  CHECK(of_device(1).unblock == Unblock::puk);
+  CHECK(of_device(2).unblock == Unblock::so_pin);
+  const Quirks elsewhere = configured(machine.catalogue, machine.configuration).front().quirks;
+  CHECK(elsewhere.unblock == Unblock::unknown);
+  CHECK(elsewhere.pin_min == 6u);
+  CHECK_FALSE(elsewhere.some_layouts);
+}
+
 TEST_CASE("what is no token gets no module") {
   Machine machine;
   machine.install("libvendor.so");
