@@ -91,23 +91,36 @@ class PinManagement::Implementation : public std::enable_shared_from_this<Implem
   enum class Wanted : std::uint8_t { change, unblock };
   awaitable<base::Result<pkcs11::Token>> set(Wanted wanted, Asker asker, std::string token, std::optional<GivenPins> given,
                                              Dialog::WaitingCallback waiting);
-  void lock() {
-    for (const Asker& asker : asked_) ports_.dialog.close(asker);
+  void lock(const base::Error& reason) {
+    for (const Asker& asker : asked_) {
+      closed_.insert_or_assign(asker, reason);
+      ports_.dialog.close(asker);
+    }
   }
+  awaitable<void> idle();
   awaitable<void> stop();
 
  private:
   using Outcome = base::Result<pkcs11::TokenHost::Login>;
+  enum class Brought : std::uint8_t { nothing, pins };  // by the command
 
   LastTry last_try(Task task, const pkcs11::Token& token) const;
   awaitable<base::Result<PinEntry>> entered(Task task, LastTry last, Asker asker, TokenPlace place,
                                             std::optional<GivenPins> given, Dialog::WaitingCallback waiting);
-  awaitable<Outcome> present(Task task, LastTry confirmed, TokenPlace place, PinEntry entry);
+  awaitable<Outcome> present(Task task, LastTry confirmed, Brought brought, TokenPlace place, PinEntry entry);
   void record(Task task, const TokenPlace& place, const std::optional<base::Error>& error);
 
   PinPorts ports_;
   Signal changed_;
+  // As for a batch: what a command brings needs no screen, and nothing is begun that sleep would cut.
+  std::optional<base::Error> away(Brought brought) const {
+    auto why = ports_.away ? ports_.away() : std::nullopt;
+    if (why && why->code != ErrorCode::machine_asleep && brought == Brought::pins) why.reset();
+    return why;
+  }
+
   std::multiset<Asker> asked_;
+  std::map<Asker, base::Error> closed_;           // of those, by lock()
   std::map<std::string, unsigned> refused_puks_;  // by serial number, since one was accepted: few tokens tell
   std::size_t presenting_ = 0;
   bool stopping_ = false;
@@ -141,6 +154,8 @@ awaitable<base::Result<PinEntry>> PinManagement::Implementation::entered(Task ta
                                          .last_try = last},
                                         std::move(waiting));
   asked_.extract(asker);
+  const auto closed = closed_.extract(asker);
+  if (!closed.empty()) co_return std::unexpected(closed.mapped());
   if (!entry) co_return entry;
   const bool both = entry->old_secret && entry->new_pin && !entry->old_secret->empty() && !entry->new_pin->empty();
   if (!both && !on_reader) co_return failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
@@ -149,7 +164,8 @@ awaitable<base::Result<PinEntry>> PinManagement::Implementation::entered(Task ta
 }
 
 awaitable<PinManagement::Implementation::Outcome> PinManagement::Implementation::present(Task task, LastTry confirmed,
-                                                                                         TokenPlace place, PinEntry entry) {
+                                                                                         Brought brought, TokenPlace place,
+                                                                                         PinEntry entry) {
   const auto purpose = task == Task::unblock_by_puk ? pkcs11::HostPurpose::unblocks_pins : pkcs11::HostPurpose::serves;
   const auto host = co_await ports_.modules.start_apart(place.module, purpose);
   if (!host) co_return std::unexpected(host.error());
@@ -170,6 +186,8 @@ awaitable<PinManagement::Implementation::Outcome> PinManagement::Implementation:
       outcome = std::unexpected(*error);
     } else if (last_try(task, *now) == LastTry::yes && confirmed != LastTry::yes) {
       outcome = failure(ErrorCode::card_busy, "another program has used up a try meanwhile; nothing was tried");
+    } else if (auto why = away(brought)) {
+      outcome = std::unexpected(std::move(*why));
     } else if (stopping_) {
       outcome = failure(ErrorCode::agent_not_running, "the agent is stopping");
     } else {
@@ -202,6 +220,8 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
                                                                           Dialog::WaitingCallback waiting) {
   const auto self = shared_from_this();
   if (stopping_) co_return failure(ErrorCode::agent_not_running, "the agent is stopping");
+  const Brought brought = given ? Brought::pins : Brought::nothing;
+  if (auto why = away(brought)) co_return std::unexpected(std::move(*why));
   if (auto room = ports_.journal.reserve(journal_bytes); !room) co_return base::failure_of(room);
   const auto place = chosen(co_await ports_.modules.tokens(), token);
   if (!place) co_return std::unexpected(place.error());
@@ -216,7 +236,7 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
   if (!entry) co_return base::failure_of(entry);
   // One that is kept is about to be wrong, and whoever knows it shall not be logged in any more.
   co_await ports_.batches.wipe_token(place->token.serial);
-  auto done = co_await present(*task, last, *place, std::move(*entry));
+  auto done = co_await present(*task, last, brought, *place, std::move(*entry));
   std::optional<base::Error> error;
   if (!done) {
     error = done.error();
@@ -233,7 +253,12 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
 awaitable<void> PinManagement::Implementation::stop() {
   const auto self = shared_from_this();
   stopping_ = true;
-  lock();
+  lock({ErrorCode::agent_not_running, "the agent is stopping", 0, {}});
+  co_await idle();
+}
+
+awaitable<void> PinManagement::Implementation::idle() {
+  const auto self = shared_from_this();
   while (presenting_ > 0) co_await changed_.wait(std::chrono::hours{1});
 }
 
@@ -253,7 +278,9 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::unblock(Asker asker, std::
                               std::move(waiting));
 }
 
-void PinManagement::lock() { implementation_->lock(); }
+void PinManagement::lock(base::Error reason) { implementation_->lock(reason); }
+
+awaitable<void> PinManagement::idle() { return implementation_->idle(); }
 
 awaitable<void> PinManagement::stop() { return implementation_->stop(); }
 

@@ -284,6 +284,54 @@ TEST_CASE("while a batch uses the token its PIN is not changed, and a batch wait
   CHECK_FALSE(contains(bench.journaled(), "pin-refused"));
 }
 
+TEST_CASE("while the screen is locked or the machine goes to sleep nobody is asked, and nothing is presented") {
+  Bench bench;
+  std::optional<base::Error> why = base::Error{ErrorCode::screen_locked, "the screen is locked", 0, {}};
+  PinManagement pins(bench.io.get_executor(),
+                     {bench.modules, bench.person, bench.journal, *bench.batches, clock_now, [&] { return why; }});
+  const auto given = [](const char* old_secret, const char* new_pin) {
+    return GivenPins{base::Secret::copy_of(base::as_bytes(old_secret)).value(),
+                     base::Secret::copy_of(base::as_bytes(new_pin)).value()};
+  };
+  CHECK(run(bench.io, pins.change("me", {}, {}, {})).error().code == ErrorCode::screen_locked);
+  CHECK(run(bench.io, pins.unblock("me", {}, {}, {})).error().code == ErrorCode::screen_locked);
+  CHECK(bench.person.asked.empty());
+  // A script needs no screen.
+  CHECK(run(bench.io, pins.change("me", {}, given(SoftHsm::default_pin, "another-pin"), {})));
+  why->code = ErrorCode::machine_asleep;
+  CHECK(run(bench.io, pins.change("me", {}, given("another-pin", "a-third-pin"), {})).error().code == ErrorCode::machine_asleep);
+  // It begins while the dialog is open.
+  bench.person.old_secret = "another-pin";
+  bench.person.new_pin = "a-third-pin";
+  for (const ErrorCode code : {ErrorCode::screen_locked, ErrorCode::machine_asleep}) {
+    why.reset();
+    bench.person.meanwhile = [&]() -> awaitable<void> {
+      why = base::Error{code, "meanwhile", 0, {}};
+      co_return;
+    };
+    CHECK(run(bench.io, pins.change("me", {}, {}, {})).error().code == code);
+  }
+  bench.person.meanwhile = {};
+  bench.person.pin = "another-pin";
+  CHECK(bench.sign());
+  CHECK_FALSE(contains(bench.journaled(), "pin-refused"));
+}
+
+TEST_CASE("a lock closes the dialog and says why, whatever the dialog answers") {
+  Bench bench;
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    bench.pins->lock({ErrorCode::screen_locked, "the screen was locked", 0, {}});
+    co_return;
+  };
+  CHECK(bench.change().error().code == ErrorCode::screen_locked);
+  bench.person.cancels = true;
+  CHECK(bench.unblock().error().code == ErrorCode::screen_locked);
+  CHECK(bench.person.closed == std::vector<Asker>{"me", "me"});
+  bench.person.meanwhile = {};
+  bench.person.cancels = false;
+  CHECK(bench.sign());  // the PIN is as it was
+}
+
 TEST_CASE("a stop closes the dialog, and nothing is presented after it") {
   Bench bench;
   bench.person.meanwhile = [&]() -> awaitable<void> { co_await bench.pins->stop(); };
