@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <set>
 
 #include "folder.hpp"
@@ -126,6 +127,21 @@ TEST_CASE("what a family says is what was written") {
   CHECK(module.install.page == "https://one.example/");
   CHECK(family.modules[1].quirks == Quirks{});
   CHECK(family.modules[1].quirks.count() == 0);
+}
+
+TEST_CASE("docs/tokens.md tells of every family: its name, its USB ids, the file of each of its modules") {
+  std::ifstream in(std::filesystem::path(SIGNET_CATALOGUE) / "../../docs/tokens.md");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  REQUIRE_FALSE(text.empty());
+  for (const Family& family : shipped().catalogue.families()) {
+    if (family.kind == Kind::software) continue;
+    CAPTURE(family.id);
+    CHECK(text.contains("`" + family.id + "`"));
+    if (family.kind == Kind::reader) continue;
+    CHECK(text.contains("| " + family.name + " |"));
+    for (const UsbId& id : family.usb) CHECK(text.contains(id.text()));
+    for (const Module& module : family.modules) CHECK(text.contains("`" + module.files.front() + "`"));
+  }
 }
 
 TEST_CASE("what is wrong with a family is told with its file, its line and its key") {
