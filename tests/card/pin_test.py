@@ -11,6 +11,8 @@ import os
 import pathlib
 import re
 import ssl
+import subprocess
+import time
 
 import agent_case
 from agent_bench import PIN, PUK, WRONG_PIN, WRONG_PUK, Refused, memory_traces, typed_wrong, until
@@ -151,6 +153,21 @@ class ChangeTest(PinTest):
         self.display.dialog(command).type_pin(NEW_PIN)
         self.assert_ends(command, EXIT_DONE)
         self.assert_presented(pin_presented=2)
+
+    def test_a_pinentry_that_never_greets(self):
+        """a pinentry that starts and says nothing is given up, by name; the agent's stop does not wait for it"""
+        silent = pathlib.Path(self.folder) / "silent-pinentry"
+        silent.write_text("#!/bin/sh\nsleep 1000\n", encoding="utf-8")
+        silent.chmod(0o700)
+        agent = self.agent(pinentry=str(silent))
+        self.assert_ends(agent.pin("change"), agent_case.EXIT_MACHINE, "no_dialog_possible", f"{silent} did not greet within 10 s", "dialog.pinentry")
+        command = agent.pin("change")
+        until(lambda: subprocess.run(["pgrep", "-f", str(silent)], check=False, capture_output=True).stdout, "the pinentry runs")
+        began = time.monotonic()
+        self.assertEqual(agent.stop(), 0)
+        self.assertLess(time.monotonic() - began, 5)
+        command.exit_code()
+        self.assert_presented()
 
     def test_cancels(self):
         """Escape, an empty PIN and Ctrl-C change nothing and present nothing"""

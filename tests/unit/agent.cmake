@@ -5,6 +5,7 @@ signet_test(unit agent
     agent/dialog_text_test.cpp
     agent/explanation_test.cpp
     agent/language_test.cpp
+    agent/pinentry_test.cpp
     agent/screen_test.cpp
   LIBRARIES signet::agent signet::demo PkgConfig::libsystemd)
 target_compile_definitions(unit_agent PRIVATE SIGNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
