@@ -18,7 +18,7 @@ import tempfile
 import threading
 
 import agent_case
-from agent_bench import PIN, WITHIN_S, WRONG_PIN, until
+from agent_bench import PIN, WITHIN_S, WRONG_PIN, typed_wrong, until
 from tokens_test import ATR, OPENSC, TokensTest
 
 LANGUAGES = {"en": "C.UTF-8", "ro": "ro_RO.UTF-8", "ru": "ru_RU.UTF-8"}
@@ -178,6 +178,7 @@ class CardTest(ExplainTest):
         ways = {"puk": "asks for the PUK", "vendor_tool": "Card Manager", "unknown": "ask whoever issued the token"}
         quirks = {"puk": 'unblock = "puk"', "vendor_tool": 'unblock = "vendor_tool", vendor_tool = "Card Manager"', "unknown": ""}
         for _ in range(2):
+            typed_wrong("pin")
             command = ["pkcs11-tool", "--module", OPENSC, "--login", "--pin", WRONG_PIN, "--list-objects"]
             subprocess.run(command, check=False, capture_output=True, timeout=WITHIN_S)
         for way, state in (("puk", "LAST PIN TRY"), ("puk", "PIN LOCKED"), ("vendor_tool", "PIN LOCKED"), ("unknown", "PIN LOCKED")):
