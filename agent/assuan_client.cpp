@@ -12,8 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 namespace signet::agent {
@@ -161,18 +165,79 @@ std::string assuan_escaped(std::string_view text) {
 }
 
 struct Pinentry::State {
+  std::string program;
   assuan_context_t context = nullptr;
-  int socket = -1;  // the context's
+  int socket = -1;
+  bool greeted = false;  // the socket is the context's from then on
   pid_t process = -1;
+  std::chrono::milliseconds patience = usual_patience;
+  // libassuan waits for a line as long as it takes, whatever the socket's own time limit: another thread hangs up.
+  std::mutex guard{};
+  std::condition_variable changed{};
+  std::optional<std::chrono::steady_clock::time_point> deadline{};
+  bool lost_patience = false;
+  std::atomic<bool> hung_up = false;  // it did not end by itself
+  bool ending = false;
+  std::thread watchdog{};
+
+  void hang_up() {
+    hung_up = true;
+    ::kill(process, SIGTERM);
+    // Where the program is a script, something that it started may hold the other end.
+    ::shutdown(socket, SHUT_RDWR);
+  }
+
+  void watch() {
+    std::unique_lock lock(guard);
+    while (!ending) {
+      if (!deadline) {
+        changed.wait(lock);
+      } else if (changed.wait_until(lock, *deadline) == std::cv_status::timeout && deadline &&
+                 std::chrono::steady_clock::now() >= *deadline) {
+        deadline.reset();
+        lost_patience = true;
+        hang_up();
+      }
+    }
+  }
+
+  void expect_within(std::optional<std::chrono::milliseconds> time) {
+    {
+      const std::lock_guard lock(guard);
+      deadline = time ? std::optional(std::chrono::steady_clock::now() + *time) : std::nullopt;
+    }
+    changed.notify_all();
+  }
+
+  bool gave_up() {
+    const std::lock_guard lock(guard);
+    return lost_patience;
+  }
+
+  base::Error silent(const char* what) const {
+    return {ErrorCode::no_dialog_possible,
+            program + what + " within " + std::to_string(patience.count() / 1000) +
+                " s: dialog.pinentry in the configuration names the program",
+            ETIMEDOUT,
+            {}};
+  }
 
   ~State() {
+    {
+      const std::lock_guard lock(guard);
+      ending = true;
+    }
+    changed.notify_all();
+    if (watchdog.joinable()) watchdog.join();
     if (context != nullptr) assuan_release(context);
+    if (!greeted && socket >= 0) ::close(socket);
     if (process > 0) {
       // It has lost its connection and gets a signal; a dialog that ignores both is ended for good.
       ::kill(process, SIGTERM);
       const int ended = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
       pollfd waiting{ended, POLLIN, 0};
       if (ended < 0 || ::poll(&waiting, 1, 500) != 1) ::kill(process, SIGKILL);
+      if (hung_up) ::kill(-process, SIGKILL);  // what a script has started, too: it leads a session of its own
       if (ended >= 0) ::close(ended);
       ::waitpid(process, nullptr, 0);
     }
@@ -184,51 +249,57 @@ Pinentry::Pinentry(Pinentry&&) noexcept = default;
 Pinentry& Pinentry::operator=(Pinentry&&) noexcept = default;
 Pinentry::~Pinentry() = default;
 
-void Pinentry::interrupt() const {
-  ::kill(state_->process, SIGTERM);
-  // Where the program is a script, something that it started may hold the other end.
-  ::shutdown(state_->socket, SHUT_RDWR);
-}
+void Pinentry::interrupt() const { state_->hang_up(); }
 
 base::Result<Pinentry> Pinentry::start(const std::string& program, const Screen& screen) {
   int sockets[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
     return failure(ErrorCode::no_dialog_possible, "socketpair", static_cast<std::uint64_t>(errno));
   auto state = std::make_unique<State>();
+  state->program = program;
+  state->socket = sockets[0];
   auto started = start_process(program, screen, sockets[1], state->process);
   ::close(sockets[1]);
-  if (!started) {
-    ::close(sockets[0]);
-    return base::failure_of(started);
-  }
-  if (gpg_error_t error = assuan_new_ext(&state->context, GPG_ERR_SOURCE_DEFAULT, &locked_memory, nullptr, nullptr); error != 0) {
-    ::close(sockets[0]);
+  if (!started) return base::failure_of(started);
+  if (gpg_error_t error = assuan_new_ext(&state->context, GPG_ERR_SOURCE_DEFAULT, &locked_memory, nullptr, nullptr); error != 0)
     return std::unexpected(translated(error));
+  state->watchdog = std::thread([watched = state.get()] { watched->watch(); });
+  return Pinentry(std::move(state));
+}
+
+base::Result<void> Pinentry::greet(const Screen& screen, std::chrono::milliseconds patience) {
+  state_->patience = patience;
+  state_->expect_within(patience);
+  const gpg_error_t error = assuan_socket_connect_fd(state_->context, state_->socket, 0);
+  state_->expect_within(std::nullopt);
+  if (error != 0) {
+    if (state_->gave_up()) return std::unexpected(state_->silent(" did not greet"));
+    return failure(ErrorCode::no_dialog_possible, state_->program + " did not greet: " + gpg_strerror(error), error);
   }
-  // Reads the greeting; the context owns the socket from here on.
-  if (gpg_error_t error = assuan_socket_connect_fd(state->context, sockets[0], 0); error != 0) {
-    ::close(sockets[0]);
-    return failure(ErrorCode::no_dialog_possible, program + " did not greet: " + gpg_strerror(error), error);
-  }
-  state->socket = sockets[0];
-  Pinentry pinentry(std::move(state));
+  state_->greeted = true;
   for (const auto& [option, variable] : {std::pair{"ttyname", "GPG_TTY"}, {"ttytype", "TERM"}, {"lc-messages", "LANG"}}) {
     // Not every pinentry knows every option: what it refuses it does not need.
     if (const auto value = screen.find(variable); value != screen.end())
-      assuan_transact(pinentry.state_->context, (std::string("OPTION ") + option + "=" + assuan_escaped(value->second)).c_str(),
-                      nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
+      (void)transact(std::string("OPTION ") + option + "=" + assuan_escaped(value->second));
   }
-  assuan_transact(pinentry.state_->context, "OPTION no-grab", nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
-  return pinentry;
+  (void)transact("OPTION no-grab");
+  if (state_->gave_up()) return std::unexpected(state_->silent(" did not answer"));
+  return {};
+}
+
+// A line that no person has to think about.
+base::Result<void> Pinentry::transact(const std::string& line) {
+  state_->expect_within(state_->patience);
+  const gpg_error_t error = assuan_transact(state_->context, line.c_str(), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
+  state_->expect_within(std::nullopt);
+  if (error == 0) return {};
+  return std::unexpected(state_->gave_up() ? state_->silent(" did not answer") : translated(error));
 }
 
 base::Result<void> Pinentry::set(const std::string& command, const std::string& text) {
   const std::string line = command + " " + assuan_escaped(text);
   if (line.size() > most_escaped_bytes + 50) return failure(ErrorCode::parameter_invalid, command + " is too long for pinentry");
-  if (gpg_error_t error = assuan_transact(state_->context, line.c_str(), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
-      error != 0)
-    return std::unexpected(translated(error));
-  return {};
+  return transact(line);
 }
 
 base::Result<Pinentry::Answer> Pinentry::confirm() {

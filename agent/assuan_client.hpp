@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,16 +12,19 @@ namespace signet::agent {
 
 // One conversation with one pinentry process over Assuan, on the calling thread; every call may block as long as a person
 // thinks. All that libassuan allocates is locked and zeroed: it keeps the PIN in a line buffer until it is released, so one
-// object is made for each dialog and gone after it.
+// object is made for each dialog and gone after it. The process ignores SIGPIPE: the program may end at any line.
 class Pinentry {
  public:
-  // no_dialog_possible if the program cannot be started.
+  // no_dialog_possible if the program cannot be started. It is spoken to by greet() first.
   static base::Result<Pinentry> start(const std::string& program, const Screen& screen);
+  // Reads the greeting and sets what the screen tells. A program that lets one of these lines, or later one of set(), wait for
+  // longer than `patience` is ended: no_dialog_possible.
+  base::Result<void> greet(const Screen& screen, std::chrono::milliseconds patience = usual_patience);
   Pinentry(Pinentry&&) noexcept;
   Pinentry& operator=(Pinentry&&) noexcept;
   ~Pinentry();
 
-  // Ends the conversation from another thread: the call under way, if any, says user_cancelled soon.
+  // Ends the conversation from another thread, also before the greeting: the call under way, if any, says user_cancelled soon.
   void interrupt() const;
 
   // SETDESC and the like; the text is escaped here. parameter_invalid if the line would be longer than pinentry takes.
@@ -36,8 +40,12 @@ class Pinentry {
   };
   base::Result<Typed> get_pin();
 
+  // No person is waited for: only a program that starts, perhaps from a slow disk.
+  static constexpr std::chrono::milliseconds usual_patience{10'000};
+
  private:
   struct State;
+  base::Result<void> transact(const std::string& line);
   explicit Pinentry(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

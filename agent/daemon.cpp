@@ -145,8 +145,7 @@ class Daemon {
         time_stamps_(configuration_.time_stamping),
         batches_(io_.get_executor(), signing_ports(), configuration_.pin_cache,
                  {.wait_for_page = configuration_.web.wait_for_page}),
-        pins_(io_.get_executor(),
-              {modules_, dialog_, journal_, batches_, now, [this](const auto& place) { return unblock_way(place); }}),
+        pins_(io_.get_executor(), {modules_, dialog_, journal_, batches_, now, [this] { return logind_->away(); }}),
         face_(io_.get_executor(), batches_, control_ports(), native_options()) {
     modules_.hook({.vet = [trust = device_options(configuration_).configuration.trust](
                               const std::string& path) -> base::Result<std::string> {
@@ -155,6 +154,7 @@ class Daemon {
                      return vetted->string();
                    },
                    .settled = [this] { return devices_.settled(); },
+                   .know_better = [this](std::size_t module, pkcs11::Token& token) { devices_.know_better(module, token); },
                    .why_none = [this] { return why_no_token(devices_); }});
     // Not where a host ended: to list tokens would start it again, and a host that hangs would be started for ever.
     modules_.on_change([this](std::size_t, pkcs11::Modules::Change change) {
@@ -306,7 +306,11 @@ class Daemon {
     const bool new_work = before.pins_kept + before.running > 0 && std::exchange(told_lock_, why) != why;
     spdlog::log(new_work ? spdlog::level::info : spdlog::level::debug, "{} pins={} running={}", why, before.pins_kept,
                 before.running);
+    pins_.lock(reason);
+    const bool stays_awake = reason.code == ErrorCode::screen_locked;
     co_await batches_.lock(std::move(reason), running);
+    // A token must not lose its power while it is given a PIN.
+    if (!stays_awake) co_await pins_.idle();
   }
 
   static void write_event(EventLog::Severity severity, const std::string& line) {
@@ -337,8 +341,9 @@ class Daemon {
       told_screen_ = accepted_screen({variables.begin(), variables.end()});
     };
     ports.lock = [this]() -> awaitable<base::Result<void>> {
-      pins_.lock();
-      co_await batches_.lock({ErrorCode::user_cancelled, "locked by the command line", 0, {}});
+      const base::Error reason{ErrorCode::user_cancelled, "locked by the command line", 0, {}};
+      pins_.lock(reason);
+      co_await batches_.lock(reason);
       spdlog::info("locked");
       co_return base::Result<void>{};
     };
@@ -449,11 +454,6 @@ class Daemon {
   }
 
   awaitable<base::Result<std::string>> tokens() { co_return json::serialize(listing(co_await modules_.tokens())); }
-  // What the configuration says goes before what the catalogue knows; the rest is the module's.
-  std::optional<pkcs11::UnblockWay> unblock_way(const pkcs11::TokenPlace& place) const {
-    if (const auto configured = modules_.options().at(place.module).unblock) return configured;
-    return drivers::way_of(devices_.quirks(place.module).unblock);
-  }
 
   awaitable<base::Result<std::string>> explain_tokens() {
     const auto places = co_await modules_.tokens();

@@ -31,6 +31,10 @@ std::string message_for(base::ErrorCode code) {
       return tr("The PUK or SO PIN was wrong. Each of its tries is precious: try again only when you are sure of it.");
     case puk_locked:
       return tr("The PUK or SO PIN is locked after too many wrong ones. Only whoever issued the token can help.");
+    case unblock_unknown:
+      return tr(
+          "How the PIN of this token is unblocked is not known here, and a wrong guess would cost one of few tries: nothing was "
+          "tried. Ask whoever issued the token. Who knows it writes `unblock` into [[modules]] of the configuration.");
     case no_token:
       return tr(
           "No token was found. Plug it in, or put the card into the reader. If it is there, `signet status` says which module "

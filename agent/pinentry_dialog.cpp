@@ -262,7 +262,7 @@ class PinentryDialog::Question {
     closed_ = true;
     if (shown_ != nullptr) shown_->interrupt();
   }
-  // False when it was closed before its pinentry had started.
+  // False when it was closed before its pinentry had been started.
   bool shown_by(const Pinentry& pinentry) {
     const std::lock_guard lock(mutex_);
     shown_ = &pinentry;
@@ -322,8 +322,15 @@ auto PinentryDialog::with_pinentry(const Screen& screen, Question& question, Tal
   using Answer = std::invoke_result_t<Talk, Pinentry&>;
   auto pinentry = Pinentry::start(options_.pinentry, screen);
   if (!pinentry) return Answer(base::failure_of(pinentry));
-  Answer answer =
-      question.shown_by(*pinentry) ? talk(*pinentry) : Answer(failure(ErrorCode::user_cancelled, "who asked is gone"));
+  const auto asked = [&]() -> Answer {
+    const auto gone = failure(ErrorCode::user_cancelled, "who asked is gone");
+    if (!question.shown_by(*pinentry)) return Answer(gone);
+    // One that says nothing can be closed, too.
+    if (auto greeted = pinentry->greet(screen); !greeted)
+      return question.closed() ? Answer(gone) : Answer(base::failure_of(greeted));
+    return talk(*pinentry);
+  };
+  Answer answer = asked();
   question.hidden();
   return answer;
 }

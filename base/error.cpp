@@ -23,6 +23,7 @@ constexpr std::array rows{
     Row{pin_unknown, "pin_unknown", person},
     Row{puk_incorrect, "puk_incorrect", person},
     Row{puk_locked, "puk_locked", person},
+    Row{unblock_unknown, "unblock_unknown", person},
     Row{no_token, "no_token", person},
     Row{token_removed, "token_removed", person},
     Row{certificate_not_found, "certificate_not_found", person},

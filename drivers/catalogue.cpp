@@ -96,8 +96,8 @@ void read_quirks(SettingsTable table, SettingsTable::Problems& problems, Quirks&
     return one_of(ways, text, quirks.unblock);
   });
   table.text("vendor_tool", shown_text(quirks.vendor_tool));
-  if ((quirks.unblock == Unblock::vendor_tool) == quirks.vendor_tool.empty())
-    problems.push_back("modules.quirks: unblock = \"vendor_tool\" and the tool's name in vendor_tool go together");
+  if (quirks.unblock == Unblock::vendor_tool && quirks.vendor_tool.empty())
+    problems.push_back("modules.quirks: unblock = \"vendor_tool\" needs the tool's name in vendor_tool");
 }
 
 void read_install(SettingsTable table, Install& install) {

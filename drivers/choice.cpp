@@ -19,18 +19,33 @@ struct Search {
   std::vector<Ranked> found;
 };
 
+Quirks in_both(const Quirks& one, const Quirks& other) {
+  Quirks both;
+  if (one.mechanisms == other.mechanisms) both.mechanisms = one.mechanisms;
+  if (one.always_authenticate == other.always_authenticate) both.always_authenticate = one.always_authenticate;
+  if (one.pin_min == other.pin_min) both.pin_min = one.pin_min;
+  if (one.pin_max == other.pin_max) both.pin_max = one.pin_max;
+  if (one.unblock == other.unblock && one.vendor_tool == other.vendor_tool) {
+    both.unblock = one.unblock;
+    both.vendor_tool = one.vendor_tool;
+  }
+  if (one.waits_for_events == other.waits_for_events) both.waits_for_events = one.waits_for_events;
+  both.some_layouts = one.some_layouts && other.some_layouts;
+  return both;
+}
+
 bool names(const Module& module, const std::string& file) { return std::ranges::find(module.files, file) != module.files.end(); }
 
-// Of a file that no family brought here: what the catalogue tells of it in the family in which it has the fewest quirks.
+// Of a file that no family brought here: what the catalogue tells of it in every family that has it. What one family's tokens are
+// like says nothing of another's.
 Quirks quirks_of(const std::filesystem::path& file, const Catalogue& catalogue) {
-  const Module* best = nullptr;
+  std::optional<Quirks> common;
   for (const Family& family : catalogue.families()) {
     for (const Module& module : family.modules) {
-      if (names(module, file.filename().string()) && (best == nullptr || module.quirks.count() < best->quirks.count()))
-        best = &module;
+      if (names(module, file.filename().string())) common = common ? in_both(*common, module.quirks) : module.quirks;
     }
   }
-  return best == nullptr ? Quirks{} : best->quirks;
+  return common.value_or(Quirks{});
 }
 
 // Fills in path, verdict and refusal from the first of the places that can be used; else from the first that is there.
@@ -110,6 +125,10 @@ void find_for_known(Search& search, const std::vector<std::pair<const Family*, B
     if (family == families.end()) continue;
     Candidate candidate = of_configuration(module, search);
     candidate.family = family->first->id;
+    const std::string file = module.path.filename().string();
+    if (const auto its = std::ranges::find_if(family->first->modules, [&](const Module& one) { return names(one, file); });
+        its != family->first->modules.end())
+      candidate.quirks = its->quirks;
     search.found.push_back({std::move(candidate)});
   }
   for (const auto& [family, because] : families) {
@@ -129,6 +148,8 @@ void find_for_unknown(Search& search, base::BytesView atr, const Remembered& rem
     search.found.push_back({std::move(candidate)});
   }
   for (const ConfiguredModule& module : search.configuration.modules) {
+    // It shows a token with any card, and with none.
+    if (search.catalogue.is_software(module.path)) continue;
     Candidate candidate = of_configuration(module, search);
     if (module.families.empty() && candidate.path != remembered_path) search.found.push_back({std::move(candidate)});
   }
@@ -250,7 +271,7 @@ Choice choose(const Device& device, const Catalogue& catalogue, const Registry& 
   } else if (device.reader) {
     choice.outcome = Outcome::card_mute;
   } else {
-    choice.outcome = choice.families.empty() ? Outcome::no_token : Outcome::no_card;
+    choice.outcome = choice.families.empty() && !device.usb->smart_card ? Outcome::no_token : Outcome::not_shown;
   }
   return choice;
 }

@@ -42,17 +42,19 @@ pkcs11::ModuleOptions options_of(const Candidate& candidate) {
   options.name = candidate.name;
   options.path = candidate.path.string();
   options.quirks = candidate.quirks.count();
-  options.unblock = way_of(candidate.quirks.unblock);
   return options;
 }
 
-}  // namespace
-
-bool in_reader(const pkcs11::Token& token, const Reader& reader) {
-  return !token.slot.empty() && (token.slot == reader.name || token.slot == reader.name.substr(0, slot_description) ||
-                                 (token.slot.size() > 8 && reader.name.starts_with(token.slot)));
+std::vector<pkcs11::Mechanism> mechanisms_of(const Quirks& quirks) {
+  std::vector<pkcs11::Mechanism> out;
+  for (const std::string& name : quirks.mechanisms)
+    out.push_back(name == "CKM_RSA_PKCS"       ? pkcs11::Mechanism::rsa_pkcs
+                  : name == "CKM_RSA_PKCS_PSS" ? pkcs11::Mechanism::rsa_pkcs_pss
+                                               : pkcs11::Mechanism::ecdsa);
+  return out;
 }
 
+// Nothing where it is not known.
 std::optional<pkcs11::UnblockWay> way_of(Unblock unblock) {
   switch (unblock) {
     case Unblock::so_pin:
@@ -65,6 +67,13 @@ std::optional<pkcs11::UnblockWay> way_of(Unblock unblock) {
       break;
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+bool in_reader(const pkcs11::Token& token, const Reader& reader) {
+  return !token.slot.empty() && (token.slot == reader.name || token.slot == reader.name.substr(0, slot_description) ||
+                                 (token.slot.size() > 8 && reader.name.starts_with(token.slot)));
 }
 
 class DeviceModules::Implementation : public std::enable_shared_from_this<Implementation> {
@@ -144,9 +153,17 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     return all;
   }
 
-  Quirks quirks(std::size_t module) const {
-    const auto known = quirks_.find(module);
-    return known == quirks_.end() ? Quirks{} : known->second;
+  std::optional<base::Error> pcsc_problem() const { return latest_.pcsc_problem; }
+
+  void know_better(std::size_t module, pkcs11::Token& token) const {
+    if (const Quirks* const quirks = quirks_of(module, token)) {
+      token.unblock = way_of(quirks->unblock);
+      token.vendor_tool = quirks->vendor_tool;
+      token.quirks = {.mechanisms = mechanisms_of(*quirks),
+                      .always_authenticate = quirks->always_authenticate,
+                      .pin_min = quirks->pin_min.value_or(0),
+                      .pin_max = quirks->pin_max.value_or(0)};
+    }
   }
 
   void on_change(std::function<void()> callback) { on_change_ = std::move(callback); }
@@ -183,6 +200,22 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     return text;
   }
 
+  // One module may serve tokens of several families, which are not alike.
+  const Quirks* quirks_of(std::size_t module, const pkcs11::Token& token) const {
+    const auto is_served = [&](const ServedDevice& served) {
+      return served.module == module && served.choice.chosen() != nullptr;
+    };
+    for (const ServedDevice& served : devices_)
+      if (is_served(served) && served.device.reader && in_reader(token, *served.device.reader))
+        return &served.choice.chosen()->quirks;
+    // A module that does not name readers: which of its devices this is shows where there is but one.
+    const bool named = std::ranges::any_of(latest_.readers, [&](const Reader& reader) { return in_reader(token, reader); });
+    if (!named && std::ranges::count_if(devices_, is_served) == 1)
+      return &std::ranges::find_if(devices_, is_served)->choice.chosen()->quirks;
+    const auto known = quirks_.find(module);
+    return known == quirks_.end() ? nullptr : &known->second;
+  }
+
   void changed(const DeviceChange& change) {
     if (stopping_) return;
     // A card that nothing knew may be known now: it was put in anew, or its reader is not another program's alone any more.
@@ -191,6 +224,8 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       return before.use == Reader::Use::exclusive && (now == change.now.readers.end() || now->use != Reader::Use::exclusive);
     });
     if (let_go || std::ranges::any_of(change.events, is_arrival)) fruitless_.clear();
+    for (const DeviceEvent& event : change.events)
+      if (event.what == DeviceEvent::What::card_removed) probed_.erase(place_of(*event.reader));
     latest_ = change.now;
     if (std::ranges::any_of(change.events, is_pull)) pulled(change.events);
     dirty_ = true;
@@ -287,7 +322,12 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
     std::set<std::size_t> wanted;
     for (std::size_t i = 0; i < std::min(configured_, found.configured.size()); ++i) quirks_[i] = found.configured[i].quirks;
     for (ServedDevice& device : devices_) {
-      if (device.device.reader) device.fruitless = fruitless_.contains(place_of(*device.device.reader));
+      if (device.device.reader) {
+        device.fruitless = fruitless_.contains(place_of(*device.device.reader));
+        if (probed_.contains(place_of(*device.device.reader)))
+          for (Candidate& candidate : device.choice.candidates)
+            if (candidate.because == Because::remembered) candidate.because = Because::probed;
+      }
       if (const Candidate* const chosen = device.choice.chosen()) {
         device.module = index_of(*chosen);
         wanted.insert(*device.module);
@@ -312,9 +352,7 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       std::error_code ignored;
       if (std::filesystem::equivalent(modules_.options()[i].path, candidate.path, ignored)) return i;
     }
-    const std::size_t module = modules_.add(options_of(candidate));
-    quirks_[module] = candidate.quirks;
-    return module;
+    return modules_.add(options_of(candidate));
   }
 
   Clock::time_point next_end() const {
@@ -348,6 +386,8 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
       if (stopping_) co_return;
       if (path) {
         remembered_.keep(base::hex(device.device.reader->atr), path->string());
+        if (probed_.size() >= most_fruitless) probed_.clear();
+        probed_.insert(place_of(*device.device.reader));
         dirty_ = unsettled_ = true;  // the choice is made anew, by what is remembered
         co_return;
       }
@@ -400,10 +440,10 @@ class DeviceModules::Implementation : public std::enable_shared_from_this<Implem
   std::unique_ptr<DeviceWatch> watch_;
   Devices latest_;
   std::vector<ServedDevice> devices_;
-  std::map<std::size_t, Quirks> quirks_;
+  std::map<std::size_t, Quirks> quirks_;  // of configured modules, beside devices
   std::map<std::size_t, Clock::time_point> unwanted_since_;
-  std::set<std::string> fruitless_;
-  bool unsettled_ = true;  // the choice does not hold for all that is plugged in
+  std::set<std::string> fruitless_, probed_;  // places of cards
+  bool unsettled_ = true;                     // the choice does not hold for all that is plugged in
   bool dirty_ = false, came_or_went_ = false;
   bool probing_ = false;  // asks modules itself: nobody waits for it
   bool running_ = false, stopping_ = false;
@@ -421,7 +461,8 @@ bool DeviceModules::automatic() const { return implementation_->automatic(); }
 const std::vector<ServedDevice>& DeviceModules::devices() const { return implementation_->devices(); }
 const Catalogue& DeviceModules::catalogue() const { return implementation_->catalogue(); }
 std::vector<base::Error> DeviceModules::problems() const { return implementation_->problems(); }
-Quirks DeviceModules::quirks(std::size_t module) const { return implementation_->quirks(module); }
+std::optional<base::Error> DeviceModules::pcsc_problem() const { return implementation_->pcsc_problem(); }
+void DeviceModules::know_better(std::size_t module, pkcs11::Token& token) const { implementation_->know_better(module, token); }
 void DeviceModules::on_change(std::function<void()> callback) { implementation_->on_change(std::move(callback)); }
 
 }  // namespace signet::drivers

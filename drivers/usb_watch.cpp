@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <span>
 
 #include "base/owned.hpp"
 #include "base/text.hpp"
@@ -37,13 +38,25 @@ std::string serial_of(const std::string& port) {
   return base::shown(read.substr(0, read.find('\n')), max_serial);
 }
 
+// From what the kernel has read of it: nothing is opened. A device that says so is a reader, whether somebody knows it or not.
+bool has_smart_card_interface(libusb_device* device) {
+  libusb_config_descriptor* read = nullptr;
+  if (libusb_get_config_descriptor(device, 0, &read) != 0) return false;
+  const base::Owned<libusb_config_descriptor, libusb_free_config_descriptor> configuration(read);
+  const std::span interfaces(read->interface, read->bNumInterfaces);
+  return std::ranges::any_of(interfaces, [](const libusb_interface& interface) {
+    return interface.num_altsetting > 0 && interface.altsetting[0].bInterfaceClass == LIBUSB_CLASS_SMART_CARD;
+  });
+}
+
 std::optional<UsbDevice> described(libusb_device* device) {
   libusb_device_descriptor descriptor{};
   if (libusb_get_device_descriptor(device, &descriptor) != 0 || descriptor.bDeviceClass == LIBUSB_CLASS_HUB) return {};
   UsbDevice out{.id = {descriptor.idVendor, descriptor.idProduct},
                 .address = {libusb_get_bus_number(device), libusb_get_device_address(device)},
                 .port = port_of(device),
-                .serial = {}};
+                .serial = {},
+                .smart_card = has_smart_card_interface(device)};
   out.serial = serial_of(out.port);
   return out;
 }

@@ -99,6 +99,19 @@ struct State : std::enable_shared_from_this<State> {
             0};
   }
 
+  // Of a module that has its place here.
+  Result<HostOptions> host_options(std::size_t module) {
+    auto out = host_options(options[module]);
+    if (!out) return out;
+    out->know_better = [weak = weak_from_this(), module](Token& token) {
+      const auto alive = weak.lock();
+      if (alive == nullptr) return;
+      if (alive->hooks.know_better) alive->hooks.know_better(module, token);
+      if (const auto configured = alive->options[module].unblock) token.unblock = configured;
+    };
+    return out;
+  }
+
   Result<HostOptions> host_options(const ModuleOptions& own) const {
     HostOptions out = host;
     out.module = own.path;
@@ -176,7 +189,7 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> host_of(std::shared_ptr<Stat
   const Turn turn(state);
   // The one before may still be logging out of the same token.
   if (const auto before = std::exchange(state->entries[module].host, nullptr)) co_await before->end();
-  auto vetted = state->host_options(state->options[module]);
+  auto vetted = state->host_options(module);
   if (!vetted) {
     state->entries[module].last_error = vetted.error();
     co_return base::failure_of(vetted);
@@ -230,7 +243,7 @@ asio::awaitable<Result<std::shared_ptr<TokenHost>>> start_one_apart(std::shared_
   co_await state->wait_for_turn();
   if (state->abandoned) co_return base::failure(ErrorCode::token_host_died, "the modules were let go");
   const Turn turn(state);
-  auto options = state->host_options(state->options[module]);
+  auto options = state->host_options(module);
   if (!options) co_return base::failure_of(options);
   options->purpose = purpose;
   co_return co_await TokenHost::start(std::move(*options));

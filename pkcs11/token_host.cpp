@@ -53,10 +53,13 @@ auto parsed(Connection& connection, Result<base::Bytes>& payload, Read read) -> 
   return base::failure(ErrorCode::token_host_died, "the host wrote what is no reply");
 }
 
-Token read_shown_token(Reader& reader) {
+Token read_shown_token(const Connection& connection, Reader& reader) {
   Token token = wire::read_token(reader);
   for (std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.slot})
     *text = base::shown(*text, shown_text);
+  if (const auto& know_better = connection.options().know_better; know_better && reader.good()) know_better(token);
+  if (token.quirks.pin_min != 0) token.pin_min = token.quirks.pin_min;
+  if (token.quirks.pin_max != 0) token.pin_max = token.quirks.pin_max;
   return token;
 }
 
@@ -66,13 +69,20 @@ base::Bytes slot_payload(std::uint64_t slot_id) {
   return payload;
 }
 
+base::Bytes slot_payload(std::uint64_t slot_id, const TokenQuirks& quirks) {
+  base::Bytes payload = slot_payload(slot_id);
+  Writer writer(payload);
+  write(writer, quirks);
+  return payload;
+}
+
 asio::awaitable<Result<std::vector<Token>>> list_tokens(std::shared_ptr<Connection> connection) {
   auto reply = co_await Connection::call(connection, Kind::tokens, {}, {}, connection->options().list_timeout);
-  auto listed = parsed(*connection, reply.payload, [](Reader& reader) {
+  auto listed = parsed(*connection, reply.payload, [&](Reader& reader) {
     const auto count = reader.integer<std::uint16_t>();
     if (count > wire::max_slots) reader.refuse();
     std::vector<Token> tokens;
-    for (std::size_t i = 0; i < count && reader.good(); ++i) tokens.push_back(read_shown_token(reader));
+    for (std::size_t i = 0; i < count && reader.good(); ++i) tokens.push_back(read_shown_token(*connection, reader));
     return tokens;
   });
   if (!listed) co_return listed;
@@ -105,16 +115,16 @@ asio::awaitable<Result<std::vector<TokenCertificate>>> list_certificates(std::sh
   });
 }
 
-asio::awaitable<Result<TokenHost::Login>> log_in(std::shared_ptr<Connection> connection, std::uint64_t slot_id, PinCopy pin) {
+asio::awaitable<Result<TokenHost::Login>> log_in(std::shared_ptr<Connection> connection, base::Bytes payload, PinCopy pin) {
   if (!pin) co_return base::failure_of(pin);
   const auto timeout = *pin ? connection->options().login_timeout : connection->options().pin_pad_timeout;
-  auto reply = co_await Connection::call(connection, Kind::login, slot_payload(slot_id), std::move(*pin), timeout);
+  auto reply = co_await Connection::call(connection, Kind::login, std::move(payload), std::move(*pin), timeout);
   if (!reply.payload) co_return base::failure_of(reply.payload);
   Reader reader(*reply.payload);
   TokenHost::Login login;
   login.error = wire::read_error(reader);
   if (login.error) login.error->detail = base::shown(login.error->detail, 2 * shown_text);
-  login.token = read_shown_token(reader);
+  login.token = read_shown_token(*connection, reader);
   if (reader.complete()) co_return login;
   connection->bad_frame("a reply");
   co_return base::failure(ErrorCode::token_host_died, "the host wrote what is no reply");
@@ -164,16 +174,15 @@ asio::awaitable<Result<TokenHost::Login>> set_pin(std::shared_ptr<Connection> co
   TokenHost::Login done;
   done.error = wire::read_error(reader);
   if (done.error) done.error->detail = base::shown(done.error->detail, 2 * shown_text);
-  done.token = read_shown_token(reader);
+  done.token = read_shown_token(*connection, reader);
   if (reader.complete()) co_return done;
   connection->bad_frame("a reply");
   co_return unknown("the host wrote what is no reply");
 }
 
-asio::awaitable<Result<Key>> find_key(std::shared_ptr<Connection> connection, std::uint64_t slot_id, base::Bytes cka_id) {
+asio::awaitable<Result<Key>> find_key(std::shared_ptr<Connection> connection, base::Bytes payload, base::Bytes cka_id) {
   if (cka_id.size() > wire::max_cka_id)
     co_return base::failure(ErrorCode::certificate_not_found, "no token has so long a CKA_ID");
-  base::Bytes payload = slot_payload(slot_id);
   Writer(payload).bytes(cka_id);
   auto reply = co_await Connection::call(connection, Kind::key, std::move(payload), {}, connection->options().call_timeout);
   co_return parsed(*connection, reply.payload, [](Reader& reader) {
@@ -270,25 +279,28 @@ asio::awaitable<Result<std::vector<TokenCertificate>>> TokenHost::certificates(s
   return list_certificates(implementation_->connection, slot_id);
 }
 
-asio::awaitable<Result<TokenHost::Login>> TokenHost::login(std::uint64_t slot_id, const base::Secret* pin) {
-  return log_in(implementation_->connection, slot_id, copy_of(pin));
+asio::awaitable<Result<TokenHost::Login>> TokenHost::login(std::uint64_t slot_id, const base::Secret* pin,
+                                                           const TokenQuirks& quirks) {
+  return log_in(implementation_->connection, slot_payload(slot_id, quirks), copy_of(pin));
 }
 
 asio::awaitable<Result<void>> TokenHost::logout(std::uint64_t slot_id) { return log_out(implementation_->connection, slot_id); }
 
 asio::awaitable<Result<TokenHost::Login>> TokenHost::change_pin(std::uint64_t slot_id, const base::Secret* old_pin,
-                                                                const base::Secret* new_pin) {
-  return set_pin(implementation_->connection, Kind::change_pin, {.slot_id = slot_id}, pair_of(old_pin, new_pin));
+                                                                const base::Secret* new_pin, const TokenQuirks& quirks) {
+  return set_pin(implementation_->connection, Kind::change_pin, {.slot_id = slot_id, .quirks = quirks},
+                 pair_of(old_pin, new_pin));
 }
 
 asio::awaitable<Result<TokenHost::Login>> TokenHost::unblock_pin(std::uint64_t slot_id, UnblockWay way,
-                                                                 const base::Secret* puk_or_so_pin, const base::Secret* new_pin) {
-  return set_pin(implementation_->connection, Kind::unblock_pin, {.slot_id = slot_id, .way = way},
+                                                                 const base::Secret* puk_or_so_pin, const base::Secret* new_pin,
+                                                                 const TokenQuirks& quirks) {
+  return set_pin(implementation_->connection, Kind::unblock_pin, {.slot_id = slot_id, .way = way, .quirks = quirks},
                  pair_of(puk_or_so_pin, new_pin));
 }
 
-asio::awaitable<Result<Key>> TokenHost::key(std::uint64_t slot_id, base::Bytes cka_id) {
-  return find_key(implementation_->connection, slot_id, std::move(cka_id));
+asio::awaitable<Result<Key>> TokenHost::key(std::uint64_t slot_id, base::Bytes cka_id, const TokenQuirks& quirks) {
+  return find_key(implementation_->connection, slot_payload(slot_id, quirks), std::move(cka_id));
 }
 
 asio::awaitable<Result<SignedChunk>> TokenHost::sign(Key key, Mechanism mechanism, std::vector<base::Digest> digests,

@@ -18,9 +18,9 @@
 //   header (12 bytes) | PINs (pin_size bytes, only in requests) | payload (payload_size bytes)
 //
 // PINs stand apart so that they are sent from, and received into, locked memory. Where a request has two (change_pin: the old and
-// the new one; unblock_pin: the PUK and the new PIN) they follow each other and the payload says where the second begins. Requests are answered in their order, each by
-// one frame of its kind and number. The reply to `load` comes unasked, first. Frames between replies: `signatures_so_far` (of
-// the request being served), `slot_event` and `events_ended`.
+// the new one; unblock_pin: the PUK and the new PIN) they follow each other and the payload says where the second begins.
+// Requests are answered in their order, each by one frame of its kind and number. The reply to `load` comes unasked, first.
+// Frames between replies: `signatures_so_far` (of the request being served), `slot_event` and `events_ended`.
 namespace signet::pkcs11::wire {
 
 enum class Kind : std::uint8_t {
@@ -169,20 +169,14 @@ inline std::optional<base::Error> read_error(Reader& reader) {
 
 inline void write(Writer& writer, const Token& token) {
   writer.integer(token.slot_id);
-  for (const std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.slot}) writer.text(*text);
+  for (const std::string* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.slot})
+    writer.text(*text);
   for (const bool flag :
        {token.login_required, token.protected_authentication_path, token.pin_count_low, token.pin_final_try, token.pin_locked})
     writer.integer(static_cast<std::uint8_t>(flag ? 1 : 0));
   writer.integer(token.pin_min);
   writer.integer(token.pin_max);
   for (const bool flag : {token.puk_final_try, token.puk_locked}) writer.integer(static_cast<std::uint8_t>(flag ? 1 : 0));
-  writer.integer(static_cast<std::uint8_t>(token.unblock));
-}
-
-inline UnblockWay read_unblock_way(Reader& reader) {
-  const auto way = reader.integer<std::uint8_t>();
-  if (way > static_cast<std::uint8_t>(last_unblock_way)) reader.refuse();
-  return static_cast<UnblockWay>(way);
 }
 
 inline Token read_token(Reader& reader) {
@@ -196,7 +190,6 @@ inline Token read_token(Reader& reader) {
   token.pin_max = reader.integer<std::uint32_t>();
   token.puk_final_try = reader.boolean();
   token.puk_locked = reader.boolean();
-  token.unblock = read_unblock_way(reader);
   return token;
 }
 
@@ -215,18 +208,52 @@ inline std::vector<base::Bytes> read_signatures(Reader& reader) {
   return signatures;
 }
 
+// The mechanisms as bits, each by its number; then whether keys want a PIN for each signature: 0 as they say, 1 no, 2 yes.
+inline void write(Writer& writer, const TokenQuirks& quirks) {
+  std::uint8_t mechanisms = 0;
+  for (const Mechanism mechanism : quirks.mechanisms)
+    mechanisms = static_cast<std::uint8_t>(mechanisms | 1U << static_cast<unsigned>(mechanism));
+  writer.integer(mechanisms);
+  writer.integer(static_cast<std::uint8_t>(!quirks.always_authenticate ? 0 : *quirks.always_authenticate ? 2 : 1));
+  writer.integer(quirks.pin_min);
+  writer.integer(quirks.pin_max);
+}
+
+inline TokenQuirks read_quirks(Reader& reader) {
+  TokenQuirks quirks;
+  const auto mechanisms = reader.integer<std::uint8_t>();
+  constexpr unsigned last = static_cast<unsigned>(Mechanism::ecdsa);
+  if (mechanisms >> (last + 1) != 0) reader.refuse();
+  for (unsigned number = 0; number <= last; ++number)
+    if ((mechanisms >> number & 1) != 0) quirks.mechanisms.push_back(static_cast<Mechanism>(number));
+  const auto always = reader.integer<std::uint8_t>();
+  if (always > 2) reader.refuse();
+  if (always != 0) quirks.always_authenticate = always == 2;
+  quirks.pin_min = reader.integer<std::uint32_t>();
+  quirks.pin_max = reader.integer<std::uint32_t>();
+  return quirks;
+}
+
 // A request to change a PIN (which has no way) or to unblock it; the first of its secrets has `first_size` bytes, the second
 // one the rest of the PIN area. Both are empty where the reader asks for them.
 struct PinRequest {
   std::uint64_t slot_id = 0;
   UnblockWay way = UnblockWay::so_pin;
   std::uint16_t first_size = 0;
+  TokenQuirks quirks = {};
 };
 
 inline void write(Writer& writer, const PinRequest& request) {
   writer.integer(request.slot_id);
   writer.integer(static_cast<std::uint8_t>(request.way));
   writer.integer(request.first_size);
+  write(writer, request.quirks);
+}
+
+inline UnblockWay read_unblock_way(Reader& reader) {
+  const auto way = reader.integer<std::uint8_t>();
+  if (way > static_cast<std::uint8_t>(last_unblock_way)) reader.refuse();
+  return static_cast<UnblockWay>(way);
 }
 
 inline PinRequest read_pin_request(Reader& reader, std::size_t pin_size) {
@@ -234,6 +261,7 @@ inline PinRequest read_pin_request(Reader& reader, std::size_t pin_size) {
   request.slot_id = reader.integer<std::uint64_t>();
   request.way = read_unblock_way(reader);
   request.first_size = reader.integer<std::uint16_t>();
+  request.quirks = read_quirks(reader);
   // Both or neither: a secret that is missing would be taken for a PIN pad's.
   const bool both = request.first_size > 0 && request.first_size < pin_size;
   const bool neither = request.first_size == 0 && pin_size == 0;

@@ -358,10 +358,16 @@ awaitable<base::Result<void>> Batches::Implementation::prepare(BatchPointer batc
     co_return failure(ErrorCode::certificate_expired, "outside its validity");
   auto algorithm = xades::preferred_algorithm(batch->certificate->certificate.key_type());
   if (!algorithm) co_return failure(ErrorCode::mechanism_unsupported, "a key of this kind cannot be used");
+  const pkcs11::TokenQuirks& quirks = batch->certificate->place.token.quirks;
   if (batch->request.prefer_pss) {
     if (algorithm->scheme == xades::KeyScheme::ecdsa) co_return failure(ErrorCode::mechanism_unsupported, "PSS is for RSA keys");
     algorithm->scheme = xades::KeyScheme::rsa_pss;
+  } else if (algorithm->scheme == xades::KeyScheme::rsa_pkcs1 && !quirks.allows(pkcs11::Mechanism::rsa_pkcs)) {
+    algorithm->scheme = xades::KeyScheme::rsa_pss;
   }
+  // Nobody is asked for a PIN with which nothing could be signed.
+  if (!quirks.allows(mechanism(algorithm->scheme)))
+    co_return failure(ErrorCode::mechanism_unsupported, "the mechanism is known not to work with this token's module");
   batch->parameters.emplace(xades::SignatureParameters{.signing_certificate = batch->certificate->certificate,
                                                        .chain = batch->certificate->chain,
                                                        .algorithm = *algorithm,

@@ -56,6 +56,15 @@ base::Error told(base::Error error, const pkcs11::Token& token) {
   return error;
 }
 
+// A wrong guess would cost a try that nobody gets back: where it is not known, neither is asked for.
+base::Result<Task> unblocking(const pkcs11::Token& token) {
+  if (token.unblock == UnblockWay::puk) return Task::unblock_by_puk;
+  if (token.unblock == UnblockWay::so_pin) return Task::unblock_by_so_pin;
+  const std::string tool = token.vendor_tool.empty() ? std::string() : ": " + base::shown(token.vendor_tool, 60);
+  if (token.unblock) return failure(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks this token" + tool);
+  return failure(ErrorCode::unblock_unknown, "neither the configuration (modules.unblock) nor the catalogue says how" + tool);
+}
+
 std::string_view event_of(Task task, const std::optional<base::Error>& error) {
   if (!error) return task == Task::change ? "pin-changed" : "pin-unblocked";
   switch (error->code) {
@@ -74,10 +83,6 @@ std::string_view event_of(Task task, const std::optional<base::Error>& error) {
 
 }  // namespace
 
-UnblockWay unblock_way(const pkcs11::Modules& modules, const TokenPlace& place) {
-  return modules.options().at(place.module).unblock.value_or(place.token.unblock);
-}
-
 class PinManagement::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
   Implementation(boost::asio::any_io_executor executor, PinPorts ports)
@@ -86,43 +91,40 @@ class PinManagement::Implementation : public std::enable_shared_from_this<Implem
   enum class Wanted : std::uint8_t { change, unblock };
   awaitable<base::Result<pkcs11::Token>> set(Wanted wanted, Asker asker, std::string token, std::optional<GivenPins> given,
                                              Dialog::WaitingCallback waiting);
-  void lock() {
-    for (const Asker& asker : asked_) ports_.dialog.close(asker);
+  void lock(const base::Error& reason) {
+    for (const Asker& asker : asked_) {
+      closed_.insert_or_assign(asker, reason);
+      ports_.dialog.close(asker);
+    }
   }
+  awaitable<void> idle();
   awaitable<void> stop();
 
  private:
   using Outcome = base::Result<pkcs11::TokenHost::Login>;
+  enum class Brought : std::uint8_t { nothing, pins };  // by the command
 
-  base::Result<Task> task_for(Wanted wanted, const TokenPlace& place) const;
   LastTry last_try(Task task, const pkcs11::Token& token) const;
   awaitable<base::Result<PinEntry>> entered(Task task, LastTry last, Asker asker, TokenPlace place,
                                             std::optional<GivenPins> given, Dialog::WaitingCallback waiting);
-  awaitable<Outcome> present(Task task, LastTry confirmed, TokenPlace place, PinEntry entry);
+  awaitable<Outcome> present(Task task, LastTry confirmed, Brought brought, TokenPlace place, PinEntry entry);
   void record(Task task, const TokenPlace& place, const std::optional<base::Error>& error);
 
   PinPorts ports_;
   Signal changed_;
+  // As for a batch: what a command brings needs no screen, and nothing is begun that sleep would cut.
+  std::optional<base::Error> away(Brought brought) const {
+    auto why = ports_.away ? ports_.away() : std::nullopt;
+    if (why && why->code != ErrorCode::machine_asleep && brought == Brought::pins) why.reset();
+    return why;
+  }
+
   std::multiset<Asker> asked_;
+  std::map<Asker, base::Error> closed_;           // of those, by lock()
   std::map<std::string, unsigned> refused_puks_;  // by serial number, since one was accepted: few tokens tell
   std::size_t presenting_ = 0;
   bool stopping_ = false;
 };
-
-base::Result<Task> PinManagement::Implementation::task_for(Wanted wanted, const TokenPlace& place) const {
-  if (wanted == Wanted::change) return Task::change;
-  std::optional<UnblockWay> way;
-  if (ports_.unblock_way) way = ports_.unblock_way(place);
-  switch (way.value_or(unblock_way(ports_.modules, place))) {
-    case UnblockWay::puk:
-      return Task::unblock_by_puk;
-    case UnblockWay::so_pin:
-      return Task::unblock_by_so_pin;
-    case UnblockWay::vendor_tool:
-      break;
-  }
-  return failure(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks this token");
-}
 
 LastTry PinManagement::Implementation::last_try(Task task, const pkcs11::Token& token) const {
   if (task == Task::change) return token.pin_final_try ? LastTry::yes : LastTry::no;
@@ -152,6 +154,8 @@ awaitable<base::Result<PinEntry>> PinManagement::Implementation::entered(Task ta
                                          .last_try = last},
                                         std::move(waiting));
   asked_.extract(asker);
+  const auto closed = closed_.extract(asker);
+  if (!closed.empty()) co_return std::unexpected(closed.mapped());
   if (!entry) co_return entry;
   const bool both = entry->old_secret && entry->new_pin && !entry->old_secret->empty() && !entry->new_pin->empty();
   if (!both && !on_reader) co_return failure(ErrorCode::user_cancelled, "an empty PIN is a cancel");
@@ -160,15 +164,17 @@ awaitable<base::Result<PinEntry>> PinManagement::Implementation::entered(Task ta
 }
 
 awaitable<PinManagement::Implementation::Outcome> PinManagement::Implementation::present(Task task, LastTry confirmed,
-                                                                                         TokenPlace place, PinEntry entry) {
+                                                                                         Brought brought, TokenPlace place,
+                                                                                         PinEntry entry) {
   const auto purpose = task == Task::unblock_by_puk ? pkcs11::HostPurpose::unblocks_pins : pkcs11::HostPurpose::serves;
   const auto host = co_await ports_.modules.start_apart(place.module, purpose);
   if (!host) co_return std::unexpected(host.error());
-  const auto set = [&](std::uint64_t slot) {
+  const auto set = [&](const pkcs11::Token& token) {
     const base::Secret* const old_secret = entry.old_secret ? &*entry.old_secret : nullptr;
     const base::Secret* const new_pin = entry.new_pin ? &*entry.new_pin : nullptr;
-    if (task == Task::change) return (*host)->change_pin(slot, old_secret, new_pin);
-    return (*host)->unblock_pin(slot, task == Task::unblock_by_puk ? UnblockWay::puk : UnblockWay::so_pin, old_secret, new_pin);
+    if (task == Task::change) return (*host)->change_pin(token.slot_id, old_secret, new_pin, token.quirks);
+    const UnblockWay way = task == Task::unblock_by_puk ? UnblockWay::puk : UnblockWay::so_pin;
+    return (*host)->unblock_pin(token.slot_id, way, old_secret, new_pin, token.quirks);
   };
   Outcome outcome = failure(ErrorCode::token_removed, "the token is not there any more");
   if (const auto tokens = co_await (*host)->tokens(); !tokens) {
@@ -180,11 +186,13 @@ awaitable<PinManagement::Implementation::Outcome> PinManagement::Implementation:
       outcome = std::unexpected(*error);
     } else if (last_try(task, *now) == LastTry::yes && confirmed != LastTry::yes) {
       outcome = failure(ErrorCode::card_busy, "another program has used up a try meanwhile; nothing was tried");
+    } else if (auto why = away(brought)) {
+      outcome = std::unexpected(std::move(*why));
     } else if (stopping_) {
       outcome = failure(ErrorCode::agent_not_running, "the agent is stopping");
     } else {
       ++presenting_;
-      outcome = co_await set(now->slot_id);
+      outcome = co_await set(*now);
       --presenting_;
     }
   }
@@ -212,10 +220,12 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
                                                                           Dialog::WaitingCallback waiting) {
   const auto self = shared_from_this();
   if (stopping_) co_return failure(ErrorCode::agent_not_running, "the agent is stopping");
+  const Brought brought = given ? Brought::pins : Brought::nothing;
+  if (auto why = away(brought)) co_return std::unexpected(std::move(*why));
   if (auto room = ports_.journal.reserve(journal_bytes); !room) co_return base::failure_of(room);
   const auto place = chosen(co_await ports_.modules.tokens(), token);
   if (!place) co_return std::unexpected(place.error());
-  const auto task = task_for(wanted, *place);
+  const auto task = wanted == Wanted::change ? base::Result<Task>(Task::change) : unblocking(place->token);
   if (!task) co_return std::unexpected(task.error());
   const auto turn = ports_.batches.try_take(place->module);
   if (!turn) co_return failure(ErrorCode::card_busy, "a batch is using the token");
@@ -226,7 +236,7 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
   if (!entry) co_return base::failure_of(entry);
   // One that is kept is about to be wrong, and whoever knows it shall not be logged in any more.
   co_await ports_.batches.wipe_token(place->token.serial);
-  auto done = co_await present(*task, last, *place, std::move(*entry));
+  auto done = co_await present(*task, last, brought, *place, std::move(*entry));
   std::optional<base::Error> error;
   if (!done) {
     error = done.error();
@@ -243,7 +253,12 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
 awaitable<void> PinManagement::Implementation::stop() {
   const auto self = shared_from_this();
   stopping_ = true;
-  lock();
+  lock({ErrorCode::agent_not_running, "the agent is stopping", 0, {}});
+  co_await idle();
+}
+
+awaitable<void> PinManagement::Implementation::idle() {
+  const auto self = shared_from_this();
   while (presenting_ > 0) co_await changed_.wait(std::chrono::hours{1});
 }
 
@@ -263,7 +278,9 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::unblock(Asker asker, std::
                               std::move(waiting));
 }
 
-void PinManagement::lock() { implementation_->lock(); }
+void PinManagement::lock(base::Error reason) { implementation_->lock(reason); }
+
+awaitable<void> PinManagement::idle() { return implementation_->idle(); }
 
 awaitable<void> PinManagement::stop() { return implementation_->stop(); }
 

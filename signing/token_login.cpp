@@ -45,7 +45,7 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
       const base::Secret* const kept = typed ? nullptr : pins_.find(owner);
       const bool reader = place.token.protected_authentication_path;
       if (!typed && kept == nullptr && !reader) co_return failure(ErrorCode::user_cancelled, "no PIN was given");
-      auto login = co_await (*host)->login(place.token.slot_id, reader ? nullptr : typed ? &*typed : kept);
+      auto login = co_await (*host)->login(place.token.slot_id, reader ? nullptr : typed ? &*typed : kept, place.token.quirks);
       std::optional<base::Error> refused;
       if (!login) {
         // The host died or was ended in the call: whether the token counted the try is unknown, so the PIN is not used again.
@@ -66,7 +66,7 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
       if (typed) pins_.keep(owner, std::move(*typed), now);
     }
   }
-  auto key = co_await (*host)->key(place.token.slot_id, owner.cka_id);
+  auto key = co_await (*host)->key(place.token.slot_id, owner.cka_id, place.token.quirks);
   if (!key) co_return base::failure_of(key);
   co_return ReadyKey{*host, *key};
 }

@@ -32,6 +32,7 @@ MODULES = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so"
 ITEMS = 400
 MIDDLE = 20
 FLOOD = 1500
+EXIT_PERSON = 4
 
 
 class LockAndSleepTest(unittest.TestCase):
@@ -208,6 +209,40 @@ class LockTest(LockAndSleepTest):
         (self.person / "hold").write_text(f"{PIN}\n")
         page.answer(page.commit(batch, 2))
         self.assertEqual(page.reaches(batch, "complete")["signed"], 2)
+
+    def test_pins_are_not_changed(self):
+        """while nobody can be asked no PIN is changed or unblocked, and no dialog opens; a script's is, but not before sleep"""
+        agent = self.usual()
+        self.logind.hint(True)
+        until(lambda: self.session(agent)["locked"], "the agent hears that it is locked")
+        for what in ("change", "unblock"):
+            command = agent.pin(what)
+            self.assertEqual(command.exit_code(), EXIT_PERSON, command.said)
+            self.assertIn("screen_locked", command.said)
+        self.assertEqual(self.dialogs, 0)
+        script = agent.pin("change", "--pin-stdin", stdin=f"{PIN}\n{PIN}\n")
+        self.assertEqual(script.exit_code(), 0, script.said)
+        self.logind.announce("PrepareForSleep", True)
+        until(lambda: ("sleep", "delay") not in self.logind.inhibitors(), "the machine may sleep")
+        script = agent.pin("change", "--pin-stdin", stdin=f"{PIN}\n{PIN}\n")
+        self.assertEqual(script.exit_code(), EXIT_PERSON, script.said)
+        self.assertIn("machine_asleep", script.said)
+
+    def test_the_dialog_for_a_pin_is_closed(self):
+        """a dialog that is open for another PIN closes when the screen is locked, and who asked is told why"""
+        slow = self.folder / "slow"
+        slow.write_text(
+            '#!/bin/bash\necho "OK slow"\nwhile IFS= read -r line; do\n  case $line in\n'
+            f'    GETPIN*) echo opened >>"{self.person}/dialogs"; sleep 1000 ;;\n    *) echo OK ;;\n  esac\ndone\n'
+        )
+        slow.chmod(0o700)
+        self.pinentry = str(slow)
+        agent = self.usual()
+        command = agent.pin("change")
+        until(lambda: self.dialogs == 1, "the dialog is open")
+        self.logind.lock()
+        self.assertEqual(command.exit_code(), EXIT_PERSON, command.said)
+        self.assertIn("screen_locked", command.said)
 
     def test_the_session_ends(self):
         """who logs out is away as well"""

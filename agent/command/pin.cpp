@@ -36,6 +36,10 @@ std::string message_of(const base::Error& error, Wanted wanted) {
     case ErrorCode::mechanism_unsupported:
       return wanted == Wanted::unblock ? tr("Only the vendor's own program can unblock the PIN of this token.")
                                        : tr("The token's software cannot change its PIN: use the vendor's own program.");
+    case ErrorCode::screen_locked:
+      return tr("The screen is locked: the PIN is as it was. Unlock the screen and start again.");
+    case ErrorCode::machine_asleep:
+      return tr("The computer went to sleep: the PIN is as it was. Start again.");
     default:
       return {};
   }

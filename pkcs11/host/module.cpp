@@ -116,7 +116,6 @@ std::expected<Token, CK_RV> Module::token(CK_SLOT_ID slot) const {
   token.pin_max = pin_length(info.ulMaxPinLen);
   token.puk_final_try = (info.flags & CKF_SO_PIN_FINAL_TRY) != 0;
   token.puk_locked = (info.flags & CKF_SO_PIN_LOCKED) != 0;
-  token.unblock = is_opensc_ ? UnblockWay::puk : UnblockWay::so_pin;  // OpenSC has no login of the SO for most of its cards
   return token;
 }
 

@@ -125,8 +125,9 @@ class Server {
 
   bool login(Reader& reader) {
     const auto slot = reader.integer<std::uint64_t>();
+    const TokenQuirks quirks = wire::read_quirks(reader);
     if (!reader.complete()) return false;
-    const auto done = sessions_.login(slot, channel_.pin());
+    const auto done = sessions_.login(slot, channel_.pin(), quirks);
     channel_.wipe_pin();
     put(done);
     const Token token = put_token(slot);
@@ -155,10 +156,10 @@ class Server {
     if (!reader.complete()) return false;
     const base::BytesView first = pins.first(order.first_size), new_pin = pins.subspan(order.first_size);
     const auto set = [&]() -> Outcome<void> {
-      if (request.header.kind == Kind::change_pin) return sessions_.change_pin(order.slot_id, first, new_pin);
+      if (request.header.kind == Kind::change_pin) return sessions_.change_pin(order.slot_id, first, new_pin, order.quirks);
       if (order.way == UnblockWay::puk && purpose_ != HostPurpose::unblocks_pins)
         return refused(base::ErrorCode::token_failed, "this host was not started to unblock a PIN");
-      return sessions_.unblock_pin(order.slot_id, order.way, first, new_pin);
+      return sessions_.unblock_pin(order.slot_id, order.way, first, new_pin, order.quirks);
     };
     const auto done = set();
     channel_.wipe_pin();
@@ -176,9 +177,10 @@ class Server {
 
   bool key(Reader& reader) {
     const auto slot = reader.integer<std::uint64_t>();
+    const TokenQuirks quirks = wire::read_quirks(reader);
     const base::BytesView cka_id = reader.bytes(wire::max_cka_id);
     if (!reader.complete()) return false;
-    const auto found = sessions_.find_key(slot, cka_id);
+    const auto found = sessions_.find_key(slot, cka_id, quirks);
     put(found);
     if (!found) return true;
     Writer writer(reply_);

@@ -101,11 +101,13 @@ constexpr std::string_view set_pin_missing = "the module has no function that se
 
 CK_UTF8CHAR* pointer(base::BytesView pin) { return pin.empty() ? nullptr : const_cast<CK_UTF8CHAR*>(pin.data()); }
 
-Outcome<void> fits(const Token& token, base::BytesView pin, std::string_view what) {
+Outcome<void> fits(const Token& token, const TokenQuirks& quirks, base::BytesView pin, std::string_view what) {
+  const std::uint32_t least = quirks.pin_min != 0 ? quirks.pin_min : token.pin_min;
+  const std::uint32_t most = quirks.pin_max != 0 ? quirks.pin_max : token.pin_max;
   // A PIN pad's is not known here.
-  if (pin.empty() || (pin.size() >= token.pin_min && (token.pin_max == 0 || pin.size() <= token.pin_max))) return {};
-  return refused(ErrorCode::pin_length, std::string(what) + ": the token wants " + std::to_string(token.pin_min) + " to " +
-                                            std::to_string(token.pin_max) + " characters");
+  if (pin.empty() || (pin.size() >= least && (most == 0 || pin.size() <= most))) return {};
+  return refused(ErrorCode::pin_length, std::string(what) + ": the token wants " + std::to_string(least) + " to " +
+                                            std::to_string(most) + " characters");
 }
 
 // What a call that sets a PIN failed with. A card that was lost or failed in it may have taken the new PIN all the same.
@@ -147,12 +149,12 @@ std::unexpected<Failure> puk_refused(CK_RV ck_rv, std::string_view function) {
 }  // namespace
 
 // A read-write session of our own and nobody's login in it: with a login C_SetPIN means another PIN, or another person's.
-Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(CK_SLOT_ID slot, base::BytesView new_pin) {
+Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(CK_SLOT_ID slot, base::BytesView new_pin, const TokenQuirks& quirks) {
   close(slot);
   if (auto seen = module_.slot_ids(); !seen) return std::unexpected(std::move(seen.error()));
   const auto token = module_.token(slot);
   if (!token) return refused(token.error(), "C_GetTokenInfo");
-  if (auto fit = fits(*token, new_pin, "the new PIN"); !fit) return std::unexpected(std::move(fit.error()));
+  if (auto fit = fits(*token, quirks, new_pin, "the new PIN"); !fit) return std::unexpected(std::move(fit.error()));
   // libp11 may have one that is read-only: with it there is no login of the SO.
   p11_.C_CloseAllSessions(slot);
   CK_SESSION_HANDLE session = 0;
@@ -166,12 +168,12 @@ Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(CK_SLOT_ID slot, base::B
   return session;
 }
 
-Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, base::BytesView new_pin) {
+Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, base::BytesView new_pin, const TokenQuirks& quirks) {
   if (p11_.C_SetPIN == nullptr) return refused(ErrorCode::mechanism_unsupported, std::string(set_pin_missing));
   if (const auto token = module_.token(slot)) {
-    if (auto fit = fits(*token, old_pin, "the old PIN"); !fit) return fit;
+    if (auto fit = fits(*token, quirks, old_pin, "the old PIN"); !fit) return fit;
   }
-  const auto session = session_to_set_pin(slot, new_pin);
+  const auto session = session_to_set_pin(slot, new_pin, quirks);
   if (!session) return std::unexpected(session.error());
   // Without a login OpenSC takes what it is given for the PIN or for the PUK, as opensc.conf says: a PIN must cost no try of the
   // PUK.
@@ -186,13 +188,14 @@ Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, bas
   return {};
 }
 
-Outcome<void> Sessions::unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin) {
+Outcome<void> Sessions::unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin,
+                                    const TokenQuirks& quirks) {
   const bool by_puk = way == UnblockWay::puk;
   if (way == UnblockWay::vendor_tool)
     return refused(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks it");
   if ((by_puk ? p11_.C_SetPIN == nullptr : p11_.C_InitPIN == nullptr))
     return refused(ErrorCode::mechanism_unsupported, std::string(set_pin_missing));
-  const auto session = session_to_set_pin(slot, new_pin);
+  const auto session = session_to_set_pin(slot, new_pin, quirks);
   if (!session) return std::unexpected(session.error());
   if (by_puk) {
     const CK_RV ck_rv = p11_.C_SetPIN(*session, pointer(puk_or_so_pin), puk_or_so_pin.size(), pointer(new_pin), new_pin.size());
@@ -230,9 +233,13 @@ void Sessions::close(CK_SLOT_ID slot) {
   std::erase_if(keys_, [&](const auto& entry) { return entry.second.slot == slot; });
 }
 
-Outcome<void> Sessions::login(CK_SLOT_ID slot, base::BytesView pin) {
+Outcome<void> Sessions::login(CK_SLOT_ID slot, base::BytesView pin, const TokenQuirks& quirks) {
   close(slot);
   if (auto seen = module_.slot_ids(); !seen) return std::unexpected(std::move(seen.error()));
+  // Cards count a try for it, or do not: nobody shall have to know.
+  if (const auto token = module_.token(slot)) {
+    if (auto fit = fits(*token, quirks, pin, "the PIN"); !fit) return fit;
+  }
   const auto opened = session(slot);
   if (!opened) return std::unexpected(opened.error());
   // Some modules log the whole application in, or share a login between processes. A login that is not of this PIN is none.
@@ -260,25 +267,25 @@ void Sessions::logout_all() {
   while (!sessions_.empty()) close(sessions_.begin()->first);
 }
 
-Outcome<Key> Sessions::find_key(CK_SLOT_ID slot, base::BytesView cka_id) {
+Outcome<Key> Sessions::find_key(CK_SLOT_ID slot, base::BytesView cka_id, const TokenQuirks& quirks) {
   const auto opened = session(slot);
   if (!opened) return std::unexpected(opened.error());
   const auto handle = find(p11_, *opened, CKO_PRIVATE_KEY, cka_id);
   if (!handle) return refused(handle.error(), "C_FindObjects");
   if (*handle == 0) return refused(ErrorCode::certificate_not_found, "the token shows no private key with this CKA_ID");
   for (const auto& [number, known] : keys_) {
-    if (known.session == *opened && known.handle == *handle) return known.key;
+    if (known.session == *opened && known.handle == *handle && known.quirks == quirks) return known.key;
   }
   if (keys_.size() == max_keys) return refused(ErrorCode::token_failed, "too many keys");
 
-  OpenKey found{slot, *opened, *handle, {}, 0, false};
+  OpenKey found{slot, *opened, *handle, {}, 0, false, quirks};
   const auto type = number_attribute<CK_KEY_TYPE>(p11_, *opened, *handle, CKA_KEY_TYPE, ~CK_KEY_TYPE{0});
   if (type != CKK_RSA && type != CKK_EC) return refused(ErrorCode::mechanism_unsupported, "the key is neither RSA nor EC");
   found.key.kind = type == CKK_RSA ? KeyKind::rsa : KeyKind::ec;
-  found.key.always_authenticate =
-      number_attribute<CK_BBOOL>(p11_, *opened, *handle, CKA_ALWAYS_AUTHENTICATE, CK_FALSE) != CK_FALSE;
+  found.key.always_authenticate = quirks.always_authenticate.value_or(
+      number_attribute<CK_BBOOL>(p11_, *opened, *handle, CKA_ALWAYS_AUTHENTICATE, CK_FALSE) != CK_FALSE);
   CK_MECHANISM_INFO mechanism{};
-  found.key.pss_offered = found.key.kind == KeyKind::rsa &&
+  found.key.pss_offered = found.key.kind == KeyKind::rsa && quirks.allows(Mechanism::rsa_pkcs_pss) &&
                           p11_.C_GetMechanismInfo(slot, CKM_RSA_PKCS_PSS, &mechanism) == CKR_OK &&
                           (mechanism.flags & CKF_SIGN) != 0;
   found.signature_size = signature_size(p11_, *opened, *handle, found.key.kind, cka_id);

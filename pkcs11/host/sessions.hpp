@@ -14,6 +14,7 @@ struct OpenKey {
   Key key;
   std::size_t signature_size = 0;  // bytes; 0 if neither key nor certificate tells
   bool protected_authentication_path = false;
+  TokenQuirks quirks;
 };
 
 // One read-only session a token, its login, and the keys found through it. A PIN is presented once a call and never kept.
@@ -22,21 +23,22 @@ class Sessions {
   explicit Sessions(Module& module) : module_(module), p11_(module.functions()) {}
 
   Module::Sessions state() const { return sessions_.empty() ? Module::Sessions::none : Module::Sessions::open; }
-  // No PIN: the reader's PIN pad asks.
-  Outcome<void> login(CK_SLOT_ID slot, base::BytesView pin);
+  // No PIN: the reader's PIN pad asks. One of a length that the token's PIN cannot have is not presented.
+  Outcome<void> login(CK_SLOT_ID slot, base::BytesView pin, const TokenQuirks& quirks);
   Outcome<void> logout(CK_SLOT_ID slot);
   // One presentation of the first secret until the token has accepted it; logged out and closed on return. Where both are empty
   // the reader's PIN pad asks.
-  Outcome<void> change_pin(CK_SLOT_ID slot, base::BytesView old_pin, base::BytesView new_pin);
-  Outcome<void> unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin);
+  Outcome<void> change_pin(CK_SLOT_ID slot, base::BytesView old_pin, base::BytesView new_pin, const TokenQuirks& quirks);
+  Outcome<void> unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin,
+                            const TokenQuirks& quirks);
   void logout_all();
 
-  Outcome<Key> find_key(CK_SLOT_ID slot, base::BytesView cka_id);
+  Outcome<Key> find_key(CK_SLOT_ID slot, base::BytesView cka_id, const TokenQuirks& quirks);
   const OpenKey* key(std::uint32_t number) const;
 
  private:
   Outcome<CK_SESSION_HANDLE> session(CK_SLOT_ID slot);
-  Outcome<CK_SESSION_HANDLE> session_to_set_pin(CK_SLOT_ID slot, base::BytesView new_pin);
+  Outcome<CK_SESSION_HANDLE> session_to_set_pin(CK_SLOT_ID slot, base::BytesView new_pin, const TokenQuirks& quirks);
   void close(CK_SLOT_ID slot);
 
   Module& module_;

@@ -103,6 +103,8 @@ Outcome<base::Bytes> sign_one(CK_FUNCTION_LIST& p11, const OpenKey& key, ToSign&
 std::optional<Failure> unfit(const OpenKey& key, const wire::SignRequest& request, base::BytesView context_pin) {
   if ((request.mechanism == Mechanism::ecdsa) != (key.key.kind == KeyKind::ec))
     return Failure{{ErrorCode::mechanism_unsupported, "the mechanism is not for this kind of key"}, false};
+  if (!key.quirks.allows(request.mechanism))
+    return Failure{{ErrorCode::mechanism_unsupported, "this mechanism is known not to work with the token's module"}, false};
   if (key.key.always_authenticate && context_pin.empty() && !key.protected_authentication_path)
     return Failure{{ErrorCode::token_failed, "the key wants a PIN for each signature", CKR_USER_NOT_LOGGED_IN}, false};
   return std::nullopt;

@@ -6,9 +6,13 @@ usage: pin_test.py FOLDER-OF-SIGNETD [unittest's arguments]
 What the card counts is what was typed: one presentation of a wrong PIN or PUK, none of what was not agreed with.
 Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
+import hashlib
 import os
 import pathlib
 import re
+import ssl
+import subprocess
+import time
 
 import agent_case
 from agent_bench import PIN, PUK, WRONG_PIN, WRONG_PUK, Refused, memory_traces, typed_wrong, until
@@ -20,6 +24,10 @@ EXIT_CALLER = 5
 
 class PinTest(AgentTest):
     other_secrets = (NEW_PIN, WRONG_PUK, WRONG_PIN)
+
+    def agent(self, **options):
+        # The catalogue does not know the bench's card: the configuration says how it is unblocked.
+        return super().agent(**{"module_keys": 'unblock = "puk"', **options})
 
     def assert_presented(self, **counts):
         """What is not named was not presented."""
@@ -145,6 +153,21 @@ class ChangeTest(PinTest):
         self.display.dialog(command).type_pin(NEW_PIN)
         self.assert_ends(command, EXIT_DONE)
         self.assert_presented(pin_presented=2)
+
+    def test_a_pinentry_that_never_greets(self):
+        """a pinentry that starts and says nothing is given up, by name; the agent's stop does not wait for it"""
+        silent = pathlib.Path(self.folder) / "silent-pinentry"
+        silent.write_text("#!/bin/sh\nsleep 1000\n", encoding="utf-8")
+        silent.chmod(0o700)
+        agent = self.agent(pinentry=str(silent))
+        self.assert_ends(agent.pin("change"), agent_case.EXIT_MACHINE, "no_dialog_possible", f"{silent} did not greet within 10 s", "dialog.pinentry")
+        command = agent.pin("change")
+        until(lambda: subprocess.run(["pgrep", "-f", str(silent)], check=False, capture_output=True).stdout, "the pinentry runs")
+        began = time.monotonic()
+        self.assertEqual(agent.stop(), 0)
+        self.assertLess(time.monotonic() - began, 5)
+        command.exit_code()
+        self.assert_presented()
 
     def test_cancels(self):
         """Escape, an empty PIN and Ctrl-C change nothing and present nothing"""
@@ -276,6 +299,90 @@ class ChangeTest(PinTest):
         command = agent.pin("change", "--json", "--pin-stdin", stdin=f"{PIN}\n{NEW_PIN}\n")
         self.assert_ends(command, EXIT_PERSON)
         self.assertIn('"code":"pin_incorrect"', command.said)
+
+
+class CatalogueTest(PinTest):
+    """What the catalogue knows of a token counts, and nothing is guessed where it knows nothing."""
+
+    FAMILY = """
+[[devices.family]]
+family = "bench"
+name = "Card of the bench"
+atr = ["3B 85 01 80 73 80 01 C0 .."]
+modules = [{{ name = "OpenSC", files = ["opensc-pkcs11.so"], quirks = {{ {quirks} }} }}]
+"""
+
+    def agent(self, quirks="", **options):
+        return super().agent(**{"modules": [], "more": self.FAMILY.format(quirks=quirks), **options})
+
+    def test_unblock_is_not_guessed(self):
+        """where neither catalogue nor configuration says how a PIN is unblocked, no dialog opens and nothing is presented"""
+        self.card_again("block")
+        for quirks, tool in (("", None), ('vendor_tool = "Card Manager"', "Card Manager")):
+            agent = self.agent(quirks=quirks)
+            for options in ({}, {"stdin": f"{PUK}\n{NEW_PIN}\n"}):
+                command = agent.pin("unblock", *(["--pin-stdin"] if options else []), **options)
+                self.assert_ends(command, EXIT_PERSON, "unblock_unknown", "Ask whoever issued the token", *([tool] if tool else []))
+            said = agent.say("tokens", "--explain")
+            self.assertIn("how it is unblocked is not known here", said)
+            self.assertNotIn("signet pin unblock", said)
+        # A card that no family knows, with a module that the configuration names and says nothing of.
+        agent = self.agent(modules=None, module_keys="", more="")
+        self.assert_ends(agent.pin("unblock"), EXIT_PERSON, "unblock_unknown", "modules.unblock")
+        self.assertEqual(self.display.dialogs(), [])
+        self.assert_presented()
+
+    def test_unblock_as_the_catalogue_says(self):
+        """the catalogue's way is taken, and the configuration's before it"""
+        self.card_again("block")
+        agent = self.agent(quirks='unblock = "puk"')
+        self.assert_ends(self.unblock(agent), EXIT_DONE, "is unblocked")
+        self.assert_presented(puk_presented=1)
+        agent = self.agent(quirks='unblock = "puk"', modules=None, module_keys='unblock = "vendor_tool"')
+        self.assert_ends(agent.pin("unblock"), agent_case.EXIT_MACHINE, "mechanism_unsupported")
+        self.assert_presented(puk_presented=1)
+
+    def test_a_pin_of_a_length_that_it_cannot_have(self):
+        """a PIN that the catalogue's lengths, or the token's own, rule out costs no try: neither at a signature nor at a change"""
+        agent = self.agent(quirks="pin_min = 6, pin_max = 8", recorded=True)
+        signing = self.sign(agent, self.documents(1))
+        self.display.dialog(signing).type_pin("4711")
+        self.assert_ends(signing, EXIT_PERSON, "pin_length")
+        command = agent.pin("change")
+        self.display.dialog(command).type_pin("4711")
+        until(lambda: "The PIN has 6 to 8 characters. Nothing was tried." in agent.told, "what is wrong is told")
+        self.display.dialog(command).press("Escape")
+        self.assert_ends(command, EXIT_PERSON, "user_cancelled")
+        script = agent.pin("change", "--pin-stdin", stdin=f"4711\n{NEW_PIN}\n")
+        self.assert_ends(script, EXIT_PERSON, "pin_length")
+        self.assert_ends(agent.pin("change", "--pin-stdin", stdin=f"{PIN}\n4711\n"), EXIT_PERSON, "pin_length")
+        for told in ("12345678901", "123"):
+            plain = self.agent()  # 4 to 8, as the token says
+            signing = self.sign(plain, self.documents(1))
+            self.display.dialog(signing).type_pin(told)
+            self.assert_ends(signing, EXIT_PERSON, "pin_length")
+        self.assert_presented()
+        self.assertEqual(self.card.tries, 3)
+
+    def test_mechanisms_that_do_not_work(self):
+        """where the catalogue says that the card's mechanism does not work nobody is asked for a PIN"""
+        agent = self.agent(quirks='mechanisms = ["CKM_ECDSA"]')
+        self.assert_ends(self.sign(agent, self.documents(1)), agent_case.EXIT_MACHINE, "mechanism_unsupported")
+        self.assertEqual(self.display.dialogs(), [])
+        self.assert_presented()
+
+    def test_a_context_login_for_each_signature(self):
+        """with always_authenticate the PIN is presented before each signature, whatever the key says; without it never"""
+        der = ssl.PEM_cert_to_DER_cert((self.work / "card" / "9A.crt").read_text())
+        self.certificate = hashlib.sha256(der).hexdigest()  # a key that does not want it
+        for quirks, presented in (("", 1), ("always_authenticate = true", 1 + 3)):
+            self.card.make_new()
+            self.out = self.folder / f"out-{presented}"
+            agent = self.agent(quirks=quirks)
+            signing = self.sign(agent, self.documents(3))
+            self.display.dialog(signing).type_pin(PIN)
+            self.assert_ends(signing, EXIT_DONE)
+            self.assert_presented(pin_presented=presented)
 
 
 class UnblockTest(PinTest):

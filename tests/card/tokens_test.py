@@ -104,7 +104,7 @@ class ChoiceTest(TokensTest):
         """modules are tried on an unknown card without any PIN; the one that shows a token is remembered and signs"""
         before = self.presented()
         agent = self.start()
-        self.assertEqual(self.chosen(agent)["because"], "remembered")
+        self.assertEqual(self.chosen(agent)["because"], "probed", "it was not known before")
         self.assertEqual(pathlib.Path(self.chosen(agent)["path"]), OPENSC.resolve())
         self.assertEqual(self.presented(), before, "no PIN was presented")
         kept = agent.folder / "home/.local/state/signet/cards"

@@ -95,7 +95,7 @@ class WipeTest(AgentTest):
             self.addCleanup(self.logind.stop)
             environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
         self.watched_agent = agent = self.agent(
-            pinentry=self.pinentry, module=self.witness, environment=environment,
+            pinentry=self.pinentry, module=self.witness, module_keys='unblock = "puk"', environment=environment,
             more=f'[devices]\nmodule_folders = ["/usr", "{self.witness.parent}"]\nautomatic = false\n', **options,
         )
         if watched:

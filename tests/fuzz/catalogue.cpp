@@ -19,7 +19,7 @@ void check(const drivers::Module& module) {
   for (const std::string& file : module.files) hold(!file.empty() && !file.contains('/') && file.front() != '.');
   for (const auto& folder : module.folders) hold(folder.is_absolute() && folder == folder.lexically_normal());
   const drivers::Quirks& quirks = module.quirks;
-  hold((quirks.unblock == drivers::Unblock::vendor_tool) == !quirks.vendor_tool.empty());
+  hold(quirks.unblock != drivers::Unblock::vendor_tool || !quirks.vendor_tool.empty());
   hold(!quirks.pin_min || !quirks.pin_max || *quirks.pin_min <= *quirks.pin_max);
   hold(quirks.count() <= 6);
 }

@@ -33,7 +33,7 @@ TEST_CASE("what is plugged in when the watch begins is told first; hubs are not"
   REQUIRE(now.usb.size() == 2);
   const auto found = std::ranges::find(now.usb, UsbId{0x096e, 0x0807}, &UsbDevice::id);
   REQUIRE(found != now.usb.end());
-  CHECK(*found == UsbDevice{.id = {0x096e, 0x0807}, .address = {1, 3}, .port = "1-3", .serial = "A1B2C3"});
+  CHECK(*found == UsbDevice{.id = {0x096e, 0x0807}, .address = {1, 3}, .port = "1-3", .serial = "A1B2C3", .smart_card = true});
   CHECK(watched.watch.now().usb == now.usb);
 }
 

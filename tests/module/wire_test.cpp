@@ -73,6 +73,24 @@ TEST_CASE("a request to set a PIN has two secrets or none, and says where the se
   CHECK_FALSE(read({.first_size = 6}, 0));
   CHECK_FALSE(read({.first_size = 0}, 6));  // no first one
   CHECK_FALSE(read({.way = static_cast<UnblockWay>(3)}, 0));
+  const TokenQuirks quirks{
+      .mechanisms = {Mechanism::rsa_pkcs, Mechanism::ecdsa}, .always_authenticate = false, .pin_min = 4, .pin_max = 300};
+  const auto with_quirks = read({.quirks = quirks}, 0);
+  REQUIRE(with_quirks);
+  CHECK(with_quirks->quirks == quirks);
+}
+
+TEST_CASE("quirks that name no mechanism, or more than there are, are refused or read as what they are") {
+  const auto read = [](base::Bytes payload) -> std::optional<TokenQuirks> {
+    wire::Reader reader(payload);
+    const auto quirks = wire::read_quirks(reader);
+    return reader.complete() ? std::optional(quirks) : std::nullopt;
+  };
+  CHECK(read({0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) == TokenQuirks{});
+  CHECK(read({0, 2, 0, 0, 0, 0, 0, 0, 0, 0}) == TokenQuirks{.always_authenticate = true});
+  CHECK_FALSE(read({8, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+  CHECK_FALSE(read({0, 3, 0, 0, 0, 0, 0, 0, 0, 0}));
+  CHECK_FALSE(read({0, 0, 0, 0, 0, 0, 0, 0, 0}));
 }
 
 TEST_CASE("a list that claims more than there is, or more than is allowed, allocates nothing for it") {

@@ -3,7 +3,9 @@ signet_test(unit agent
     agent/configuration_test.cpp
     agent/configuration_keys_test.cpp
     agent/dialog_text_test.cpp
+    agent/explanation_test.cpp
     agent/language_test.cpp
+    agent/pinentry_test.cpp
     agent/screen_test.cpp
     agent/token_news_test.cpp
   LIBRARIES signet::agent signet::demo PkgConfig::libsystemd)

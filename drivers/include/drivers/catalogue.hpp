@@ -31,7 +31,7 @@ struct Quirks {
   std::optional<bool> always_authenticate;   // instead of CKA_ALWAYS_AUTHENTICATE
   std::optional<unsigned> pin_min, pin_max;  // characters, instead of CK_TOKEN_INFO
   Unblock unblock = Unblock::unknown;        // so_pin: C_Login as CKU_SO, then C_InitPIN
-  std::string vendor_tool;                   // where unblock is vendor_tool: its name
+  std::string vendor_tool;                   // the vendor's program for PINs, for people; needed where unblock is vendor_tool
   std::optional<bool> waits_for_events;      // a blocking C_WaitForSlotEvent; nothing: it has to be tried
   bool some_layouts = false;                 // it reads some of the family's tokens and finds nothing on others
 

@@ -29,6 +29,7 @@ enum class Because : std::uint8_t {
   atr,         // the catalogue knows the card
   usb_id,      // the catalogue knows the device
   remembered,  // it found a token on such a card when it was probed
+  probed,      // the same, of this very card as it is in its reader now; choose() does not tell that
   p11_kit,     // of an unknown card: p11-kit has it registered
   catalogue,   // of an unknown card: it is installed, for other families
 };
@@ -61,6 +62,7 @@ enum class Outcome : std::uint8_t {
   refused,        // what would serve it is not trusted, or disabled
   nothing_known,  // an unknown card, and no module to probe
   no_card,        // a reader without a card
+  not_shown,      // a reader at USB that PC/SC does not show, so that nobody knows its card
   card_mute,      // it does not answer, or not yet
   no_token,       // a USB device that the catalogue does not know: nothing to be said of it
 };

@@ -12,15 +12,12 @@ namespace signet::drivers {
 
 // Whether a token is the card of this reader: modules of cards tell the reader's name as PC/SC does, as far as it fits.
 bool in_reader(const pkcs11::Token& token, const Reader& reader);
-// Nothing where it is not known.
-std::optional<pkcs11::UnblockWay> way_of(Unblock unblock);
-
 struct DeviceModulesOptions {
   Configuration configuration;  // its modules stand first among those of pkcs11::Modules, in the same order
   std::vector<std::filesystem::path> catalogue_folders;  // later ones override
   std::vector<Family> families;                          // the configuration's own, which override those
   RegistryPlaces registry;
-  std::string program = "signetd";    // what enable-in and disable-in of p11-kit call it
+  std::string program = "signetd";   // what enable-in and disable-in of p11-kit call it
   std::filesystem::path remembered;  // file that keeps which module serves which unknown card
   bool automatic = true;             // false: nothing is watched, and only what is configured is loaded
 };
@@ -29,9 +26,9 @@ struct DeviceModulesOptions {
 struct ServedDevice {
   Device device;
   Choice choice;
-  std::optional<std::size_t> module;   // index into pkcs11::Modules; of choice.chosen()
-  bool probing = false;                // the candidates are being tried
-  bool fruitless = false;              // all were tried, and none shows a token there
+  std::optional<std::size_t> module;  // index into pkcs11::Modules; of choice.chosen()
+  bool probing = false;               // the candidates are being tried
+  bool fruitless = false;             // all were tried, and none shows a token there
 };
 
 // Keeps pkcs11::Modules in step with what is plugged in: a module is wanted while a device is there that it serves, or if the
@@ -57,8 +54,11 @@ class DeviceModules {
   const Catalogue& catalogue() const;
   // Why something may be missing: catalogue and registry files that were left out, and what cannot be watched.
   std::vector<base::Error> problems() const;
-  // The quirks of the module that serves, which the module itself does not tell.
-  Quirks quirks(std::size_t module) const;
+  // Why cards are not seen: pcscd cannot be asked. Its `origin` is PC/SC's code.
+  std::optional<base::Error> pcsc_problem() const;
+  // Puts in what the catalogue knows of this token of a module: by its device, else, for a module that the configuration names,
+  // what all families say that have its file.
+  void know_better(std::size_t module, pkcs11::Token& token) const;
   // What is plugged in, or what serves it, has changed.
   void on_change(std::function<void()> callback);
 

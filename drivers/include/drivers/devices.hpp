@@ -20,6 +20,7 @@ struct UsbDevice {
   UsbAddress address;
   std::string port;    // where it is plugged in: "1-2.3"
   std::string serial;  // made fit to be shown; empty: it has none
+  bool smart_card = false;  // one of its interfaces is of USB's class for smart cards (CCID): pcscd should show it as a reader
   bool operator==(const UsbDevice&) const = default;
 };
 

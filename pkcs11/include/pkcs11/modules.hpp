@@ -11,12 +11,12 @@ struct ModuleOptions {
   // In place of those of HostOptions.
   std::optional<std::chrono::milliseconds> load_timeout = {}, list_timeout = {}, login_timeout = {}, pin_pad_timeout = {},
                                            sign_timeout = {};
-  std::optional<UnblockWay> unblock = {};  // how its tokens' PINs are unblocked, where the configuration knows better
-  unsigned quirks = 0;  // of two modules that show one token, that with fewer serves it; of equals the earlier
+  std::optional<UnblockWay> unblock = {};  // how its tokens' PINs are unblocked: the configuration's word, before any other
+  unsigned quirks = 0;                     // of two modules that show one token, that with fewer serves it; of equals the earlier
 };
 
-// When a module whose hosts end by faults (HostOptions::on_fault) is started again: at once after the first, then after a pause that
-// doubles with each, and no more once there were too many within the period.
+// When a module whose hosts end by faults (HostOptions::on_fault) is started again: at once after the first, then after a pause
+// that doubles with each, and no more once there were too many within the period.
 struct FaultPolicy {
   unsigned stopped_after = 5;
   std::chrono::milliseconds period{600'000};
@@ -45,15 +45,18 @@ struct ModuleState {
 // What who knows of devices adds; each may be empty.
 struct ModuleHooks {
   // Looks at a module's file before it is loaded. What it answers is loaded, in place of the path that was asked for.
-  std::function<base::Result<std::string>(const std::string& path)> vet;
+  std::function<base::Result<std::string>(const std::string& path)> vet = {};
   // Before tokens are listed, or the host of a module is refused: waits until what was plugged in just now has its module.
-  std::function<boost::asio::awaitable<void>()> settled;
+  std::function<boost::asio::awaitable<void>()> settled = {};
+  // What is known of a token of this module besides what the module says (HostOptions::know_better).
+  std::function<void(std::size_t module, Token&)> know_better = {};
   // Why there may be no token, where devices tell.
-  std::function<std::optional<base::Error>()> why_none;
+  std::function<std::optional<base::Error>()> why_none = {};
 };
 
-// The modules that are wanted now and their hosts. Indices stay what they are: a module that is no longer wanted keeps its place. A host is started when it is first needed, and again after it ended; starts happen
-// one after another (two processes that initialise SoftHSM at once fail in one of six). One thread.
+// The modules that are wanted now and their hosts. Indices stay what they are: a module that is no longer wanted keeps its place.
+// A host is started when it is first needed, and again after it ended; starts happen one after another (two processes that
+// initialise SoftHSM at once fail in one of six). One thread.
 class Modules {
  public:
   Modules(boost::asio::any_io_executor executor, HostOptions host, std::vector<ModuleOptions> modules, FaultPolicy faults = {});
@@ -79,7 +82,8 @@ class Modules {
   // certificate in the same slot or beside a serial that is the same or missing, is the same token. Slots of one module with labels
   // of their own are apart: some make one for each PIN of a card. A failing module is left out; states() says why.
   boost::asio::awaitable<std::vector<TokenPlace>> tokens();
-  // The tokens that a module shows, from a host that is started for this and ended; nobody is logged in. Nothing else hears of it.
+  // The tokens that a module shows, from a host that is started for this and ended; nobody is logged in. Nothing else hears of
+  // it.
   boost::asio::awaitable<base::Result<std::vector<Token>>> probe(ModuleOptions options);
   // Whether another program holds a card, so that modules do not see its token. Asked of PC/SC; takes up to a second and a half.
   boost::asio::awaitable<bool> card_held();
@@ -97,7 +101,8 @@ class Modules {
 
   // A token of this module was pulled out (TokenHost::token_pulled).
   void token_pulled(std::size_t module, bool others_remain) const;
-  // Something was plugged in or pulled out, and not a module said so: on_change for each whose host runs and cannot wait for events.
+  // Something was plugged in or pulled out, and not a module said so: on_change for each whose host runs and cannot wait for
+  // events.
   void look_again() const;
 
   // Devices' own answer to why tokens() is empty, if they have one.
@@ -105,8 +110,8 @@ class Modules {
 
   // Each callback is called with the module's index.
   enum class Change : std::uint8_t {
-    token,       // one came or went, as its module says
-    device,      // one may have come or gone (look_again)
+    token,   // one came or went, as its module says
+    device,  // one may have come or gone (look_again)
     host_ended,
   };
   void on_change(std::function<void(std::size_t, Change)> callback);

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -22,6 +22,24 @@ enum class UnblockWay : std::uint8_t {
 };
 constexpr UnblockWay last_unblock_way = UnblockWay::vendor_tool;
 
+enum class Mechanism : std::uint8_t {
+  rsa_pkcs,      // CKM_RSA_PKCS over a DigestInfo that the host builds
+  rsa_pkcs_pss,  // CKM_RSA_PKCS_PSS, MGF1 and salt of the digest's own kind and length
+  ecdsa,         // CKM_ECDSA, r and s side by side
+};
+
+// Where a module is not to be taken at its word. Nothing set: it is.
+struct TokenQuirks {
+  std::vector<Mechanism> mechanisms = {};        // the only ones that work, whatever the module lists; none: as it says
+  std::optional<bool> always_authenticate = {};  // of every key, in place of CKA_ALWAYS_AUTHENTICATE
+  std::uint32_t pin_min = 0, pin_max = 0;        // bytes, in place of CK_TOKEN_INFO's; 0: as it says
+
+  bool allows(Mechanism mechanism) const {
+    return mechanisms.empty() || std::ranges::find(mechanisms, mechanism) != mechanisms.end();
+  }
+  bool operator==(const TokenQuirks&) const = default;
+};
+
 // CK_TOKEN_INFO (PKCS#11 v2.40, 3.2), texts trimmed and made UTF-8; they come from the token and are not to be trusted.
 struct Token {
   std::uint64_t slot_id = 0;
@@ -30,9 +48,13 @@ struct Token {
   bool login_required = false;
   bool protected_authentication_path = false;  // the PIN is typed on the reader: no PIN is ever passed
   bool pin_count_low = false, pin_final_try = false, pin_locked = false;
-  std::uint32_t pin_min = 0, pin_max = 0;      // bytes; 0 if the module does not say
+  std::uint32_t pin_min = 0, pin_max = 0;          // bytes; 0 if the module does not say
   bool puk_final_try = false, puk_locked = false;  // of the PUK or SO PIN; many modules never say so
-  UnblockWay unblock = UnblockWay::so_pin;     // as the module suggests: puk for OpenSC, so_pin for all others
+  // Not the token's own words but what is known of it besides (HostOptions::know_better). A try of the PUK or SO PIN is precious:
+  // nothing means that nobody knows, and not that one may be guessed.
+  std::optional<UnblockWay> unblock = {};
+  std::string vendor_tool = {};  // the vendor's own program for PINs, for people
+  TokenQuirks quirks = {};
 };
 
 struct TokenCertificate {
@@ -51,12 +73,6 @@ struct Key {
   bool pss_offered = false;          // the token lists CKM_RSA_PKCS_PSS
 };
 
-enum class Mechanism : std::uint8_t {
-  rsa_pkcs,      // CKM_RSA_PKCS over a DigestInfo that the host builds
-  rsa_pkcs_pss,  // CKM_RSA_PKCS_PSS, MGF1 and salt of the digest's own kind and length
-  ecdsa,         // CKM_ECDSA, r and s side by side
-};
-
 // What was signed of a chunk, in its order, up to the first error: nothing that was made is lost.
 struct SignedChunk {
   std::vector<base::Bytes> signatures;
@@ -72,8 +88,8 @@ struct SlotEvent {
 enum class HostPurpose : std::uint8_t { serves, unblocks_pins };
 
 struct HostOptions {
-  std::string program;  // path of signet-token-host
-  std::string module;   // path of the PKCS#11 module
+  std::string program;    // path of signet-token-host
+  std::string module;     // path of the PKCS#11 module
   std::string name = {};  // how errors call it: they go to web pages, which must not learn paths
   std::chrono::milliseconds load_timeout{30'000};
   std::chrono::milliseconds call_timeout{60'000};
@@ -95,6 +111,8 @@ struct HostOptions {
   // asked to end, its token was pulled or failed, or a person was waited for.
   std::function<void(const base::Error&)> on_fault = {};
   HostPurpose purpose = HostPurpose::serves;
+  // Puts in what is known of a token and its module does not say. Called for each token that the host tells of.
+  std::function<void(Token&)> know_better = {};
 };
 
 // The agent's end of one signet-token-host process, which holds one PKCS#11 module (the vendor's code runs nowhere else).
@@ -124,13 +142,15 @@ class TokenHost {
   boost::asio::awaitable<base::Result<std::vector<Token>>> tokens();
   boost::asio::awaitable<base::Result<std::vector<TokenCertificate>>> certificates(std::uint64_t slot_id);
 
-  // C_Login(CKU_USER), one presentation of the PIN, never repeated; no PIN where the reader has a PIN pad (`pin_pad_timeout`). Gives the token's
-  // state after it, also beside an error: pin_incorrect, pin_locked, pin_length, token_removed, token_failed.
+  // C_Login(CKU_USER), one presentation of the PIN, never repeated; no PIN where the reader has a PIN pad (`pin_pad_timeout`).
+  // Gives the token's state after it, also beside an error: pin_incorrect, pin_locked, pin_length, token_removed, token_failed. A
+  // PIN that is shorter or longer than the token's can be is not presented (pin_length).
   struct Login {
     std::optional<base::Error> error;
     Token token;
   };
-  boost::asio::awaitable<base::Result<Login>> login(std::uint64_t slot_id, const base::Secret* pin);
+  boost::asio::awaitable<base::Result<Login>> login(std::uint64_t slot_id, const base::Secret* pin,
+                                                    const TokenQuirks& quirks = {});
   boost::asio::awaitable<base::Result<void>> logout(std::uint64_t slot_id);
 
   // C_Login(CKU_USER) with the old PIN and, once the token has accepted it, C_SetPIN: a wrong one is presented once. Lengths of
@@ -138,14 +158,17 @@ class TokenHost {
   // it, also beside an error: pin_incorrect, pin_locked, pin_length, pin_unfit, token_removed, token_failed. A host that dies or is
   // silent too long (`login_timeout`, `pin_pad_timeout`; never in C_SetPIN or C_InitPIN) once a PIN was presented, and a token that
   // fails in C_SetPIN, give pin_unknown: it may have counted a try or taken the new PIN. End the host afterwards.
-  boost::asio::awaitable<base::Result<Login>> change_pin(std::uint64_t slot_id, const base::Secret* old_pin, const base::Secret* new_pin);
+  boost::asio::awaitable<base::Result<Login>> change_pin(std::uint64_t slot_id, const base::Secret* old_pin,
+                                                         const base::Secret* new_pin, const TokenQuirks& quirks = {});
   // Sets a new PIN with the PUK or SO PIN, which is presented once: puk_incorrect, puk_locked, and else as change_pin.
   // `way` puk needs a host that was started with that purpose (token_failed, nothing is presented).
-  boost::asio::awaitable<base::Result<Login>> unblock_pin(std::uint64_t slot_id, UnblockWay way, const base::Secret* puk_or_so_pin,
-                                                          const base::Secret* new_pin);
+  boost::asio::awaitable<base::Result<Login>> unblock_pin(std::uint64_t slot_id, UnblockWay way,
+                                                          const base::Secret* puk_or_so_pin, const base::Secret* new_pin,
+                                                          const TokenQuirks& quirks = {});
 
-  // Looks the private key up by CKA_ID; after login. certificate_not_found if there is none.
-  boost::asio::awaitable<base::Result<Key>> key(std::uint64_t slot_id, base::Bytes cka_id);
+  // Looks the private key up by CKA_ID; after login. certificate_not_found if there is none. With `quirks` it asks for the PIN,
+  // and takes mechanisms (mechanism_unsupported), as they say.
+  boost::asio::awaitable<base::Result<Key>> key(std::uint64_t slot_id, base::Bytes cka_id, const TokenQuirks& quirks = {});
 
   // C_SignInit and C_Sign for each digest. Several calls may be pending: they are served in order, so two in flight keep
   // the token busy. `context_pin` (copied before the first suspension) is presented for each signature of an

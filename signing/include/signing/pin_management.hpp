@@ -14,8 +14,8 @@ struct PinPorts {
   Journal& journal;
   Batches& batches;
   std::function<base::Time()> now;
-  // How this token is unblocked, where more is known than its module and the configuration say.
-  std::function<std::optional<pkcs11::UnblockWay>(const pkcs11::TokenPlace&)> unblock_way = {};
+  // Why nobody can be asked now (screen_locked, machine_asleep), as SigningPorts::away.
+  std::function<std::optional<base::Error>()> away = {};
 };
 
 // Both secrets, from whoever runs a command with them: no dialog then, and no last try.
@@ -35,14 +35,16 @@ class PinManagement {
 
   // `token`: serial number or label; empty where there is but one. Gives the token. Errors of TokenHost::change_pin and
   // unblock_pin, and: no_token, parameter_invalid (several fit), card_busy (a batch uses it), user_cancelled,
-  // mechanism_unsupported (only the vendor's own program unblocks it).
+  // screen_locked (not for what a command brings), machine_asleep, mechanism_unsupported (only the vendor's own program unblocks it), unblock_unknown (Token::unblock says nothing).
   boost::asio::awaitable<base::Result<pkcs11::Token>> change(Asker asker, std::string token, std::optional<GivenPins> given,
                                                              Dialog::WaitingCallback waiting);
   boost::asio::awaitable<base::Result<pkcs11::Token>> unblock(Asker asker, std::string token, std::optional<GivenPins> given,
                                                               Dialog::WaitingCallback waiting);
 
-  // Closes dialogs: what was typed into them is wiped. What is being presented goes on.
-  void lock();
+  // Closes dialogs: what was typed into them is wiped, and who asked is told the reason. What is being presented goes on.
+  void lock(base::Error reason);
+  // Waits until no token is being given a PIN any more, however long that takes.
+  boost::asio::awaitable<void> idle();
   // Closes dialogs and waits until no token is being given a PIN any more, however long that takes.
   boost::asio::awaitable<void> stop();
 
@@ -50,8 +52,5 @@ class PinManagement {
   class Implementation;
   std::shared_ptr<Implementation> implementation_;
 };
-
-// How the PIN of a token is unblocked: as the configuration says, else as its module suggests.
-pkcs11::UnblockWay unblock_way(const pkcs11::Modules& modules, const pkcs11::TokenPlace& place);
 
 }  // namespace signet::signing

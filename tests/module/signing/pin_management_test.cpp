@@ -66,7 +66,7 @@ struct Bench {
   std::unique_ptr<Batches> batches;
   std::unique_ptr<PinManagement> pins;
 
-  explicit Bench(std::optional<pkcs11::UnblockWay> way = {})
+  explicit Bench(std::optional<pkcs11::UnblockWay> way = pkcs11::UnblockWay::so_pin)
       : modules(io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}},
                 {{.name = "softhsm", .path = SoftHsm::module, .unblock = way}}) {
     demo::Authority authority{"Test CA", clock_now()};
@@ -202,14 +202,50 @@ TEST_CASE("what a command brings is not used for what may be the last try") {
                                          {})));
 }
 
-TEST_CASE("the way to unblock is the configuration's where it names one, and the outside's before that") {
-  Bench bench(pkcs11::UnblockWay::vendor_tool);
-  CHECK(bench.unblock().error().code == ErrorCode::mechanism_unsupported);
+TEST_CASE("where nobody says how a token is unblocked, nobody is asked for a PUK or SO PIN, and none is tried") {
+  Bench bench({});
+  const auto unknown = bench.unblock();
+  CHECK(unknown.error().code == ErrorCode::unblock_unknown);
+  CHECK(contains(unknown.error().detail, "modules.unblock"));
+  GivenPins given{base::Secret::copy_of(base::as_bytes(SoftHsm::so_pin)).value(),
+                  base::Secret::copy_of(base::as_bytes("another-pin")).value()};
+  CHECK(run(bench.io, bench.pins->unblock("me", {}, std::move(given), {})).error().code == ErrorCode::unblock_unknown);
+  bench.modules.hook({.know_better = [](std::size_t, pkcs11::Token& token) { token.vendor_tool = "Card Manager"; }});
+  CHECK(contains(bench.unblock().error().detail, "Card Manager"));
   CHECK(bench.person.asked.empty());
-  PinManagement other(bench.io.get_executor(), {bench.modules, bench.person, bench.journal, *bench.batches, clock_now,
-                                                [](const pkcs11::TokenPlace&) { return pkcs11::UnblockWay::so_pin; }});
+  CHECK(bench.sign());  // with the PIN that it had
+}
+
+TEST_CASE("what only the vendor's program does is not tried either, and the catalogue's word is taken") {
+  Bench bench({});
+  std::optional<pkcs11::UnblockWay> way = pkcs11::UnblockWay::vendor_tool;
+  bench.modules.hook({.know_better = [&](std::size_t, pkcs11::Token& token) {
+    token.unblock = way;
+    token.vendor_tool = "Card Manager";
+  }});
+  CHECK(bench.unblock().error().code == ErrorCode::mechanism_unsupported);
+  CHECK(contains(bench.unblock().error().detail, "Card Manager"));
+  CHECK(bench.person.asked.empty());
+  way = pkcs11::UnblockWay::so_pin;
   bench.person.old_secret = SoftHsm::so_pin;
-  CHECK(run(bench.io, other.unblock("me", {}, {}, {})));
+  CHECK(bench.unblock());
+}
+
+TEST_CASE("the lengths that are known of a PIN are those of the dialog, and what does not have them is not presented") {
+  Bench bench;
+  bench.modules.hook({.know_better = [](std::size_t, pkcs11::Token& token) { token.quirks.pin_min = 20; }});
+  CHECK(bench.change().error().code == ErrorCode::pin_length);
+  CHECK(bench.person.asked.front().pin_min == 20);
+  CHECK(bench.sign().error().code == ErrorCode::pin_length);
+  CHECK_FALSE(contains(bench.journaled(), "pin-refused"));
+}
+
+TEST_CASE("nobody is asked for a PIN where the mechanism is known not to work") {
+  Bench bench;  // with an EC key
+  bench.modules.hook(
+      {.know_better = [](std::size_t, pkcs11::Token& token) { token.quirks.mechanisms = {pkcs11::Mechanism::rsa_pkcs}; }});
+  CHECK(bench.sign().error().code == ErrorCode::mechanism_unsupported);
+  CHECK(bench.person.consents == 0);
 }
 
 TEST_CASE("a token is chosen by serial number or label") {
@@ -246,6 +282,54 @@ TEST_CASE("while a batch uses the token its PIN is not changed, and a batch wait
   if (!*signed_late) FAIL(signed_late->error().detail);
   CHECK(bench.person.consents == consents + 1);
   CHECK_FALSE(contains(bench.journaled(), "pin-refused"));
+}
+
+TEST_CASE("while the screen is locked or the machine goes to sleep nobody is asked, and nothing is presented") {
+  Bench bench;
+  std::optional<base::Error> why = base::Error{ErrorCode::screen_locked, "the screen is locked", 0, {}};
+  PinManagement pins(bench.io.get_executor(),
+                     {bench.modules, bench.person, bench.journal, *bench.batches, clock_now, [&] { return why; }});
+  const auto given = [](const char* old_secret, const char* new_pin) {
+    return GivenPins{base::Secret::copy_of(base::as_bytes(old_secret)).value(),
+                     base::Secret::copy_of(base::as_bytes(new_pin)).value()};
+  };
+  CHECK(run(bench.io, pins.change("me", {}, {}, {})).error().code == ErrorCode::screen_locked);
+  CHECK(run(bench.io, pins.unblock("me", {}, {}, {})).error().code == ErrorCode::screen_locked);
+  CHECK(bench.person.asked.empty());
+  // A script needs no screen.
+  CHECK(run(bench.io, pins.change("me", {}, given(SoftHsm::default_pin, "another-pin"), {})));
+  why->code = ErrorCode::machine_asleep;
+  CHECK(run(bench.io, pins.change("me", {}, given("another-pin", "a-third-pin"), {})).error().code == ErrorCode::machine_asleep);
+  // It begins while the dialog is open.
+  bench.person.old_secret = "another-pin";
+  bench.person.new_pin = "a-third-pin";
+  for (const ErrorCode code : {ErrorCode::screen_locked, ErrorCode::machine_asleep}) {
+    why.reset();
+    bench.person.meanwhile = [&]() -> awaitable<void> {
+      why = base::Error{code, "meanwhile", 0, {}};
+      co_return;
+    };
+    CHECK(run(bench.io, pins.change("me", {}, {}, {})).error().code == code);
+  }
+  bench.person.meanwhile = {};
+  bench.person.pin = "another-pin";
+  CHECK(bench.sign());
+  CHECK_FALSE(contains(bench.journaled(), "pin-refused"));
+}
+
+TEST_CASE("a lock closes the dialog and says why, whatever the dialog answers") {
+  Bench bench;
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    bench.pins->lock({ErrorCode::screen_locked, "the screen was locked", 0, {}});
+    co_return;
+  };
+  CHECK(bench.change().error().code == ErrorCode::screen_locked);
+  bench.person.cancels = true;
+  CHECK(bench.unblock().error().code == ErrorCode::screen_locked);
+  CHECK(bench.person.closed == std::vector<Asker>{"me", "me"});
+  bench.person.meanwhile = {};
+  bench.person.cancels = false;
+  CHECK(bench.sign());  // the PIN is as it was
 }
 
 TEST_CASE("a stop closes the dialog, and nothing is presented after it") {

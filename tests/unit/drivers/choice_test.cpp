@@ -78,7 +78,7 @@ Device card(std::string_view atr) {
 
 std::string told(const Choice& choice) {
   static constexpr const char* verdicts[] = {"chosen", "usable", "to_be_probed", "not_installed", "refused", "disabled"};
-  static constexpr const char* reasons[] = {"configured", "atr", "usb_id", "remembered", "p11_kit", "catalogue"};
+  static constexpr const char* reasons[] = {"configured", "atr", "usb_id", "remembered", "probed", "p11_kit", "catalogue"};
   std::string out;
   for (const Candidate& one : choice.candidates)
     out += (out.empty() ? "" : "; ") + one.name + " " + reasons[static_cast<int>(one.because)] + " " +
@@ -218,7 +218,8 @@ TEST_CASE("an unknown card: everything that is installed for cards is to be prob
   machine.registry.modules.push_back({.name = "anchors", .path = machine.install("libanchors.so"), .trust = true});
   machine.registered("off", machine.install("liboff.so"), -1, false);
   machine.configuration.modules = {{.name = "mine", .path = machine.install("mine.so"), .families = {}},
-                                   {.name = "others", .path = machine.install("others.so"), .families = {"token"}}};
+                                   {.name = "others", .path = machine.install("others.so"), .families = {"token"}},
+                                   {.name = "soft", .path = machine.lib / "libsoft.so", .families = {}}};
   const Choice choice = machine(card(unknown_atr));
   CHECK(choice.outcome == Outcome::probe);
   CHECK(choice.families.empty());
@@ -241,6 +242,25 @@ TEST_CASE("what was found by probing is remembered by the answer to reset") {
   CHECK(machine(card(unknown_atr)).outcome == Outcome::probe);  // not trusted any more
 }
 
+TEST_CASE(
+    "a configured module has the quirks that its device's family gives its file, and elsewhere those that all families give") {
+  Machine machine;
+  const auto family = [&](const std::string& id, const std::string& usb_id, const std::string& quirks) {
+    machine.family("family = \"" + id + "\"\nname = \"" + id + "\"\nusb = [\"" + usb_id +
+                   "\"]\n[[modules]]\nname = \"Both\"\nfiles = [\"libboth.so\"]\nquirks = { " + quirks + " }");
+  };
+  family("with-puk", "5555:0001", "unblock = \"puk\", pin_min = 6, some_layouts = true");
+  family("with-so-pin", "5555:0002", "unblock = \"so_pin\", pin_min = 6");
+  machine.configuration.modules = {{.name = "both", .path = machine.install("libboth.so"), .families = {}}};
+  const auto of_device = [&](std::uint16_t product) { return machine(usb(0x5555, product)).chosen()->quirks; };
+  CHECK(of_device(1).unblock == Unblock::puk);
+  CHECK(of_device(2).unblock == Unblock::so_pin);
+  const Quirks elsewhere = configured(machine.catalogue, machine.configuration).front().quirks;
+  CHECK(elsewhere.unblock == Unblock::unknown);
+  CHECK(elsewhere.pin_min == 6u);
+  CHECK_FALSE(elsewhere.some_layouts);
+}
+
 TEST_CASE("what is no token gets no module") {
   Machine machine;
   machine.install("libvendor.so");
@@ -249,7 +269,10 @@ TEST_CASE("what is no token gets no module") {
   CHECK(mouse.outcome == Outcome::no_token);
   CHECK(mouse.candidates.empty());
   const Choice reader = machine(usb(0x3333, 0x4444));
-  CHECK(reader.outcome == Outcome::no_card);
+  CHECK(reader.outcome == Outcome::not_shown);  // whether it has a card nobody knows
+  Device unknown = usb(0xAAAA, 0xBBBB);
+  unknown.usb->smart_card = true;
+  CHECK(machine(unknown).outcome == Outcome::not_shown);
   CHECK(reader.families == std::vector<std::string>{"reader"});
   CHECK(reader.candidates.empty());
   Device empty = card(known_atr);

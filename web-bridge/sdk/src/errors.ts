@@ -20,6 +20,7 @@ export const PROTOCOL_CODES = {
   pin_unknown: "person",
   puk_incorrect: "person",
   puk_locked: "person",
+  unblock_unknown: "person",
   no_token: "person",
   token_removed: "person",
   certificate_not_found: "person",

@@ -104,6 +104,11 @@ const TEXTS: Record<ErrorCode, Texts> = {
     ru: ["PUK-код заблокирован", "Обратитесь к тому, кто выдал устройство: помочь может только он."],
     en: ["The PUK is locked", "Turn to whoever issued the device: nobody else can help."],
   },
+  unblock_unknown: {
+    ro: ["Nu se știe cum se deblochează PIN-ul", "Adresați-vă celui care a eliberat dispozitivul; nu s-a încercat nimic."],
+    ru: ["Неизвестно, как разблокировать PIN-код", "Обратитесь к тому, кто выдал устройство; ничего не пробовалось."],
+    en: ["How the PIN is unblocked is not known", "Turn to whoever issued the device; nothing was tried."],
+  },
   no_token: {
     ro: ["Nu s-a găsit niciun dispozitiv de semnare", "Introduceți tokenul USB sau cardul și încercați din nou."],
     ru: ["Устройство подписи не найдено", "Вставьте USB-токен или карту и повторите попытку."],
