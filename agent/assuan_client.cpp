@@ -205,11 +205,9 @@ base::Result<Pinentry> Pinentry::start(const std::string& program, const Screen&
     ::close(sockets[0]);
     return std::unexpected(translated(error));
   }
-  // Reads the greeting; the context owns the socket from here on.
-  if (gpg_error_t error = assuan_socket_connect_fd(state->context, sockets[0], 0); error != 0) {
-    ::close(sockets[0]);
+  // Reads the greeting; the context owns the socket from here on, and has closed it if that failed.
+  if (gpg_error_t error = assuan_socket_connect_fd(state->context, sockets[0], 0); error != 0)
     return failure(ErrorCode::no_dialog_possible, program + " did not greet: " + gpg_strerror(error), error);
-  }
   state->socket = sockets[0];
   Pinentry pinentry(std::move(state));
   for (const auto& [option, variable] : {std::pair{"ttyname", "GPG_TTY"}, {"ttytype", "TERM"}, {"lc-messages", "LANG"}}) {
