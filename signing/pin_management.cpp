@@ -233,7 +233,9 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
   } else if (done->error) {
     error = told(*done->error, done->token);
   }
-  if (error && error->code == ErrorCode::puk_incorrect) ++refused_puks_[place->token.serial];
+  // Where the outcome is not known a try may be spent as well.
+  if (error && *task != Task::change && (error->code == ErrorCode::puk_incorrect || error->code == ErrorCode::pin_unknown))
+    ++refused_puks_[place->token.serial];
   if (!error && *task != Task::change) refused_puks_.erase(place->token.serial);
   record(*task, *place, error);
   if (error) co_return std::unexpected(*error);

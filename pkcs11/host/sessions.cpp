@@ -108,18 +108,12 @@ Outcome<void> fits(const Token& token, base::BytesView pin, std::string_view wha
                                             std::to_string(token.pin_max) + " characters");
 }
 
-// What a call that sets a PIN failed with. A card that was lost or failed in it may have taken the new PIN all the same.
-std::unexpected<Failure> new_pin_refused(CK_RV ck_rv, std::string_view function) {
+// What a call failed with that sets a PIN, or that presents who may set it. Unless it refused before anything was done, a card
+// that was lost or failed in it may have counted a try, or taken the new PIN.
+std::unexpected<Failure> setting_refused(CK_RV ck_rv, std::string_view function) {
   auto failure = refused(ck_rv, function);
   ErrorCode& code = failure.error().error.code;
-  constexpr CK_RV pin_too_weak = 0x1B8;  // CKR_PIN_TOO_WEAK of PKCS#11 v3.0
   switch (ck_rv) {
-    case CKR_PIN_INVALID:
-    case CKR_DATA_INVALID:
-    case CKR_PIN_LEN_RANGE:
-    case pin_too_weak:
-      code = ErrorCode::pin_unfit;
-      break;
     case CKR_FUNCTION_NOT_SUPPORTED:
       code = ErrorCode::mechanism_unsupported;
       break;
@@ -128,19 +122,32 @@ std::unexpected<Failure> new_pin_refused(CK_RV ck_rv, std::string_view function)
     case CKR_SESSION_CLOSED:
     case CKR_SESSION_READ_ONLY:
     case CKR_TOKEN_WRITE_PROTECTED:
-      break;  // refused before anything was done
+      break;
     default:
       if (failure.error().ends_host) code = ErrorCode::pin_unknown;
   }
   return failure;
 }
 
-// The same where one call takes PUK and new PIN, and for the SO PIN.
-std::unexpected<Failure> puk_refused(CK_RV ck_rv, std::string_view function) {
-  auto failure = new_pin_refused(ck_rv, function);
+std::unexpected<Failure> new_pin_refused(CK_RV ck_rv, std::string_view function) {
+  auto failure = setting_refused(ck_rv, function);
+  constexpr CK_RV pin_too_weak = 0x1B8;  // CKR_PIN_TOO_WEAK of PKCS#11 v3.0
+  if (ck_rv == CKR_PIN_INVALID || ck_rv == CKR_DATA_INVALID || ck_rv == CKR_PIN_LEN_RANGE || ck_rv == pin_too_weak)
+    failure.error().error.code = ErrorCode::pin_unfit;
+  return failure;
+}
+
+std::unexpected<Failure> of_puk(std::unexpected<Failure> failure) {
   ErrorCode& code = failure.error().error.code;
   if (code == ErrorCode::pin_incorrect) code = ErrorCode::puk_incorrect;
   if (code == ErrorCode::pin_locked) code = ErrorCode::puk_locked;
+  return failure;
+}
+
+// Here the SO PIN alone can be what the token does not take: a try may be spent, whatever it calls that.
+std::unexpected<Failure> so_login_refused(CK_RV ck_rv) {
+  auto failure = of_puk(setting_refused(ck_rv, "C_Login(CKU_SO)"));
+  if (ck_rv == CKR_DATA_INVALID || ck_rv == CKR_PIN_LEN_RANGE) failure.error().error.code = ErrorCode::puk_incorrect;
   return failure;
 }
 
@@ -197,13 +204,13 @@ Outcome<void> Sessions::unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::Bytes
   if (by_puk) {
     const CK_RV ck_rv = p11_.C_SetPIN(*session, pointer(puk_or_so_pin), puk_or_so_pin.size(), pointer(new_pin), new_pin.size());
     close(slot);
-    if (ck_rv != CKR_OK) return puk_refused(ck_rv, "C_SetPIN");
+    if (ck_rv != CKR_OK) return of_puk(new_pin_refused(ck_rv, "C_SetPIN"));
     return {};
   }
   CK_RV ck_rv = p11_.C_Login(*session, CKU_SO, pointer(puk_or_so_pin), puk_or_so_pin.size());
   if (ck_rv != CKR_OK) {
     close(slot);
-    return puk_refused(ck_rv, "C_Login(CKU_SO)");
+    return so_login_refused(ck_rv);
   }
   ck_rv = p11_.C_InitPIN(*session, pointer(new_pin), new_pin.size());
   close(slot);

@@ -184,6 +184,13 @@ TEST_CASE("a new PIN that the token does not take is not called a wrong one") {
   CHECK(code_of(host.unblock(UnblockWay::puk, "puk", "xxxxx")) == ErrorCode::pin_unfit);
 }
 
+TEST_CASE("an SO PIN that the token does not take is a wrong one, whatever it calls it") {
+  const CallLog log;
+  Host host(fake("sets_pins"));
+  CHECK(code_of(host.unblock(UnblockWay::so_pin, "xxxxxx", "12345")) == ErrorCode::puk_incorrect);
+  CHECK(log.lines() == Lines{"so"});
+}
+
 TEST_CASE("a module without the functions says so, and nothing is presented") {
   const CallLog log;
   Host host(fake("good"), HostPurpose::unblocks_pins);
