@@ -41,7 +41,9 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
       logins_.erase(place.module);
       if (!out) co_return std::unexpected(out.error());
     }
-    if (!same_host || !logins_.contains(place.module)) {
+    // Of a host that is gone: whoever wipes that login must not end this one.
+    if (!same_host) logins_.erase(place.module);
+    if (!logins_.contains(place.module)) {
       const base::Secret* const kept = typed ? nullptr : pins_.find(owner);
       const bool reader = place.token.protected_authentication_path;
       if (!typed && kept == nullptr && !reader) co_return failure(ErrorCode::user_cancelled, "no PIN was given");
