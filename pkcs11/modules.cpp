@@ -137,7 +137,8 @@ void watch(const std::shared_ptr<State>& state, std::size_t module) {
   host.on_event([change](SlotEvent) { change(Modules::Change::token); });
   const TokenHost* const which = &host;
   host.on_end([weak, module, which, change](Error error) {
-    if (const auto alive = weak.lock(); alive != nullptr && alive->entries[module].host.get() == which)
+    if (const auto alive = weak.lock();
+        alive != nullptr && alive->entries[module].host.get() == which && !ended_on_purpose(error))
       alive->entries[module].last_error = std::move(error);
     change(Modules::Change::host_ended);
   });

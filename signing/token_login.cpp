@@ -39,7 +39,10 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
     if (same_host && before->second.owner != owner) {
       const auto out = co_await (*host)->logout(place.token.slot_id);
       logins_.erase(place.module);
-      if (!out) co_return std::unexpected(out.error());
+      if (!out) {
+        co_await (*host)->end();  // nobody would know of its login any more
+        co_return std::unexpected(out.error());
+      }
     }
     // Of a host that is gone: whoever wipes that login must not end this one.
     if (!same_host) logins_.erase(place.module);
@@ -61,7 +64,7 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
       if (refused) {
         typed.reset();
         pins_.wipe(owner);
-        co_await end_hosts({place.module});
+        co_await (*host)->end();
         co_return std::unexpected(*refused);
       }
       logins_.insert_or_assign(place.module, Login{owner, *host});
@@ -74,10 +77,13 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
 }
 
 awaitable<void> TokenLogins::end_hosts(std::vector<std::size_t> modules) {
+  std::vector<awaitable<void>> ends;
   for (std::size_t module : modules) {
-    logins_.erase(module);
-    co_await modules_.end_host(module);
+    const auto login = logins_.extract(module);
+    // Asked now, all of them: where another module is being started, Modules' turn may be half a minute away.
+    if (const auto host = login.empty() ? nullptr : login.mapped().host.lock()) ends.push_back(host->end());
   }
+  for (awaitable<void>& end : ends) co_await std::move(end);
 }
 
 awaitable<void> TokenLogins::end_logins(std::vector<PinOwner> owners) {

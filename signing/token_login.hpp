@@ -50,6 +50,7 @@ class TokenLogins {
     std::weak_ptr<pkcs11::TokenHost> host;
   };
   boost::asio::awaitable<void> end_logins(std::vector<PinOwner> owners);
+  // Of each module the very host that holds the login; one that was started since goes on.
   boost::asio::awaitable<void> end_hosts(std::vector<std::size_t> modules);
 
   pkcs11::Modules& modules_;
