@@ -24,7 +24,9 @@ awaitable<base::Result<pkcs11::TokenPlace>> TokenLogins::find(pkcs11::TokenPlace
 bool TokenLogins::pin_missing(const pkcs11::TokenPlace& place, const PinOwner& owner) const {
   if (!place.token.login_required) return false;
   const auto login = logins_.find(place.module);
-  const bool logged_in = login != logins_.end() && login->second.owner == owner && !login->second.host.expired();
+  // Who signs with a host may still hold it when it has died.
+  const auto host = login == logins_.end() ? nullptr : login->second.host.lock();
+  const bool logged_in = host != nullptr && host->alive() && login->second.owner == owner;
   if (place.token.protected_authentication_path) return !logged_in;
   return pins_.find(owner) == nullptr;
 }
