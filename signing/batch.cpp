@@ -383,10 +383,15 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
   const PinPolicy& policy = logins_.pins().policy();
   const std::optional<base::Time> kept_until = logins_.pins().until(batch->owner());
   const bool on_reader = missing && place->token.protected_authentication_path;
+  const bool final_try = missing && place->token.pin_final_try;
   std::optional<base::Secret> typed;
   if (given) {
+    if (place->token.login_required && place->token.protected_authentication_path)
+      co_return failure(ErrorCode::parameter_invalid, "pin: this token's PIN is typed on its reader");
+    // A script that runs again and again must not be what locks a token.
+    if (final_try) co_return failure(ErrorCode::user_cancelled, "it is the last try: a dialog must confirm it");
     batch->consented = true;  // who runs the command has said so by running it
-    if (missing && !on_reader) typed = std::move(*given);
+    if (missing) typed = std::move(*given);
   } else if (!batch->consented || missing) {
     ConsentRequest request{.asker = batch->handle,
                            .origin = batch->origin,
@@ -400,7 +405,7 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
                                   : missing ? ConsentRequest::Pin::ask
                                             : ConsentRequest::Pin::none,
                            .last_refusal = batch->last_refusal,
-                           .final_try = missing && place->token.pin_final_try,
+                           .final_try = final_try,
                            .pin_scope = policy.scope,
                            .pin_until = missing ? ports_.now() + policy.max_age : kept_until};
     for (std::size_t i = 0; i < std::min(shown_names, batch->manifest.size()); ++i)
@@ -418,6 +423,11 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
     // The dialog may have stood open for minutes: the PIN is for the token that it named and for no other.
     place = co_await logins_.find(*place);
     if (!place) co_return base::failure_of(place);
+    // And for as many tries as it spoke of.
+    if (missing && place->token.pin_locked)
+      co_return std::unexpected(base::Error{ErrorCode::pin_locked, "the token says so", 0, 0});
+    if (missing && place->token.pin_final_try && !final_try)
+      co_return failure(ErrorCode::card_busy, "another program has used up a try meanwhile; nothing was tried");
   }
   if (batch->halt) co_return std::unexpected(*batch->halt);
   if (typed) {
