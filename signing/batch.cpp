@@ -576,8 +576,9 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
   }
   batch->with_token = false;
   housekeeping_.notify();
-  turn = Turns::Turn{};
+  // Before the next one's turn: it would find the host ended under it.
   co_await wipe_expired(batch.get());
+  turn = Turns::Turn{};
   while (batch->stamping > 0) co_await batch->changed.wait(std::chrono::hours{1});
   if (--running_ == 0 && ports_.running_changed) ports_.running_changed(false);
   batch->busy = false;

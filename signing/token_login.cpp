@@ -9,9 +9,14 @@ using base::failure;
 using boost::asio::awaitable;
 
 awaitable<base::Result<pkcs11::TokenPlace>> TokenLogins::find(pkcs11::TokenPlace wanted) {
-  auto host = co_await modules_.host(wanted.module);
-  if (!host) co_return base::failure_of(host);
-  auto tokens = co_await (*host)->tokens();
+  base::Result<std::vector<pkcs11::Token>> tokens;
+  // Another's PIN was wiped, and its host ended with it: that is no reason to drop what was typed for this one.
+  const auto again = [&] { return !tokens && pkcs11::ended_on_purpose(tokens.error()); };
+  for (int asked = 0; asked == 0 || (asked < pkcs11::most_hosts_asked && again()); ++asked) {
+    auto host = co_await modules_.host(wanted.module);
+    if (!host) co_return base::failure_of(host);
+    tokens = co_await (*host)->tokens();
+  }
   if (!tokens) co_return base::failure_of(tokens);
   for (pkcs11::Token& token : *tokens) {
     if (token.serial == wanted.token.serial && token.manufacturer == wanted.token.manufacturer &&

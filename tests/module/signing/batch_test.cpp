@@ -564,6 +564,22 @@ TEST_CASE("a lock ends the host that is logged in while another module hangs ove
   CHECK_FALSE(bench.modules.states()[0].last_error);  // it was not the module's doing
 }
 
+TEST_CASE("a host that is ended for another's sake does not cost the PIN that was just typed") {
+  Bench bench;
+  const std::string handle = bench.begin(1);
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    // Runs when the token is looked for again.
+    boost::asio::post(bench.io, [&] { boost::asio::co_spawn(bench.io, bench.modules.end_host(0), boost::asio::detached); });
+    co_return;
+  };
+  const auto committed = bench.commit(handle, 1);
+  CAPTURE(committed ? "" : committed.error().detail);
+  REQUIRE(committed);
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.size() == 1);
+  CHECK(bench.modules.states()[0].starts == 2);
+}
+
 TEST_CASE("the end of one's login does not end another's that is under way in a host of its own") {
   const ToldToken token;
   Bench bench({.policy = {.scope = PinScope::session, .idle = std::chrono::seconds{1}}, .module = ToldToken::module});
