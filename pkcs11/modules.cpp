@@ -367,6 +367,7 @@ asio::awaitable<void> Modules::end_all() { return end_every(implementation_->sta
 void Modules::token_pulled(std::size_t module, bool others_remain) const {
   const auto& host = implementation_->state->entries[module].host;
   if (host != nullptr && host->alive()) host->token_pulled(others_remain);
+  if (!others_remain) implementation_->state->tell(module, Change::pulled);
 }
 void Modules::look_again() const {
   const auto state = implementation_->state;

@@ -198,11 +198,14 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   using BatchPointer = std::shared_ptr<Batch>;
 
   void watch() {
-    ports_.modules.on_change([weak = weak_from_this()](std::size_t module, pkcs11::Modules::Change) {
-      const auto self = weak.lock();
-      if (!self) return;
-      boost::asio::co_spawn(self->executor_, [self, module] { return self->module_changed(module); }, boost::asio::detached);
+    ports_.modules.on_change([weak = weak_from_this()](std::size_t module, pkcs11::Modules::Change what) {
+      if (const auto self = weak.lock()) self->module_may_have_changed(module, what);
     });
+  }
+  void module_may_have_changed(std::size_t module, pkcs11::Modules::Change what) {
+    boost::asio::co_spawn(
+        executor_, [self = shared_from_this(), module, what] { return self->module_changed(module, what); },
+        boost::asio::detached);
   }
 
   base::Result<BatchPointer> find(const Origin& origin, const std::string& handle) const {
@@ -262,7 +265,8 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   awaitable<void> keep_house();
   awaitable<void> wipe_expired(const Batch* over);
   awaitable<void> give_up(BatchPointer batch);
-  awaitable<void> module_changed(std::size_t module);
+  awaitable<void> module_changed(std::size_t module, pkcs11::Modules::Change what);
+  void give_token_back(Batch& batch);
 
   boost::asio::any_io_executor executor_;
   SigningPorts ports_;
@@ -270,6 +274,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   TokenLogins logins_;
   std::map<std::size_t, std::shared_ptr<Turns>> turns_;  // by module: a login belongs to the whole process
   std::map<std::string, BatchPointer> batches_;
+  std::map<std::size_t, pkcs11::Modules::Change> missed_;  // by module: what happened while a batch had its token
   std::size_t running_ = 0;
   Signal housekeeping_;
   bool keeping_house_ = false;
@@ -479,7 +484,8 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   batch->wipe_at_end = false;
   if (!batch->cancelling) batch->halt.reset();
   const auto stopped = [&](base::Error error) {
-    batch->busy = batch->with_token = false;
+    batch->busy = false;
+    give_token_back(*batch);
     housekeeping_.notify();
     if (batch->cancelling) batch->state = BatchState::cancelled;
     return std::unexpected(std::move(error));
@@ -508,6 +514,7 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
   }
   if (!key) {
     co_await give_up(batch);
+    if (key.error().code == ErrorCode::token_removed) co_await logins_.wipe_token(batch->certificate->place.token.serial);
     // Nobody has consented to this certificate yet: the next commit looks anew at what is there.
     if (!batch->consented && key.error().code == ErrorCode::token_removed) batch->parameters.reset();
     co_return stopped(key.error());
@@ -555,7 +562,7 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
       break;
     if (pin_for_each) {
       co_await logins_.wipe(batch->owner());
-      batch->with_token = false;
+      give_token_back(*batch);
     } else if (logged_out) {
       co_await logins_.end_login(batch->owner());
     }
@@ -574,7 +581,7 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
   } else if (logins_.pins().policy().scope != PinScope::session || batch->error || batch->wipe_at_end || away()) {
     co_await logins_.wipe(batch->owner());
   }
-  batch->with_token = false;
+  give_token_back(*batch);
   housekeeping_.notify();
   // Before the next one's turn: it would find the host ended under it.
   co_await wipe_expired(batch.get());
@@ -967,13 +974,22 @@ awaitable<void> Batches::Implementation::give_up(BatchPointer batch) {
   if (locked || logins_.pins().policy().scope != PinScope::session) co_await logins_.wipe(batch->owner());
 }
 
-// A running batch finds out by itself, and then wipes.
-awaitable<void> Batches::Implementation::module_changed(std::size_t module) {
+// A batch that has the token finds out by itself, and then wipes; what it did not find out is looked at when it gives it back.
+awaitable<void> Batches::Implementation::module_changed(std::size_t module, pkcs11::Modules::Change what) {
   const auto self = shared_from_this();
   for (const auto& [handle, batch] : batches_) {
-    if (batch->busy && batch->certificate && batch->certificate->place.module == module) co_return;
+    if (!batch->with_token || batch->certificate->place.module != module) continue;
+    const auto known = missed_.emplace(module, what).first;
+    if (known->second != pkcs11::Modules::Change::pulled) known->second = what;
+    co_return;
   }
-  co_await logins_.look_after(module);
+  co_await logins_.look_after(module, what);
+}
+
+void Batches::Implementation::give_token_back(Batch& batch) {
+  batch.with_token = false;
+  if (!batch.certificate) return;
+  if (const auto missed = missed_.extract(batch.certificate->place.module)) module_may_have_changed(missed.key(), missed.mapped());
 }
 
 Batches::Overview Batches::Implementation::overview() const {

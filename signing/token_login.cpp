@@ -76,6 +76,9 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
       }
       logins_.insert_or_assign(place.module, Login{owner, *host});
       if (typed) pins_.keep(owner, std::move(*typed), now);
+      const auto kept_for = pins_.token_serials();
+      std::erase_if(module_of_, [&](const auto& row) { return !kept_for.contains(row.first); });
+      module_of_.insert_or_assign(owner.token_serial, place.module);
     }
   }
   auto key = co_await (*host)->key(place.token.slot_id, owner.cka_id);
@@ -132,16 +135,29 @@ awaitable<void> TokenLogins::wipe_expired(base::Time now, std::set<PinOwner> in_
   co_await end_logins(pins_.wipe_expired(now, in_use));
 }
 
-awaitable<void> TokenLogins::look_after(std::size_t module) {
+awaitable<void> TokenLogins::look_after(std::size_t module, pkcs11::Modules::Change what) {
+  using enum pkcs11::Modules::Change;
+  std::set<std::string> gone;
   const auto login = logins_.find(module);
-  if (login == logins_.end()) co_return;
-  const std::string serial = login->second.owner.token_serial;
-  const auto host = login->second.host.lock();
-  if (host && host->alive()) {
-    const auto tokens = co_await host->tokens();
-    if (tokens && std::ranges::find(*tokens, serial, &pkcs11::Token::serial) != tokens->end()) co_return;
+  auto host = login == logins_.end() ? nullptr : login->second.host.lock();
+  if (host != nullptr && !host->alive()) host = nullptr;
+  if (login != logins_.end()) gone.insert(login->second.owner.token_serial);
+  // Of a host that ended alone nobody else's token went.
+  if (what != host_ended || host != nullptr) {
+    for (const std::string& serial : pins_.token_serials()) {
+      if (const auto known = module_of_.find(serial); known != module_of_.end() && known->second == module) gone.insert(serial);
+    }
   }
-  co_await wipe_token(serial);
+  if (gone.empty()) co_return;
+  if (what != pulled) {
+    // What is kept may outlive its login; no host is started only to look.
+    if (host == nullptr && what != host_ended && modules_.states().at(module).running) {
+      if (auto running = co_await modules_.host(module)) host = std::move(*running);
+    }
+    auto tokens = host == nullptr ? std::vector<pkcs11::Token>{} : (co_await host->tokens()).value_or(std::vector<pkcs11::Token>{});
+    for (const pkcs11::Token& token : tokens) gone.erase(token.serial);
+  }
+  for (const std::string& serial : gone) co_await wipe_token(serial);
 }
 
 }  // namespace signet::signing

@@ -94,7 +94,7 @@ class Modules {
   // The same for a module whose host is not running; nothing for another.
   void forgive(std::size_t module);
 
-  // A token of this module was pulled out (TokenHost::token_pulled).
+  // A token of this module was pulled out (TokenHost::token_pulled). Without others that remain it is a change: `pulled`.
   void token_pulled(std::size_t module, bool others_remain) const;
   // Something was plugged in or pulled out, and not a module said so: on_change for each whose host runs and cannot wait for events.
   void look_again() const;
@@ -107,6 +107,7 @@ class Modules {
     token,       // one came or went, as its module says
     device,      // one may have come or gone (look_again)
     host_ended,
+    pulled,  // all that it had have gone, by what is known of devices; the same may be back already
   };
   void on_change(std::function<void(std::size_t, Change)> callback);
 

@@ -545,6 +545,102 @@ TEST_CASE("a kept PIN that is not used is wiped, and its host is ended") {
   CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
 }
 
+TEST_CASE("a PIN that is kept for the session does not outlive its token's stay, whatever is under way") {
+  const ToldToken token;
+  Bench bench({.policy = {.scope = PinScope::session}, .module = ToldToken::module});
+  const std::string first = bench.begin(1);
+  REQUIRE(bench.commit(first, 1));
+  REQUIRE(bench.collect_until(first, BatchState::complete));
+  REQUIRE(bench.batches->overview().pins_kept == 1);
+  const int host = bench.modules.states()[0].process_id;
+  const auto pull_out = [&] {
+    token.says("absent 1");
+    bench.modules.look_again();
+  };
+  const auto nothing_kept = [&] { return bench.batches->overview().pins_kept == 0; };
+  SECTION("while time stamps of another batch are waited for") {
+    boost::asio::steady_timer tsa_answers(bench.io, std::chrono::hours{1});
+    bench.tsa_waits_for = &tsa_answers;
+    const std::string stamped = bench.begin(1, {.level = xades::Level::b_t});
+    REQUIRE(bench.commit(stamped, 1));
+    REQUIRE(until(bench.io, [&] { return bench.stamps_asked == 1; }));
+    for (int i = 0; i < 100; ++i) bench.io.poll();  // past the end of its signing
+    REQUIRE_FALSE(nothing_kept());
+    pull_out();
+    CHECK(until(bench.io, nothing_kept));
+    CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+    bench.tsa_waits_for = nullptr;
+    tsa_answers.cancel();
+    CHECK(bench.collect_until(stamped, BatchState::complete));
+  }
+  SECTION("while another origin's dialog is open") {
+    const std::string handle = bench.begin(1, {}, other_page);
+    bool wiped = false;
+    bench.person.meanwhile = [&]() -> awaitable<void> {
+      pull_out();
+      for (int i = 0; i < 500 && !nothing_kept(); ++i) co_await pause(bench.io, std::chrono::milliseconds{10});
+      wiped = nothing_kept();
+      bench.person.cancels = true;
+    };
+    CHECK(bench.commit(handle, 1, other_page).error().code == ErrorCode::user_cancelled);
+    CHECK(wiped);
+  }
+  SECTION("and no event has told of it, but a dialog's end finds it gone") {
+    const std::string handle = bench.begin(1, {}, other_page);
+    bench.person.meanwhile = [&]() -> awaitable<void> {
+      token.says("absent 1");
+      co_return;
+    };
+    CHECK(bench.commit(handle, 1, other_page).error().code == ErrorCode::token_removed);
+    CHECK(nothing_kept());
+    CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+  }
+  SECTION("while a batch signs that does not notice") {
+    constexpr std::size_t items = 300;
+    const std::string handle = bench.begin(items);
+    REQUIRE(bench.commit(handle, items));
+    REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 20; }));
+    pull_out();
+    REQUIRE(bench.collect_until(handle, BatchState::complete));
+    CHECK(until(bench.io, nothing_kept));
+    CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+  }
+  SECTION("and it is back before anybody has looked") {
+    bench.modules.token_pulled(0, false);
+    CHECK(until(bench.io, nothing_kept));
+    CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+    const std::string handle = bench.begin(1);
+    REQUIRE(bench.commit(handle, 1));
+    CHECK(bench.person.asked.back().pin == ConsentRequest::Pin::ask);
+    CHECK(bench.collect_until(handle, BatchState::complete));
+  }
+  SECTION("and it is back before the batch that signs has noticed") {
+    constexpr std::size_t items = 300;
+    const std::string handle = bench.begin(items);
+    REQUIRE(bench.commit(handle, items));
+    REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 20; }));
+    bench.modules.token_pulled(0, false);
+    bench.modules.look_again();
+    REQUIRE(bench.collect_until(handle, BatchState::complete));
+    CHECK(until(bench.io, nothing_kept));
+  }
+  SECTION("though not because others come and go, or for a change that is none") {
+    bench.modules.look_again();
+    bench.modules.token_pulled(0, true);
+    for (int i = 0; i < 50; ++i) bench.io.run_one_for(std::chrono::milliseconds{10});
+    CHECK_FALSE(nothing_kept());
+    CHECK(::kill(host, 0) == 0);
+  }
+  SECTION("also that of an origin whose login has made way for another's") {
+    const std::string handle = bench.begin(1, {}, other_page);
+    REQUIRE(bench.commit(handle, 1, other_page));
+    REQUIRE(until(bench.io, [&] { return bench.batches->progress(other_page, handle)->state == BatchState::complete; }));
+    REQUIRE(bench.batches->overview().pins_kept == 2);
+    bench.modules.token_pulled(0, false);
+    CHECK(until(bench.io, nothing_kept));
+  }
+}
+
 TEST_CASE("a lock ends the host that is logged in while another module hangs over its start") {
   using namespace std::chrono;
   constexpr auto hangs = seconds{8};
