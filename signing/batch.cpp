@@ -264,7 +264,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   void settle(Batch& batch);
   awaitable<void> keep_house();
   awaitable<void> wipe_expired(const Batch* over);
-  awaitable<void> give_up(BatchPointer batch);
+  awaitable<void> give_up(BatchPointer batch, bool locked);
   awaitable<void> module_changed(std::size_t module, pkcs11::Modules::Change what);
   void give_token_back(Batch& batch);
 
@@ -275,6 +275,8 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   std::map<std::size_t, std::shared_ptr<Turns>> turns_;  // by module: a login belongs to the whole process
   std::map<std::string, BatchPointer> batches_;
   std::map<std::size_t, pkcs11::Modules::Change> missed_;  // by module: what happened while a batch had its token
+  std::vector<std::weak_ptr<Batch>> closed_;  // and forgotten, while a login of theirs may be under way
+  std::uint64_t locks_ = 0;
   std::size_t running_ = 0;
   Signal housekeeping_;
   bool keeping_house_ = false;
@@ -482,6 +484,7 @@ awaitable<base::Result<SigningCertificate>> Batches::Implementation::commit(Batc
 awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch, std::optional<base::Secret> given) {
   batch->busy = true;
   batch->wipe_at_end = false;
+  const std::uint64_t locks_before = locks_;
   if (!batch->cancelling) batch->halt.reset();
   const auto stopped = [&](base::Error error) {
     batch->busy = false;
@@ -513,7 +516,7 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
       key = base::failure_of(recorded);
   }
   if (!key) {
-    co_await give_up(batch);
+    co_await give_up(batch, locks_ != locks_before);
     if (key.error().code == ErrorCode::token_removed) co_await logins_.wipe_token(batch->certificate->place.token.serial);
     // Nobody has consented to this certificate yet: the next commit looks anew at what is there.
     if (!batch->consented && key.error().code == ErrorCode::token_removed) batch->parameters.reset();
@@ -888,7 +891,11 @@ void Batches::Implementation::forget(const std::string& handle) {
   const auto row = batches_.find(handle);
   if (row == batches_.end()) return;
   const BatchPointer batch = row->second;
-  if (batch->busy) cancel(*batch);
+  if (batch->busy) {
+    cancel(*batch);
+    std::erase_if(closed_, [](const auto& one) { return one.expired(); });
+    closed_.push_back(batch);
+  }
   batch->listener = {};
   batch->attached = false;
   batches_.erase(row);
@@ -896,6 +903,7 @@ void Batches::Implementation::forget(const std::string& handle) {
 
 awaitable<void> Batches::Implementation::lock(base::Error reason, OnLock running) {
   const auto self = shared_from_this();
+  ++locks_;
   const bool may_finish = running == OnLock::finish && logins_.pins().policy().scope != PinScope::off;
   std::set<PinOwner> in_use;
   std::vector<BatchPointer> halted;
@@ -914,6 +922,9 @@ awaitable<void> Batches::Implementation::lock(base::Error reason, OnLock running
     batch->changed.notify();
     halted.push_back(batch);
   }
+  for (const auto& one : closed_) {
+    if (const BatchPointer batch = one.lock()) halted.push_back(batch);
+  }
   co_await logins_.wipe_all(std::move(in_use));
   // A login that was under way meanwhile is undone by its batch.
   const auto latest = steady_clock::now() + std::chrono::seconds{10};
@@ -924,6 +935,7 @@ awaitable<void> Batches::Implementation::lock(base::Error reason, OnLock running
 awaitable<void> Batches::Implementation::stop() {
   const auto self = shared_from_this();
   stopping_ = true;
+  ++locks_;
   for (const auto& [handle, batch] : batches_) {
     batch->halt = base::Error{ErrorCode::agent_not_running, "the agent is stopping", 0, {}};
     if (batch->busy) ports_.dialog.close(handle);
@@ -969,8 +981,7 @@ awaitable<void> Batches::Implementation::wipe_expired(const Batch* over) {
 }
 
 // A start that led to nothing keeps no PIN, except one that belongs to the session; after a lock not even that.
-awaitable<void> Batches::Implementation::give_up(BatchPointer batch) {
-  const bool locked = batch->halt && !batch->cancelling;
+awaitable<void> Batches::Implementation::give_up(BatchPointer batch, bool locked) {
   if (locked || logins_.pins().policy().scope != PinScope::session) co_await logins_.wipe(batch->owner());
 }
 

@@ -716,6 +716,47 @@ TEST_CASE("a lock during the login leaves neither PIN nor login") {
   CHECK(bench.commit(handle, 2).error().code == ErrorCode::pin_incorrect);
 }
 
+TEST_CASE("a lock wipes the login that is under way for a batch whose page has cancelled or closed it just before") {
+  const ToldToken token;
+  Bench bench({.policy = {.scope = PinScope::session}, .module = ToldToken::module});
+  const bool close = GENERATE(false, true);
+  CAPTURE(close);
+  const std::string handle = bench.begin(2);
+  bool failed = false, locked = false;
+  std::size_t kept_after_lock = 99, logged_in_after_lock = 99;
+  const auto commit = [&]() -> awaitable<void> { failed = !(co_await bench.batches->commit(page, handle, 2, std::nullopt)); };
+  const auto lock = [&]() -> awaitable<void> {
+    co_await bench.batches->lock({ErrorCode::user_cancelled, "locked", 0, {}});
+    kept_after_lock = bench.batches->overview().pins_kept;
+    logged_in_after_lock = bench.modules.states()[0].running ? 1 : 0;
+    locked = true;
+  };
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    token.says("login_ms 500");
+    // Runs when the PIN is on its way to the token.
+    boost::asio::post(bench.io, [&] {
+      boost::asio::co_spawn(
+          bench.io,
+          [](Bench& under, const ToldToken& told) -> awaitable<void> {
+            while (told.presented().empty() && under.modules.states()[0].in_call != "C_Login")
+              co_await pause(under.io, std::chrono::milliseconds{1});
+          }(bench, token),
+          [&](std::exception_ptr) {
+            REQUIRE((close ? bench.batches->close(page, handle) : bench.batches->cancel(page, handle)));
+            boost::asio::co_spawn(bench.io, lock(), boost::asio::detached);
+          });
+    });
+    co_return;
+  };
+  boost::asio::co_spawn(bench.io, commit(), boost::asio::detached);
+  REQUIRE(until(bench.io, [&] { return failed && locked; }));
+  CHECK(token.presented() == std::vector<std::string>{"user"});
+  CHECK(kept_after_lock == 0);
+  CHECK(logged_in_after_lock == 0);
+  CHECK(bench.batches->overview().pins_kept == 0);
+  CHECK_FALSE(bench.modules.states()[0].running);
+}
+
 TEST_CASE("a batch that runs is not cut by the limits of the PIN cache, not even when its host has to be started again") {
   Bench bench({.policy = {.max_signatures = 50}});
   constexpr std::size_t items = 600;
