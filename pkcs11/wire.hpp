@@ -44,6 +44,7 @@ constexpr std::size_t max_slots = 64;
 constexpr std::size_t max_certificates = 256;
 constexpr std::size_t max_certificate_size = 32 * 1024;
 constexpr std::size_t max_text = 512;
+constexpr std::size_t max_shown_text = 128;  // what the agent keeps of a token's texts (base::shown)
 constexpr std::size_t max_cka_id = 255;
 constexpr std::size_t max_signature = 1024;  // RSA-8192
 
@@ -215,23 +216,45 @@ inline std::vector<base::Bytes> read_signatures(Reader& reader) {
   return signatures;
 }
 
+// The token that a PIN is for: what is in this slot must call itself so, as the agent shows it, or no PIN is presented. A slot
+// number is good for one host, and another token may be in the slot by now.
+struct PinTarget {
+  std::uint64_t slot_id = 0;
+  std::string label, manufacturer, serial;
+  bool operator==(const PinTarget&) const = default;
+};
+
+inline PinTarget target_of(const Token& token) { return {token.slot_id, token.label, token.manufacturer, token.serial}; }
+
+inline void write(Writer& writer, const PinTarget& target) {
+  writer.integer(target.slot_id);
+  for (const std::string* text : {&target.label, &target.manufacturer, &target.serial}) writer.text(*text);
+}
+
+inline PinTarget read_pin_target(Reader& reader) {
+  PinTarget target;
+  target.slot_id = reader.integer<std::uint64_t>();
+  for (std::string* text : {&target.label, &target.manufacturer, &target.serial}) *text = reader.text();
+  return target;
+}
+
 // A request to change a PIN (which has no way) or to unblock it; the first of its secrets has `first_size` bytes, the second
 // one the rest of the PIN area. Both are empty where the reader asks for them.
 struct PinRequest {
-  std::uint64_t slot_id = 0;
+  PinTarget target = {};
   UnblockWay way = UnblockWay::so_pin;
   std::uint16_t first_size = 0;
 };
 
 inline void write(Writer& writer, const PinRequest& request) {
-  writer.integer(request.slot_id);
+  write(writer, request.target);
   writer.integer(static_cast<std::uint8_t>(request.way));
   writer.integer(request.first_size);
 }
 
 inline PinRequest read_pin_request(Reader& reader, std::size_t pin_size) {
   PinRequest request;
-  request.slot_id = reader.integer<std::uint64_t>();
+  request.target = read_pin_target(reader);
   request.way = read_unblock_way(reader);
   request.first_size = reader.integer<std::uint16_t>();
   // Both or neither: a secret that is missing would be taken for a PIN pad's.

@@ -275,7 +275,7 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   std::map<std::size_t, std::shared_ptr<Turns>> turns_;  // by module: a login belongs to the whole process
   std::map<std::string, BatchPointer> batches_;
   std::map<std::size_t, pkcs11::Modules::Change> missed_;  // by module: what happened while a batch had its token
-  std::vector<std::weak_ptr<Batch>> closed_;  // and forgotten, while a login of theirs may be under way
+  std::vector<std::weak_ptr<Batch>> closed_;               // and forgotten, while a login of theirs may be under way
   std::uint64_t locks_ = 0;
   std::size_t running_ = 0;
   Signal housekeeping_;
@@ -1000,7 +1000,8 @@ awaitable<void> Batches::Implementation::module_changed(std::size_t module, pkcs
 void Batches::Implementation::give_token_back(Batch& batch) {
   batch.with_token = false;
   if (!batch.certificate) return;
-  if (const auto missed = missed_.extract(batch.certificate->place.module)) module_may_have_changed(missed.key(), missed.mapped());
+  if (const auto missed = missed_.extract(batch.certificate->place.module))
+    module_may_have_changed(missed.key(), missed.mapped());
 }
 
 Batches::Overview Batches::Implementation::overview() const {

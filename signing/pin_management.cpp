@@ -164,11 +164,11 @@ awaitable<PinManagement::Implementation::Outcome> PinManagement::Implementation:
   const auto purpose = task == Task::unblock_by_puk ? pkcs11::HostPurpose::unblocks_pins : pkcs11::HostPurpose::serves;
   const auto host = co_await ports_.modules.start_apart(place.module, purpose);
   if (!host) co_return std::unexpected(host.error());
-  const auto set = [&](std::uint64_t slot) {
+  const auto set = [&](const pkcs11::Token& token) {
     const base::Secret* const old_secret = entry.old_secret ? &*entry.old_secret : nullptr;
     const base::Secret* const new_pin = entry.new_pin ? &*entry.new_pin : nullptr;
-    if (task == Task::change) return (*host)->change_pin(slot, old_secret, new_pin);
-    return (*host)->unblock_pin(slot, task == Task::unblock_by_puk ? UnblockWay::puk : UnblockWay::so_pin, old_secret, new_pin);
+    if (task == Task::change) return (*host)->change_pin(token, old_secret, new_pin);
+    return (*host)->unblock_pin(token, task == Task::unblock_by_puk ? UnblockWay::puk : UnblockWay::so_pin, old_secret, new_pin);
   };
   Outcome outcome = failure(ErrorCode::token_removed, "the token is not there any more");
   if (const auto tokens = co_await (*host)->tokens(); !tokens) {
@@ -184,7 +184,7 @@ awaitable<PinManagement::Implementation::Outcome> PinManagement::Implementation:
       outcome = failure(ErrorCode::agent_not_running, "the agent is stopping");
     } else {
       ++presenting_;
-      outcome = co_await set(now->slot_id);
+      outcome = co_await set(*now);
       --presenting_;
     }
   }

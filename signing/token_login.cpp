@@ -57,7 +57,7 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
       const base::Secret* const kept = typed ? nullptr : pins_.find(owner);
       const bool reader = place.token.protected_authentication_path;
       if (!typed && kept == nullptr && !reader) co_return failure(ErrorCode::user_cancelled, "no PIN was given");
-      auto login = co_await (*host)->login(place.token.slot_id, reader ? nullptr : typed ? &*typed : kept);
+      auto login = co_await (*host)->login(place.token, reader ? nullptr : typed ? &*typed : kept);
       std::optional<base::Error> refused;
       if (!login) {
         // The host died or was ended in the call: whether the token counted the try is unknown, so the PIN is not used again.
@@ -154,7 +154,8 @@ awaitable<void> TokenLogins::look_after(std::size_t module, pkcs11::Modules::Cha
     if (host == nullptr && what != host_ended && modules_.states().at(module).running) {
       if (auto running = co_await modules_.host(module)) host = std::move(*running);
     }
-    auto tokens = host == nullptr ? std::vector<pkcs11::Token>{} : (co_await host->tokens()).value_or(std::vector<pkcs11::Token>{});
+    auto tokens =
+        host == nullptr ? std::vector<pkcs11::Token>{} : (co_await host->tokens()).value_or(std::vector<pkcs11::Token>{});
     for (const pkcs11::Token& token : tokens) gone.erase(token.serial);
   }
   for (const std::string& serial : gone) co_await wipe_token(serial);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "errors.hpp"
 #include "host/calls.hpp"
 #include "wire.hpp"
@@ -154,7 +155,8 @@ std::unexpected<Failure> so_login_refused(CK_RV ck_rv) {
 }  // namespace
 
 // A read-write session of our own and nobody's login in it: with a login C_SetPIN means another PIN, or another person's.
-Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(CK_SLOT_ID slot, base::BytesView new_pin) {
+Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(const wire::PinTarget& target, base::BytesView new_pin) {
+  const CK_SLOT_ID slot = target.slot_id;
   close(slot);
   if (auto seen = module_.slot_ids(); !seen) return std::unexpected(std::move(seen.error()));
   const auto token = module_.token(slot);
@@ -166,6 +168,10 @@ Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(CK_SLOT_ID slot, base::B
   const CK_RV ck_rv = p11_.C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
   if (ck_rv != CKR_OK) return refused(ck_rv, "C_OpenSession");
   sessions_[slot] = session;
+  if (auto same = still_there(target); !same) {
+    close(slot);
+    return std::unexpected(std::move(same.error()));
+  }
   CK_SESSION_INFO info{};
   if (p11_.C_GetSessionInfo(session, &info) == CKR_OK && info.state != CKS_RO_PUBLIC_SESSION &&
       info.state != CKS_RW_PUBLIC_SESSION)
@@ -173,12 +179,13 @@ Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(CK_SLOT_ID slot, base::B
   return session;
 }
 
-Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, base::BytesView new_pin) {
+Outcome<void> Sessions::change_pin(const wire::PinTarget& target, base::BytesView old_pin, base::BytesView new_pin) {
+  const CK_SLOT_ID slot = target.slot_id;
   if (p11_.C_SetPIN == nullptr) return refused(ErrorCode::mechanism_unsupported, std::string(set_pin_missing));
   if (const auto token = module_.token(slot)) {
     if (auto fit = fits(*token, old_pin, "the old PIN"); !fit) return fit;
   }
-  const auto session = session_to_set_pin(slot, new_pin);
+  const auto session = session_to_set_pin(target, new_pin);
   if (!session) return std::unexpected(session.error());
   // Without a login OpenSC takes what it is given for the PIN or for the PUK, as opensc.conf says: a PIN must cost no try of the
   // PUK.
@@ -193,13 +200,15 @@ Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, bas
   return {};
 }
 
-Outcome<void> Sessions::unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin) {
+Outcome<void> Sessions::unblock_pin(const wire::PinTarget& target, UnblockWay way, base::BytesView puk_or_so_pin,
+                                    base::BytesView new_pin) {
+  const CK_SLOT_ID slot = target.slot_id;
   const bool by_puk = way == UnblockWay::puk;
   if (way == UnblockWay::vendor_tool)
     return refused(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks it");
   if ((by_puk ? p11_.C_SetPIN == nullptr : p11_.C_InitPIN == nullptr))
     return refused(ErrorCode::mechanism_unsupported, std::string(set_pin_missing));
-  const auto session = session_to_set_pin(slot, new_pin);
+  const auto session = session_to_set_pin(target, new_pin);
   if (!session) return std::unexpected(session.error());
   if (by_puk) {
     const CK_RV ck_rv = p11_.C_SetPIN(*session, pointer(puk_or_so_pin), puk_or_so_pin.size(), pointer(new_pin), new_pin.size());
@@ -237,11 +246,27 @@ void Sessions::close(CK_SLOT_ID slot) {
   std::erase_if(keys_, [&](const auto& entry) { return entry.second.slot == slot; });
 }
 
-Outcome<void> Sessions::login(CK_SLOT_ID slot, base::BytesView pin) {
+Outcome<void> Sessions::still_there(const wire::PinTarget& target) const {
+  const auto token = module_.token(target.slot_id);
+  if (!token) return refused(token.error(), "C_GetTokenInfo");
+  const auto same = [](const std::string& now, const std::string& shown) {
+    return base::shown(now, wire::max_shown_text) == shown;
+  };
+  if (same(token->serial, target.serial) && same(token->manufacturer, target.manufacturer) && same(token->label, target.label))
+    return {};
+  return refused(ErrorCode::token_removed, "another token is in the slot");
+}
+
+Outcome<void> Sessions::login(const wire::PinTarget& target, base::BytesView pin) {
+  const CK_SLOT_ID slot = target.slot_id;
   close(slot);
   if (auto seen = module_.slot_ids(); !seen) return std::unexpected(std::move(seen.error()));
   const auto opened = session(slot);
   if (!opened) return std::unexpected(opened.error());
+  if (auto same = still_there(target); !same) {
+    close(slot);
+    return same;
+  }
   // Some modules log the whole application in, or share a login between processes. A login that is not of this PIN is none.
   CK_SESSION_INFO info{};
   if (p11_.C_GetSessionInfo(*opened, &info) == CKR_OK &&

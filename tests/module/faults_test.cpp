@@ -106,7 +106,7 @@ TEST_CASE("crashes, exits, hangs and answers that no module gives are faults, al
   if (const auto host = run(agent.io, agent.modules.host(0))) {
     const auto pin = secret(right_pin);
     if (run(agent.io, (*host)->tokens())) {
-      if (const auto login = run(agent.io, (*host)->login(slot, &pin)); login && !login->error) {
+      if (const auto login = run(agent.io, (*host)->login(fake_token, &pin)); login && !login->error) {
         if (const auto key = run(agent.io, (*host)->key(slot, {1})))
           (void)run(agent.io, (*host)->sign(*key, pkcs11::Mechanism::rsa_pkcs, digests(1), nullptr));
       }
@@ -140,7 +140,7 @@ TEST_CASE("people, cards and ends that were asked for are no faults") {
     StrictAgent agent(GENERATE("good", "hang_in_login"));
     const auto host = agent.host();
     const auto pin = secret(right_pin);
-    boost::asio::co_spawn(agent.io, host->login(slot, &pin), [](std::exception_ptr, auto) {});
+    boost::asio::co_spawn(agent.io, host->login(fake_token, &pin), [](std::exception_ptr, auto) {});
     agent.io.restart();
     agent.io.run_for(milliseconds(100));
     run(agent.io, agent.modules.end_host(0));
@@ -151,7 +151,7 @@ TEST_CASE("people, cards and ends that were asked for are no faults") {
     StrictAgent agent("good");
     const auto host = agent.host();
     const auto wrong = secret("9999");
-    for (int i = 0; i < 4; ++i) CHECK(value_of(run(agent.io, host->login(slot, &wrong))).error);
+    for (int i = 0; i < 4; ++i) CHECK(value_of(run(agent.io, host->login(fake_token, &wrong))).error);
     CHECK(agent.state().faults == 0);
   }
 }
@@ -174,11 +174,11 @@ TEST_CASE("a person at a PIN pad is waited for longer than a module") {
   limits.pin_pad_timeout = seconds(10);
   StrictAgent agent("slow_login", limits);
   const auto host = agent.host();
-  CHECK_FALSE(value_of(run(agent.io, host->login(slot, nullptr))).error);
+  CHECK_FALSE(value_of(run(agent.io, host->login(fake_token, nullptr))).error);
   CHECK(host->alive());
   // A PIN that was typed elsewhere takes no such time.
   const auto pin = secret(right_pin);
-  const auto login = run(agent.io, host->login(slot, &pin));
+  const auto login = run(agent.io, host->login(fake_token, &pin));
   REQUIRE_FALSE(login);
   CHECK(login.error().code == ErrorCode::token_host_timeout);
 }
@@ -190,7 +190,7 @@ TEST_CASE("the PIN pad's own time is configurable, and over at last") {
                           {{.name = "pad", .path = module_path("slow_login"), .pin_pad_timeout = milliseconds(300)}});
   const auto host = value_of(run(agent.io, modules.host(0)));
   const auto begin = Clock::now();
-  const auto login = run(agent.io, host->login(slot, nullptr));
+  const auto login = run(agent.io, host->login(fake_token, nullptr));
   REQUIRE_FALSE(login);
   CHECK(login.error().code == ErrorCode::token_host_timeout);
   CHECK(Clock::now() - begin < seconds(5));
@@ -207,7 +207,8 @@ TEST_CASE("a call that is never killed is over before its host ends, whatever is
   REQUIRE(run(io, Connection::call(connection, pkcs11::wire::Kind::load, {}, {}, seconds(5))).payload);
   const int process = connection->process_id();
   base::Bytes payload;
-  pkcs11::wire::Writer(payload).integer(slot);
+  pkcs11::wire::Writer writer(payload);
+  write(writer, pkcs11::wire::target_of(fake_token));
   std::optional<base::Error> error;
   const auto begin = Clock::now();
   boost::asio::co_spawn(
