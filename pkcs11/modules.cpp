@@ -166,7 +166,8 @@ void watch(const std::shared_ptr<State>& state, std::size_t module) {
   host.on_event([change](SlotEvent) { change(Modules::Change::token); });
   const TokenHost* const which = &host;
   host.on_end([weak, module, which, change](Error error) {
-    if (const auto alive = weak.lock(); alive != nullptr && alive->entries[module].host.get() == which)
+    if (const auto alive = weak.lock();
+        alive != nullptr && alive->entries[module].host.get() == which && !ended_on_purpose(error))
       alive->entries[module].last_error = std::move(error);
     change(Modules::Change::host_ended);
   });
@@ -410,6 +411,7 @@ asio::awaitable<void> Modules::end_all() { return end_every(implementation_->sta
 void Modules::token_pulled(std::size_t module, bool others_remain) const {
   const auto& host = implementation_->state->entries[module].host;
   if (host != nullptr && host->alive()) host->token_pulled(others_remain);
+  if (!others_remain) implementation_->state->tell(module, Change::pulled);
 }
 void Modules::look_again() const {
   const auto state = implementation_->state;

@@ -23,7 +23,7 @@ class TokenHost::Implementation {
 
 namespace {
 
-constexpr std::size_t shown_text = 128;
+constexpr std::size_t shown_text = wire::max_shown_text;
 constexpr std::uint64_t ckr_user_not_logged_in = 0x101;  // PKCS#11's; its header is the host's
 
 // The PIN is copied when the call is made, not when its coroutine first runs: by then the caller's may be wiped.
@@ -115,9 +115,12 @@ asio::awaitable<Result<std::vector<TokenCertificate>>> list_certificates(std::sh
   });
 }
 
-asio::awaitable<Result<TokenHost::Login>> log_in(std::shared_ptr<Connection> connection, base::Bytes payload, PinCopy pin) {
+asio::awaitable<Result<TokenHost::Login>> log_in(std::shared_ptr<Connection> connection, wire::PinTarget target, PinCopy pin) {
   if (!pin) co_return base::failure_of(pin);
   const auto timeout = *pin ? connection->options().login_timeout : connection->options().pin_pad_timeout;
+  base::Bytes payload;
+  Writer writer(payload);
+  write(writer, target);
   auto reply = co_await Connection::call(connection, Kind::login, std::move(payload), std::move(*pin), timeout);
   if (!reply.payload) co_return base::failure_of(reply.payload);
   Reader reader(*reply.payload);
@@ -279,23 +282,20 @@ asio::awaitable<Result<std::vector<TokenCertificate>>> TokenHost::certificates(s
   return list_certificates(implementation_->connection, slot_id);
 }
 
-asio::awaitable<Result<TokenHost::Login>> TokenHost::login(std::uint64_t slot_id, const base::Secret* pin,
-                                                           const TokenQuirks& quirks) {
-  return log_in(implementation_->connection, slot_payload(slot_id, quirks), copy_of(pin));
+asio::awaitable<Result<TokenHost::Login>> TokenHost::login(const Token& token, const base::Secret* pin) {
+  return log_in(implementation_->connection, wire::target_of(token), copy_of(pin));
 }
 
 asio::awaitable<Result<void>> TokenHost::logout(std::uint64_t slot_id) { return log_out(implementation_->connection, slot_id); }
 
-asio::awaitable<Result<TokenHost::Login>> TokenHost::change_pin(std::uint64_t slot_id, const base::Secret* old_pin,
-                                                                const base::Secret* new_pin, const TokenQuirks& quirks) {
-  return set_pin(implementation_->connection, Kind::change_pin, {.slot_id = slot_id, .quirks = quirks},
-                 pair_of(old_pin, new_pin));
+asio::awaitable<Result<TokenHost::Login>> TokenHost::change_pin(const Token& token, const base::Secret* old_pin,
+                                                                const base::Secret* new_pin) {
+  return set_pin(implementation_->connection, Kind::change_pin, {.target = wire::target_of(token)}, pair_of(old_pin, new_pin));
 }
 
-asio::awaitable<Result<TokenHost::Login>> TokenHost::unblock_pin(std::uint64_t slot_id, UnblockWay way,
-                                                                 const base::Secret* puk_or_so_pin, const base::Secret* new_pin,
-                                                                 const TokenQuirks& quirks) {
-  return set_pin(implementation_->connection, Kind::unblock_pin, {.slot_id = slot_id, .way = way, .quirks = quirks},
+asio::awaitable<Result<TokenHost::Login>> TokenHost::unblock_pin(const Token& token, UnblockWay way,
+                                                                 const base::Secret* puk_or_so_pin, const base::Secret* new_pin) {
+  return set_pin(implementation_->connection, Kind::unblock_pin, {.target = wire::target_of(token), .way = way},
                  pair_of(puk_or_so_pin, new_pin));
 }
 

@@ -44,6 +44,7 @@ constexpr std::size_t max_slots = 64;
 constexpr std::size_t max_certificates = 256;
 constexpr std::size_t max_certificate_size = 32 * 1024;
 constexpr std::size_t max_text = 512;
+constexpr std::size_t max_shown_text = 128;  // what the agent keeps of a token's texts (base::shown)
 constexpr std::size_t max_cka_id = 255;
 constexpr std::size_t max_signature = 1024;  // RSA-8192
 
@@ -234,20 +235,45 @@ inline TokenQuirks read_quirks(Reader& reader) {
   return quirks;
 }
 
+// The token that a PIN is for: what is in this slot must call itself so, as the agent shows it, or no PIN is presented. A slot
+// number is good for one host, and another token may be in the slot by now.
+struct PinTarget {
+  std::uint64_t slot_id = 0;
+  std::string label, manufacturer, serial;
+  TokenQuirks quirks = {};
+  bool operator==(const PinTarget&) const = default;
+};
+
+inline PinTarget target_of(const Token& token) {
+  return {token.slot_id, token.label, token.manufacturer, token.serial, token.quirks};
+}
+
+inline void write(Writer& writer, const PinTarget& target) {
+  writer.integer(target.slot_id);
+  for (const std::string* text : {&target.label, &target.manufacturer, &target.serial}) writer.text(*text);
+  write(writer, target.quirks);
+}
+
+inline PinTarget read_pin_target(Reader& reader) {
+  PinTarget target;
+  target.slot_id = reader.integer<std::uint64_t>();
+  for (std::string* text : {&target.label, &target.manufacturer, &target.serial}) *text = reader.text();
+  target.quirks = read_quirks(reader);
+  return target;
+}
+
 // A request to change a PIN (which has no way) or to unblock it; the first of its secrets has `first_size` bytes, the second
 // one the rest of the PIN area. Both are empty where the reader asks for them.
 struct PinRequest {
-  std::uint64_t slot_id = 0;
+  PinTarget target = {};
   UnblockWay way = UnblockWay::so_pin;
   std::uint16_t first_size = 0;
-  TokenQuirks quirks = {};
 };
 
 inline void write(Writer& writer, const PinRequest& request) {
-  writer.integer(request.slot_id);
+  write(writer, request.target);
   writer.integer(static_cast<std::uint8_t>(request.way));
   writer.integer(request.first_size);
-  write(writer, request.quirks);
 }
 
 inline UnblockWay read_unblock_way(Reader& reader) {
@@ -258,10 +284,9 @@ inline UnblockWay read_unblock_way(Reader& reader) {
 
 inline PinRequest read_pin_request(Reader& reader, std::size_t pin_size) {
   PinRequest request;
-  request.slot_id = reader.integer<std::uint64_t>();
+  request.target = read_pin_target(reader);
   request.way = read_unblock_way(reader);
   request.first_size = reader.integer<std::uint16_t>();
-  request.quirks = read_quirks(reader);
   // Both or neither: a secret that is missing would be taken for a PIN pad's.
   const bool both = request.first_size > 0 && request.first_size < pin_size;
   const bool neither = request.first_size == 0 && pin_size == 0;

@@ -198,11 +198,14 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   using BatchPointer = std::shared_ptr<Batch>;
 
   void watch() {
-    ports_.modules.on_change([weak = weak_from_this()](std::size_t module, pkcs11::Modules::Change) {
-      const auto self = weak.lock();
-      if (!self) return;
-      boost::asio::co_spawn(self->executor_, [self, module] { return self->module_changed(module); }, boost::asio::detached);
+    ports_.modules.on_change([weak = weak_from_this()](std::size_t module, pkcs11::Modules::Change what) {
+      if (const auto self = weak.lock()) self->module_may_have_changed(module, what);
     });
+  }
+  void module_may_have_changed(std::size_t module, pkcs11::Modules::Change what) {
+    boost::asio::co_spawn(
+        executor_, [self = shared_from_this(), module, what] { return self->module_changed(module, what); },
+        boost::asio::detached);
   }
 
   base::Result<BatchPointer> find(const Origin& origin, const std::string& handle) const {
@@ -261,8 +264,9 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   void settle(Batch& batch);
   awaitable<void> keep_house();
   awaitable<void> wipe_expired(const Batch* over);
-  awaitable<void> give_up(BatchPointer batch);
-  awaitable<void> module_changed(std::size_t module);
+  awaitable<void> give_up(BatchPointer batch, bool locked);
+  awaitable<void> module_changed(std::size_t module, pkcs11::Modules::Change what);
+  void give_token_back(Batch& batch);
 
   boost::asio::any_io_executor executor_;
   SigningPorts ports_;
@@ -270,6 +274,9 @@ class Batches::Implementation : public std::enable_shared_from_this<Implementati
   TokenLogins logins_;
   std::map<std::size_t, std::shared_ptr<Turns>> turns_;  // by module: a login belongs to the whole process
   std::map<std::string, BatchPointer> batches_;
+  std::map<std::size_t, pkcs11::Modules::Change> missed_;  // by module: what happened while a batch had its token
+  std::vector<std::weak_ptr<Batch>> closed_;               // and forgotten, while a login of theirs may be under way
+  std::uint64_t locks_ = 0;
   std::size_t running_ = 0;
   Signal housekeeping_;
   bool keeping_house_ = false;
@@ -389,10 +396,15 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
   const PinPolicy& policy = logins_.pins().policy();
   const std::optional<base::Time> kept_until = logins_.pins().until(batch->owner());
   const bool on_reader = missing && place->token.protected_authentication_path;
+  const bool final_try = missing && place->token.pin_final_try;
   std::optional<base::Secret> typed;
   if (given) {
+    if (place->token.login_required && place->token.protected_authentication_path)
+      co_return failure(ErrorCode::parameter_invalid, "pin: this token's PIN is typed on its reader");
+    // A script that runs again and again must not be what locks a token.
+    if (final_try) co_return failure(ErrorCode::user_cancelled, "it is the last try: a dialog must confirm it");
     batch->consented = true;  // who runs the command has said so by running it
-    if (missing && !on_reader) typed = std::move(*given);
+    if (missing) typed = std::move(*given);
   } else if (!batch->consented || missing) {
     ConsentRequest request{.asker = batch->handle,
                            .origin = batch->origin,
@@ -406,7 +418,7 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
                                   : missing ? ConsentRequest::Pin::ask
                                             : ConsentRequest::Pin::none,
                            .last_refusal = batch->last_refusal,
-                           .final_try = missing && place->token.pin_final_try,
+                           .final_try = final_try,
                            .pin_scope = policy.scope,
                            .pin_until = missing ? ports_.now() + policy.max_age : kept_until};
     for (std::size_t i = 0; i < std::min(shown_names, batch->manifest.size()); ++i)
@@ -424,6 +436,11 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
     // The dialog may have stood open for minutes: the PIN is for the token that it named and for no other.
     place = co_await logins_.find(*place);
     if (!place) co_return base::failure_of(place);
+    // And for as many tries as it spoke of.
+    if (missing && place->token.pin_locked)
+      co_return std::unexpected(base::Error{ErrorCode::pin_locked, "the token says so", 0, 0});
+    if (missing && place->token.pin_final_try && !final_try)
+      co_return failure(ErrorCode::card_busy, "another program has used up a try meanwhile; nothing was tried");
   }
   if (batch->halt) co_return std::unexpected(*batch->halt);
   if (typed) {
@@ -473,9 +490,11 @@ awaitable<base::Result<SigningCertificate>> Batches::Implementation::commit(Batc
 awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch, std::optional<base::Secret> given) {
   batch->busy = true;
   batch->wipe_at_end = false;
+  const std::uint64_t locks_before = locks_;
   if (!batch->cancelling) batch->halt.reset();
   const auto stopped = [&](base::Error error) {
-    batch->busy = batch->with_token = false;
+    batch->busy = false;
+    give_token_back(*batch);
     housekeeping_.notify();
     if (batch->cancelling) batch->state = BatchState::cancelled;
     return std::unexpected(std::move(error));
@@ -503,7 +522,8 @@ awaitable<base::Result<void>> Batches::Implementation::start(BatchPointer batch,
       key = base::failure_of(recorded);
   }
   if (!key) {
-    co_await give_up(batch);
+    co_await give_up(batch, locks_ != locks_before);
+    if (key.error().code == ErrorCode::token_removed) co_await logins_.wipe_token(batch->certificate->place.token.serial);
     // Nobody has consented to this certificate yet: the next commit looks anew at what is there.
     if (!batch->consented && key.error().code == ErrorCode::token_removed) batch->parameters.reset();
     co_return stopped(key.error());
@@ -551,7 +571,7 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
       break;
     if (pin_for_each) {
       co_await logins_.wipe(batch->owner());
-      batch->with_token = false;
+      give_token_back(*batch);
     } else if (logged_out) {
       co_await logins_.end_login(batch->owner());
     }
@@ -570,10 +590,11 @@ awaitable<void> Batches::Implementation::run(BatchPointer batch, ReadyKey key, T
   } else if (logins_.pins().policy().scope != PinScope::session || batch->error || batch->wipe_at_end || away()) {
     co_await logins_.wipe(batch->owner());
   }
-  batch->with_token = false;
+  give_token_back(*batch);
   housekeeping_.notify();
-  turn = Turns::Turn{};
+  // Before the next one's turn: it would find the host ended under it.
   co_await wipe_expired(batch.get());
+  turn = Turns::Turn{};
   while (batch->stamping > 0) co_await batch->changed.wait(std::chrono::hours{1});
   if (--running_ == 0 && ports_.running_changed) ports_.running_changed(false);
   batch->busy = false;
@@ -876,7 +897,11 @@ void Batches::Implementation::forget(const std::string& handle) {
   const auto row = batches_.find(handle);
   if (row == batches_.end()) return;
   const BatchPointer batch = row->second;
-  if (batch->busy) cancel(*batch);
+  if (batch->busy) {
+    cancel(*batch);
+    std::erase_if(closed_, [](const auto& one) { return one.expired(); });
+    closed_.push_back(batch);
+  }
   batch->listener = {};
   batch->attached = false;
   batches_.erase(row);
@@ -884,6 +909,7 @@ void Batches::Implementation::forget(const std::string& handle) {
 
 awaitable<void> Batches::Implementation::lock(base::Error reason, OnLock running) {
   const auto self = shared_from_this();
+  ++locks_;
   const bool may_finish = running == OnLock::finish && logins_.pins().policy().scope != PinScope::off;
   std::set<PinOwner> in_use;
   std::vector<BatchPointer> halted;
@@ -902,6 +928,9 @@ awaitable<void> Batches::Implementation::lock(base::Error reason, OnLock running
     batch->changed.notify();
     halted.push_back(batch);
   }
+  for (const auto& one : closed_) {
+    if (const BatchPointer batch = one.lock()) halted.push_back(batch);
+  }
   co_await logins_.wipe_all(std::move(in_use));
   // A login that was under way meanwhile is undone by its batch.
   const auto latest = steady_clock::now() + std::chrono::seconds{10};
@@ -912,6 +941,7 @@ awaitable<void> Batches::Implementation::lock(base::Error reason, OnLock running
 awaitable<void> Batches::Implementation::stop() {
   const auto self = shared_from_this();
   stopping_ = true;
+  ++locks_;
   for (const auto& [handle, batch] : batches_) {
     batch->halt = base::Error{ErrorCode::agent_not_running, "the agent is stopping", 0, {}};
     if (batch->busy) ports_.dialog.close(handle);
@@ -957,18 +987,27 @@ awaitable<void> Batches::Implementation::wipe_expired(const Batch* over) {
 }
 
 // A start that led to nothing keeps no PIN, except one that belongs to the session; after a lock not even that.
-awaitable<void> Batches::Implementation::give_up(BatchPointer batch) {
-  const bool locked = batch->halt && !batch->cancelling;
+awaitable<void> Batches::Implementation::give_up(BatchPointer batch, bool locked) {
   if (locked || logins_.pins().policy().scope != PinScope::session) co_await logins_.wipe(batch->owner());
 }
 
-// A running batch finds out by itself, and then wipes.
-awaitable<void> Batches::Implementation::module_changed(std::size_t module) {
+// A batch that has the token finds out by itself, and then wipes; what it did not find out is looked at when it gives it back.
+awaitable<void> Batches::Implementation::module_changed(std::size_t module, pkcs11::Modules::Change what) {
   const auto self = shared_from_this();
   for (const auto& [handle, batch] : batches_) {
-    if (batch->busy && batch->certificate && batch->certificate->place.module == module) co_return;
+    if (!batch->with_token || batch->certificate->place.module != module) continue;
+    const auto known = missed_.emplace(module, what).first;
+    if (known->second != pkcs11::Modules::Change::pulled) known->second = what;
+    co_return;
   }
-  co_await logins_.look_after(module);
+  co_await logins_.look_after(module, what);
+}
+
+void Batches::Implementation::give_token_back(Batch& batch) {
+  batch.with_token = false;
+  if (!batch.certificate) return;
+  if (const auto missed = missed_.extract(batch.certificate->place.module))
+    module_may_have_changed(missed.key(), missed.mapped());
 }
 
 Batches::Overview Batches::Implementation::overview() const {

@@ -68,4 +68,10 @@ std::optional<base::Time> PinCache::next_expiry() const {
   return next;
 }
 
+std::set<std::string> PinCache::token_serials() const {
+  std::set<std::string> serials;
+  for (const auto& [owner, entry] : entries_) serials.insert(owner.token_serial);
+  return serials;
+}
+
 }  // namespace signet::signing

@@ -172,9 +172,8 @@ awaitable<PinManagement::Implementation::Outcome> PinManagement::Implementation:
   const auto set = [&](const pkcs11::Token& token) {
     const base::Secret* const old_secret = entry.old_secret ? &*entry.old_secret : nullptr;
     const base::Secret* const new_pin = entry.new_pin ? &*entry.new_pin : nullptr;
-    if (task == Task::change) return (*host)->change_pin(token.slot_id, old_secret, new_pin, token.quirks);
-    const UnblockWay way = task == Task::unblock_by_puk ? UnblockWay::puk : UnblockWay::so_pin;
-    return (*host)->unblock_pin(token.slot_id, way, old_secret, new_pin, token.quirks);
+    if (task == Task::change) return (*host)->change_pin(token, old_secret, new_pin);
+    return (*host)->unblock_pin(token, task == Task::unblock_by_puk ? UnblockWay::puk : UnblockWay::so_pin, old_secret, new_pin);
   };
   Outcome outcome = failure(ErrorCode::token_removed, "the token is not there any more");
   if (const auto tokens = co_await (*host)->tokens(); !tokens) {
@@ -243,7 +242,9 @@ awaitable<base::Result<pkcs11::Token>> PinManagement::Implementation::set(Wanted
   } else if (done->error) {
     error = told(*done->error, done->token);
   }
-  if (error && error->code == ErrorCode::puk_incorrect) ++refused_puks_[place->token.serial];
+  // Where the outcome is not known a try may be spent as well.
+  if (error && *task != Task::change && (error->code == ErrorCode::puk_incorrect || error->code == ErrorCode::pin_unknown))
+    ++refused_puks_[place->token.serial];
   if (!error && *task != Task::change) refused_puks_.erase(place->token.serial);
   record(*task, *place, error);
   if (error) co_return std::unexpected(*error);

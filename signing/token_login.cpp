@@ -9,9 +9,14 @@ using base::failure;
 using boost::asio::awaitable;
 
 awaitable<base::Result<pkcs11::TokenPlace>> TokenLogins::find(pkcs11::TokenPlace wanted) {
-  auto host = co_await modules_.host(wanted.module);
-  if (!host) co_return base::failure_of(host);
-  auto tokens = co_await (*host)->tokens();
+  base::Result<std::vector<pkcs11::Token>> tokens;
+  // Another's PIN was wiped, and its host ended with it: that is no reason to drop what was typed for this one.
+  const auto again = [&] { return !tokens && pkcs11::ended_on_purpose(tokens.error()); };
+  for (int asked = 0; asked == 0 || (asked < pkcs11::most_hosts_asked && again()); ++asked) {
+    auto host = co_await modules_.host(wanted.module);
+    if (!host) co_return base::failure_of(host);
+    tokens = co_await (*host)->tokens();
+  }
   if (!tokens) co_return base::failure_of(tokens);
   for (pkcs11::Token& token : *tokens) {
     if (token.serial == wanted.token.serial && token.manufacturer == wanted.token.manufacturer &&
@@ -24,7 +29,9 @@ awaitable<base::Result<pkcs11::TokenPlace>> TokenLogins::find(pkcs11::TokenPlace
 bool TokenLogins::pin_missing(const pkcs11::TokenPlace& place, const PinOwner& owner) const {
   if (!place.token.login_required) return false;
   const auto login = logins_.find(place.module);
-  const bool logged_in = login != logins_.end() && login->second.owner == owner && !login->second.host.expired();
+  // Who signs with a host may still hold it when it has died.
+  const auto host = login == logins_.end() ? nullptr : login->second.host.lock();
+  const bool logged_in = host != nullptr && host->alive() && login->second.owner == owner;
   if (place.token.protected_authentication_path) return !logged_in;
   return pins_.find(owner) == nullptr;
 }
@@ -39,13 +46,18 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
     if (same_host && before->second.owner != owner) {
       const auto out = co_await (*host)->logout(before->second.slot_id);  // perhaps another slot of the same card
       logins_.erase(place.module);
-      if (!out) co_return std::unexpected(out.error());
+      if (!out) {
+        co_await (*host)->end();  // nobody would know of its login any more
+        co_return std::unexpected(out.error());
+      }
     }
-    if (!same_host || !logins_.contains(place.module)) {
+    // Of a host that is gone: whoever wipes that login must not end this one.
+    if (!same_host) logins_.erase(place.module);
+    if (!logins_.contains(place.module)) {
       const base::Secret* const kept = typed ? nullptr : pins_.find(owner);
       const bool reader = place.token.protected_authentication_path;
       if (!typed && kept == nullptr && !reader) co_return failure(ErrorCode::user_cancelled, "no PIN was given");
-      auto login = co_await (*host)->login(place.token.slot_id, reader ? nullptr : typed ? &*typed : kept, place.token.quirks);
+      auto login = co_await (*host)->login(place.token, reader ? nullptr : typed ? &*typed : kept);
       std::optional<base::Error> refused;
       if (!login) {
         // The host died or was ended in the call: whether the token counted the try is unknown, so the PIN is not used again.
@@ -59,11 +71,14 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
       if (refused) {
         typed.reset();
         pins_.wipe(owner);
-        co_await end_hosts({place.module});
+        co_await (*host)->end();
         co_return std::unexpected(*refused);
       }
       logins_.insert_or_assign(place.module, Login{owner, *host, place.token.slot_id});
       if (typed) pins_.keep(owner, std::move(*typed), now);
+      const auto kept_for = pins_.token_serials();
+      std::erase_if(module_of_, [&](const auto& row) { return !kept_for.contains(row.first); });
+      module_of_.insert_or_assign(owner.token_serial, place.module);
     }
   }
   auto key = co_await (*host)->key(place.token.slot_id, owner.cka_id, place.token.quirks);
@@ -72,10 +87,13 @@ awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, P
 }
 
 awaitable<void> TokenLogins::end_hosts(std::vector<std::size_t> modules) {
+  std::vector<awaitable<void>> ends;
   for (std::size_t module : modules) {
-    logins_.erase(module);
-    co_await modules_.end_host(module);
+    const auto login = logins_.extract(module);
+    // Asked now, all of them: where another module is being started, Modules' turn may be half a minute away.
+    if (const auto host = login.empty() ? nullptr : login.mapped().host.lock()) ends.push_back(host->end());
   }
+  for (awaitable<void>& end : ends) co_await std::move(end);
 }
 
 awaitable<void> TokenLogins::end_logins(std::vector<PinOwner> owners) {
@@ -117,16 +135,30 @@ awaitable<void> TokenLogins::wipe_expired(base::Time now, std::set<PinOwner> in_
   co_await end_logins(pins_.wipe_expired(now, in_use));
 }
 
-awaitable<void> TokenLogins::look_after(std::size_t module) {
+awaitable<void> TokenLogins::look_after(std::size_t module, pkcs11::Modules::Change what) {
+  using enum pkcs11::Modules::Change;
+  std::set<std::string> gone;
   const auto login = logins_.find(module);
-  if (login == logins_.end()) co_return;
-  const std::string serial = login->second.owner.token_serial;
-  const auto host = login->second.host.lock();
-  if (host && host->alive()) {
-    const auto tokens = co_await host->tokens();
-    if (tokens && std::ranges::find(*tokens, serial, &pkcs11::Token::serial) != tokens->end()) co_return;
+  auto host = login == logins_.end() ? nullptr : login->second.host.lock();
+  if (host != nullptr && !host->alive()) host = nullptr;
+  if (login != logins_.end()) gone.insert(login->second.owner.token_serial);
+  // Of a host that ended alone nobody else's token went.
+  if (what != host_ended || host != nullptr) {
+    for (const std::string& serial : pins_.token_serials()) {
+      if (const auto known = module_of_.find(serial); known != module_of_.end() && known->second == module) gone.insert(serial);
+    }
   }
-  co_await wipe_token(serial);
+  if (gone.empty()) co_return;
+  if (what != pulled) {
+    // What is kept may outlive its login; no host is started only to look.
+    if (host == nullptr && what != host_ended && modules_.states().at(module).running) {
+      if (auto running = co_await modules_.host(module)) host = std::move(*running);
+    }
+    auto tokens =
+        host == nullptr ? std::vector<pkcs11::Token>{} : (co_await host->tokens()).value_or(std::vector<pkcs11::Token>{});
+    for (const pkcs11::Token& token : tokens) gone.erase(token.serial);
+  }
+  for (const std::string& serial : gone) co_await wipe_token(serial);
 }
 
 }  // namespace signet::signing

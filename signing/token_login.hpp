@@ -1,6 +1,8 @@
 #pragma once
 
 #include <map>
+#include <set>
+#include <string>
 
 #include "pkcs11/modules.hpp"
 #include "signing/pin_cache.hpp"
@@ -41,8 +43,9 @@ class TokenLogins {
   boost::asio::awaitable<void> wipe_token(std::string serial);
   // Those whose time is over, `in_use` aside.
   boost::asio::awaitable<void> wipe_expired(base::Time now, std::set<PinOwner> in_use);
-  // Something changed in this module: wipes what was logged in there if its token, or the host, is gone.
-  boost::asio::awaitable<void> look_after(std::size_t module);
+  // Something changed in this module: wipes what was logged in there, and what is kept for its tokens, if the token or the host
+  // is gone. After `pulled` it does not ask: a token that is back already is not logged in any more.
+  boost::asio::awaitable<void> look_after(std::size_t module, pkcs11::Modules::Change what);
 
  private:
   struct Login {
@@ -51,11 +54,13 @@ class TokenLogins {
     std::uint64_t slot_id = 0;
   };
   boost::asio::awaitable<void> end_logins(std::vector<PinOwner> owners);
+  // Of each module the very host that holds the login; one that was started since goes on.
   boost::asio::awaitable<void> end_hosts(std::vector<std::size_t> modules);
 
   pkcs11::Modules& modules_;
   PinCache pins_;
-  std::map<std::size_t, Login> logins_;  // by module
+  std::map<std::size_t, Login> logins_;          // by module
+  std::map<std::string, std::size_t> module_of_;  // by serial number, of those whose PINs may be kept
 };
 
 }  // namespace signet::signing

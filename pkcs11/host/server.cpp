@@ -124,13 +124,12 @@ class Server {
   }
 
   bool login(Reader& reader) {
-    const auto slot = reader.integer<std::uint64_t>();
-    const TokenQuirks quirks = wire::read_quirks(reader);
+    const wire::PinTarget target = wire::read_pin_target(reader);
     if (!reader.complete()) return false;
-    const auto done = sessions_.login(slot, channel_.pin(), quirks);
+    const auto done = sessions_.login(target, channel_.pin());
     channel_.wipe_pin();
     put(done);
-    const Token token = put_token(slot);
+    const Token token = put_token(target.slot_id);
     if (done) note_login(token);
     return true;
   }
@@ -156,15 +155,15 @@ class Server {
     if (!reader.complete()) return false;
     const base::BytesView first = pins.first(order.first_size), new_pin = pins.subspan(order.first_size);
     const auto set = [&]() -> Outcome<void> {
-      if (request.header.kind == Kind::change_pin) return sessions_.change_pin(order.slot_id, first, new_pin, order.quirks);
+      if (request.header.kind == Kind::change_pin) return sessions_.change_pin(order.target, first, new_pin);
       if (order.way == UnblockWay::puk && purpose_ != HostPurpose::unblocks_pins)
         return refused(base::ErrorCode::token_failed, "this host was not started to unblock a PIN");
-      return sessions_.unblock_pin(order.slot_id, order.way, first, new_pin, order.quirks);
+      return sessions_.unblock_pin(order.target, order.way, first, new_pin);
     };
     const auto done = set();
     channel_.wipe_pin();
     put(done);
-    note_login(put_token(order.slot_id));  // to change a PIN is to log in, and a card may take an unblocking for a login
+    note_login(put_token(order.target.slot_id));  // to change a PIN is to log in, and a card may take an unblocking for a login
     return true;
   }
 

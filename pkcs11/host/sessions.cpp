@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "errors.hpp"
 #include "host/calls.hpp"
 #include "wire.hpp"
@@ -110,18 +111,12 @@ Outcome<void> fits(const Token& token, const TokenQuirks& quirks, base::BytesVie
                                             std::to_string(most) + " characters");
 }
 
-// What a call that sets a PIN failed with. A card that was lost or failed in it may have taken the new PIN all the same.
-std::unexpected<Failure> new_pin_refused(CK_RV ck_rv, std::string_view function) {
+// What a call failed with that sets a PIN, or that presents who may set it. Unless it refused before anything was done, a card
+// that was lost or failed in it may have counted a try, or taken the new PIN.
+std::unexpected<Failure> setting_refused(CK_RV ck_rv, std::string_view function) {
   auto failure = refused(ck_rv, function);
   ErrorCode& code = failure.error().error.code;
-  constexpr CK_RV pin_too_weak = 0x1B8;  // CKR_PIN_TOO_WEAK of PKCS#11 v3.0
   switch (ck_rv) {
-    case CKR_PIN_INVALID:
-    case CKR_DATA_INVALID:
-    case CKR_PIN_LEN_RANGE:
-    case pin_too_weak:
-      code = ErrorCode::pin_unfit;
-      break;
     case CKR_FUNCTION_NOT_SUPPORTED:
       code = ErrorCode::mechanism_unsupported;
       break;
@@ -130,37 +125,55 @@ std::unexpected<Failure> new_pin_refused(CK_RV ck_rv, std::string_view function)
     case CKR_SESSION_CLOSED:
     case CKR_SESSION_READ_ONLY:
     case CKR_TOKEN_WRITE_PROTECTED:
-      break;  // refused before anything was done
+      break;
     default:
       if (failure.error().ends_host) code = ErrorCode::pin_unknown;
   }
   return failure;
 }
 
-// The same where one call takes PUK and new PIN, and for the SO PIN.
-std::unexpected<Failure> puk_refused(CK_RV ck_rv, std::string_view function) {
-  auto failure = new_pin_refused(ck_rv, function);
+std::unexpected<Failure> new_pin_refused(CK_RV ck_rv, std::string_view function) {
+  auto failure = setting_refused(ck_rv, function);
+  constexpr CK_RV pin_too_weak = 0x1B8;  // CKR_PIN_TOO_WEAK of PKCS#11 v3.0
+  if (ck_rv == CKR_PIN_INVALID || ck_rv == CKR_DATA_INVALID || ck_rv == CKR_PIN_LEN_RANGE || ck_rv == pin_too_weak)
+    failure.error().error.code = ErrorCode::pin_unfit;
+  return failure;
+}
+
+std::unexpected<Failure> of_puk(std::unexpected<Failure> failure) {
   ErrorCode& code = failure.error().error.code;
   if (code == ErrorCode::pin_incorrect) code = ErrorCode::puk_incorrect;
   if (code == ErrorCode::pin_locked) code = ErrorCode::puk_locked;
   return failure;
 }
 
+// Here the SO PIN alone can be what the token does not take: a try may be spent, whatever it calls that.
+std::unexpected<Failure> so_login_refused(CK_RV ck_rv) {
+  auto failure = of_puk(setting_refused(ck_rv, "C_Login(CKU_SO)"));
+  if (ck_rv == CKR_DATA_INVALID || ck_rv == CKR_PIN_LEN_RANGE) failure.error().error.code = ErrorCode::puk_incorrect;
+  return failure;
+}
+
 }  // namespace
 
 // A read-write session of our own and nobody's login in it: with a login C_SetPIN means another PIN, or another person's.
-Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(CK_SLOT_ID slot, base::BytesView new_pin, const TokenQuirks& quirks) {
+Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(const wire::PinTarget& target, base::BytesView new_pin) {
+  const CK_SLOT_ID slot = target.slot_id;
   close(slot);
   if (auto seen = module_.slot_ids(); !seen) return std::unexpected(std::move(seen.error()));
   const auto token = module_.token(slot);
   if (!token) return refused(token.error(), "C_GetTokenInfo");
-  if (auto fit = fits(*token, quirks, new_pin, "the new PIN"); !fit) return std::unexpected(std::move(fit.error()));
+  if (auto fit = fits(*token, target.quirks, new_pin, "the new PIN"); !fit) return std::unexpected(std::move(fit.error()));
   // libp11 may have one that is read-only: with it there is no login of the SO.
   p11_.C_CloseAllSessions(slot);
   CK_SESSION_HANDLE session = 0;
   const CK_RV ck_rv = p11_.C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
   if (ck_rv != CKR_OK) return refused(ck_rv, "C_OpenSession");
   sessions_[slot] = session;
+  if (auto same = still_there(target); !same) {
+    close(slot);
+    return std::unexpected(std::move(same.error()));
+  }
   CK_SESSION_INFO info{};
   if (p11_.C_GetSessionInfo(session, &info) == CKR_OK && info.state != CKS_RO_PUBLIC_SESSION &&
       info.state != CKS_RW_PUBLIC_SESSION)
@@ -168,12 +181,13 @@ Outcome<CK_SESSION_HANDLE> Sessions::session_to_set_pin(CK_SLOT_ID slot, base::B
   return session;
 }
 
-Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, base::BytesView new_pin, const TokenQuirks& quirks) {
+Outcome<void> Sessions::change_pin(const wire::PinTarget& target, base::BytesView old_pin, base::BytesView new_pin) {
+  const CK_SLOT_ID slot = target.slot_id;
   if (p11_.C_SetPIN == nullptr) return refused(ErrorCode::mechanism_unsupported, std::string(set_pin_missing));
   if (const auto token = module_.token(slot)) {
-    if (auto fit = fits(*token, quirks, old_pin, "the old PIN"); !fit) return fit;
+    if (auto fit = fits(*token, target.quirks, old_pin, "the old PIN"); !fit) return fit;
   }
-  const auto session = session_to_set_pin(slot, new_pin, quirks);
+  const auto session = session_to_set_pin(target, new_pin);
   if (!session) return std::unexpected(session.error());
   // Without a login OpenSC takes what it is given for the PIN or for the PUK, as opensc.conf says: a PIN must cost no try of the
   // PUK.
@@ -188,25 +202,26 @@ Outcome<void> Sessions::change_pin(CK_SLOT_ID slot, base::BytesView old_pin, bas
   return {};
 }
 
-Outcome<void> Sessions::unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin,
-                                    const TokenQuirks& quirks) {
+Outcome<void> Sessions::unblock_pin(const wire::PinTarget& target, UnblockWay way, base::BytesView puk_or_so_pin,
+                                    base::BytesView new_pin) {
+  const CK_SLOT_ID slot = target.slot_id;
   const bool by_puk = way == UnblockWay::puk;
   if (way == UnblockWay::vendor_tool)
     return refused(ErrorCode::mechanism_unsupported, "only the vendor's own program unblocks it");
   if ((by_puk ? p11_.C_SetPIN == nullptr : p11_.C_InitPIN == nullptr))
     return refused(ErrorCode::mechanism_unsupported, std::string(set_pin_missing));
-  const auto session = session_to_set_pin(slot, new_pin, quirks);
+  const auto session = session_to_set_pin(target, new_pin);
   if (!session) return std::unexpected(session.error());
   if (by_puk) {
     const CK_RV ck_rv = p11_.C_SetPIN(*session, pointer(puk_or_so_pin), puk_or_so_pin.size(), pointer(new_pin), new_pin.size());
     close(slot);
-    if (ck_rv != CKR_OK) return puk_refused(ck_rv, "C_SetPIN");
+    if (ck_rv != CKR_OK) return of_puk(new_pin_refused(ck_rv, "C_SetPIN"));
     return {};
   }
   CK_RV ck_rv = p11_.C_Login(*session, CKU_SO, pointer(puk_or_so_pin), puk_or_so_pin.size());
   if (ck_rv != CKR_OK) {
     close(slot);
-    return puk_refused(ck_rv, "C_Login(CKU_SO)");
+    return so_login_refused(ck_rv);
   }
   ck_rv = p11_.C_InitPIN(*session, pointer(new_pin), new_pin.size());
   close(slot);
@@ -233,15 +248,31 @@ void Sessions::close(CK_SLOT_ID slot) {
   std::erase_if(keys_, [&](const auto& entry) { return entry.second.slot == slot; });
 }
 
-Outcome<void> Sessions::login(CK_SLOT_ID slot, base::BytesView pin, const TokenQuirks& quirks) {
+Outcome<void> Sessions::still_there(const wire::PinTarget& target) const {
+  const auto token = module_.token(target.slot_id);
+  if (!token) return refused(token.error(), "C_GetTokenInfo");
+  const auto same = [](const std::string& now, const std::string& shown) {
+    return base::shown(now, wire::max_shown_text) == shown;
+  };
+  if (same(token->serial, target.serial) && same(token->manufacturer, target.manufacturer) && same(token->label, target.label))
+    return {};
+  return refused(ErrorCode::token_removed, "another token is in the slot");
+}
+
+Outcome<void> Sessions::login(const wire::PinTarget& target, base::BytesView pin) {
+  const CK_SLOT_ID slot = target.slot_id;
   close(slot);
   if (auto seen = module_.slot_ids(); !seen) return std::unexpected(std::move(seen.error()));
   // Cards count a try for it, or do not: nobody shall have to know.
   if (const auto token = module_.token(slot)) {
-    if (auto fit = fits(*token, quirks, pin, "the PIN"); !fit) return fit;
+    if (auto fit = fits(*token, target.quirks, pin, "the PIN"); !fit) return fit;
   }
   const auto opened = session(slot);
   if (!opened) return std::unexpected(opened.error());
+  if (auto same = still_there(target); !same) {
+    close(slot);
+    return same;
+  }
   // Some modules log the whole application in, or share a login between processes. A login that is not of this PIN is none.
   CK_SESSION_INFO info{};
   if (p11_.C_GetSessionInfo(*opened, &info) == CKR_OK &&

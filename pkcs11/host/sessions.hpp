@@ -3,6 +3,7 @@
 #include <map>
 
 #include "host/module.hpp"
+#include "wire.hpp"
 
 namespace signet::pkcs11::host {
 
@@ -23,14 +24,14 @@ class Sessions {
   explicit Sessions(Module& module) : module_(module), p11_(module.functions()) {}
 
   Module::Sessions state() const { return sessions_.empty() ? Module::Sessions::none : Module::Sessions::open; }
-  // No PIN: the reader's PIN pad asks. One of a length that the token's PIN cannot have is not presented.
-  Outcome<void> login(CK_SLOT_ID slot, base::BytesView pin, const TokenQuirks& quirks);
+  // No PIN: the reader's PIN pad asks. token_removed, and nothing is presented, where another token than this is in the slot,
+  // pin_length where it is shorter or longer than the token's PIN can be.
+  Outcome<void> login(const wire::PinTarget& target, base::BytesView pin);
   Outcome<void> logout(CK_SLOT_ID slot);
   // One presentation of the first secret until the token has accepted it; logged out and closed on return. Where both are empty
-  // the reader's PIN pad asks.
-  Outcome<void> change_pin(CK_SLOT_ID slot, base::BytesView old_pin, base::BytesView new_pin, const TokenQuirks& quirks);
-  Outcome<void> unblock_pin(CK_SLOT_ID slot, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin,
-                            const TokenQuirks& quirks);
+  // the reader's PIN pad asks. The token is looked at as in login().
+  Outcome<void> change_pin(const wire::PinTarget& target, base::BytesView old_pin, base::BytesView new_pin);
+  Outcome<void> unblock_pin(const wire::PinTarget& target, UnblockWay way, base::BytesView puk_or_so_pin, base::BytesView new_pin);
   void logout_all();
 
   Outcome<Key> find_key(CK_SLOT_ID slot, base::BytesView cka_id, const TokenQuirks& quirks);
@@ -38,7 +39,9 @@ class Sessions {
 
  private:
   Outcome<CK_SESSION_HANDLE> session(CK_SLOT_ID slot);
-  Outcome<CK_SESSION_HANDLE> session_to_set_pin(CK_SLOT_ID slot, base::BytesView new_pin, const TokenQuirks& quirks);
+  Outcome<CK_SESSION_HANDLE> session_to_set_pin(const wire::PinTarget& target, base::BytesView new_pin);
+  // Once its session is open: a token that is swapped then takes the session with it.
+  Outcome<void> still_there(const wire::PinTarget& target) const;
   void close(CK_SLOT_ID slot);
 
   Module& module_;

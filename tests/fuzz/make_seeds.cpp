@@ -29,7 +29,7 @@ void make_wire(const fuzz::Write& write) {
   const base::Digest digest = base::digest(base::DigestAlgorithm::sha256, {});
   const wire::SignRequest request{3, Mechanism::rsa_pkcs_pss, {digest, base::digest(base::DigestAlgorithm::sha512, {})}};
   base::Bytes sign = payload(4, request);
-  base::Bytes channel{5};
+  base::Bytes channel{7};
   for (int i = 0; i < 3; ++i) {
     const auto header = wire::encode({.payload_size = static_cast<std::uint32_t>(sign.size() - 1),
                                       .request = static_cast<std::uint32_t>(i),
@@ -52,6 +52,11 @@ void make_wire(const fuzz::Write& write) {
   write("wire/token", payload(2, token));
   write("wire/signatures", payload(3, std::vector<base::Bytes>{base::Bytes(64, 1), base::Bytes(256, 2)}));
   write("wire/sign", sign);
+  const wire::PinTarget target = wire::target_of(token);
+  write("wire/pin_target", payload(6, target));
+  base::Bytes set_pin = payload(5, wire::PinRequest{.target = target, .way = UnblockWay::puk, .first_size = 8});
+  set_pin.insert(set_pin.begin() + 1, 12);  // bytes of PINs
+  write("wire/set_pin", set_pin);
   write("wire/channel", channel);
 }
 

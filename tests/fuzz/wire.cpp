@@ -59,7 +59,7 @@ void check_channel(base::BytesView input) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const base::BytesView input{data + 1, size - 1};
-  switch (data[0] % 7) {
+  switch (data[0] % 8) {
     case 0:
       check_header(input);
       break;
@@ -93,6 +93,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
             return request;
           },
           [](auto& out, const auto& value) { write(out, value); });
+      break;
+    case 6:
+      check(input, [](auto& in) { return wire::read_pin_target(in); }, [](auto& out, const auto& value) { write(out, value); });
       break;
     default:
       check_channel(input);

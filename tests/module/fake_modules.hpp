@@ -9,6 +9,15 @@
 namespace signet::test {
 
 constexpr std::uint64_t slot = 7;
+// Whom a PIN is for: the token of modules/fake_token.c.
+inline const pkcs11::Token fake_token = [] {
+  pkcs11::Token token;
+  token.slot_id = slot;
+  token.label = "Fake token";
+  token.manufacturer = "Fakes";
+  token.serial = "F-0001";
+  return token;
+}();
 constexpr const char* right_pin = "1234";
 
 inline std::string module_path(const std::string& fault) { return SIGNET_FAKE_MODULES "/" + fault + ".so"; }
@@ -46,7 +55,7 @@ struct Agent {
   std::shared_ptr<pkcs11::TokenHost> host() { return value_of(run(io, modules.host(0))); }
   void login(pkcs11::TokenHost& host) {
     const auto pin = secret(right_pin);
-    const auto login = value_of(run(io, host.login(slot, &pin)));
+    const auto login = value_of(run(io, host.login(fake_token, &pin)));
     if (login.error) FAIL(login.error->detail);
   }
   pkcs11::Key key(pkcs11::TokenHost& host, std::uint8_t id = 1) { return value_of(run(io, host.key(slot, {id}))); }

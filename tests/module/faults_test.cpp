@@ -145,7 +145,7 @@ TEST_CASE("crashes, exits, hangs and answers that no module gives are faults, al
   if (const auto host = run(agent.io, agent.modules.host(0))) {
     const auto pin = secret(right_pin);
     if (run(agent.io, (*host)->tokens())) {
-      if (const auto login = run(agent.io, (*host)->login(slot, &pin)); login && !login->error) {
+      if (const auto login = run(agent.io, (*host)->login(fake_token, &pin)); login && !login->error) {
         if (const auto key = run(agent.io, (*host)->key(slot, {1})))
           (void)run(agent.io, (*host)->sign(*key, pkcs11::Mechanism::rsa_pkcs, digests(1), nullptr));
       }
@@ -179,7 +179,7 @@ TEST_CASE("people, cards and ends that were asked for are no faults") {
     StrictAgent agent(GENERATE("good", "hang_in_login"));
     const auto host = agent.host();
     const auto pin = secret(right_pin);
-    boost::asio::co_spawn(agent.io, host->login(slot, &pin), [](std::exception_ptr, auto) {});
+    boost::asio::co_spawn(agent.io, host->login(fake_token, &pin), [](std::exception_ptr, auto) {});
     agent.io.restart();
     agent.io.run_for(milliseconds(100));
     run(agent.io, agent.modules.end_host(0));
@@ -190,7 +190,7 @@ TEST_CASE("people, cards and ends that were asked for are no faults") {
     StrictAgent agent("good");
     const auto host = agent.host();
     const auto wrong = secret("9999");
-    for (int i = 0; i < 4; ++i) CHECK(value_of(run(agent.io, host->login(slot, &wrong))).error);
+    for (int i = 0; i < 4; ++i) CHECK(value_of(run(agent.io, host->login(fake_token, &wrong))).error);
     CHECK(agent.state().faults == 0);
   }
 }
@@ -234,11 +234,11 @@ TEST_CASE("a person at a PIN pad is waited for longer than a module") {
   limits.pin_pad_timeout = seconds(10);
   StrictAgent agent("slow_login", limits);
   const auto host = agent.host();
-  CHECK_FALSE(value_of(run(agent.io, host->login(slot, nullptr))).error);
+  CHECK_FALSE(value_of(run(agent.io, host->login(fake_token, nullptr))).error);
   CHECK(host->alive());
   // A PIN that was typed elsewhere takes no such time.
   const auto pin = secret(right_pin);
-  const auto login = run(agent.io, host->login(slot, &pin));
+  const auto login = run(agent.io, host->login(fake_token, &pin));
   REQUIRE_FALSE(login);
   CHECK(login.error().code == ErrorCode::token_host_timeout);
 }
@@ -250,7 +250,7 @@ TEST_CASE("the PIN pad's own time is configurable, and over at last") {
                           {{.name = "pad", .path = module_path("slow_login"), .pin_pad_timeout = milliseconds(300)}});
   const auto host = value_of(run(agent.io, modules.host(0)));
   const auto begin = Clock::now();
-  const auto login = run(agent.io, host->login(slot, nullptr));
+  const auto login = run(agent.io, host->login(fake_token, nullptr));
   REQUIRE_FALSE(login);
   CHECK(login.error().code == ErrorCode::token_host_timeout);
   CHECK(Clock::now() - begin < seconds(5));
@@ -279,7 +279,7 @@ TEST_CASE("a PIN is set before its host ends, whatever is asked meanwhile, and t
   const int process = connection->process_id();
   base::Bytes payload;
   pkcs11::wire::Writer writer(payload);
-  write(writer, pkcs11::wire::PinRequest{.slot_id = slot, .first_size = 4});
+  write(writer, pkcs11::wire::PinRequest{.target = pkcs11::wire::target_of(fake_token), .first_size = 4});
   std::optional<base::Error> error;
   const auto begin = Clock::now();
   boost::asio::co_spawn(io, Connection::call(connection, pkcs11::wire::Kind::change_pin, payload, secret("12345678"), seconds(5)),

@@ -174,7 +174,7 @@ TEST_CASE("a module that crashes or hangs in C_Login fails the login, and anothe
   auto host = agent.host();
   const int before = host->process_id();
   const auto pin = secret(right_pin);
-  const auto [login, waiting] = run(agent.io, host->login(slot, &pin) && host->tokens());
+  const auto [login, waiting] = run(agent.io, host->login(fake_token, &pin) && host->tokens());
   REQUIRE_FALSE(login);
   CAPTURE(login.error().detail);
   CHECK(login.error().code == fault.code);
@@ -344,16 +344,16 @@ TEST_CASE("each wrong PIN spends one try and what is left of them is told") {
   Agent agent("good");
   auto host = agent.host();
   const auto wrong = secret("9999");
-  const auto first = value_of(run(agent.io, host->login(slot, &wrong)));
+  const auto first = value_of(run(agent.io, host->login(fake_token, &wrong)));
   REQUIRE(first.error);
   CHECK(first.error->code == ErrorCode::pin_incorrect);
   CHECK(first.token.pin_count_low);
   CHECK_FALSE(first.token.pin_final_try);
   CHECK(log.lines().size() == 1);
-  const auto second = value_of(run(agent.io, host->login(slot, &wrong)));
+  const auto second = value_of(run(agent.io, host->login(fake_token, &wrong)));
   CHECK(second.token.pin_final_try);
   CHECK(log.lines().size() == 2);
-  const auto third = value_of(run(agent.io, host->login(slot, &wrong)));
+  const auto third = value_of(run(agent.io, host->login(fake_token, &wrong)));
   REQUIRE(third.error);
   CHECK(third.error->code == ErrorCode::pin_locked);
   CHECK(third.token.pin_locked);
@@ -365,7 +365,7 @@ TEST_CASE("a PIN of a length that the token does not take is said to be that") {
   Agent agent("good");
   auto host = agent.host();
   const auto pin = secret("123456789");
-  CHECK(value_of(run(agent.io, host->login(slot, &pin))).error->code == ErrorCode::pin_length);
+  CHECK(value_of(run(agent.io, host->login(fake_token, &pin))).error->code == ErrorCode::pin_length);
 }
 
 TEST_CASE("a login that is a stranger's is ended before ours, and the PIN is still presented once") {
@@ -398,7 +398,7 @@ TEST_CASE("the host keeps no copy of a PIN after the call") {
   Agent agent("good");  // keeps none either: what is found is the host's
   auto host = agent.host();
   const auto pin = secret("83015527");
-  CHECK(value_of(run(agent.io, host->login(slot, &pin))).error->code == ErrorCode::pin_incorrect);
+  CHECK(value_of(run(agent.io, host->login(fake_token, &pin))).error->code == ErrorCode::pin_incorrect);
   const auto copies = copies_in_memory(host->process_id(), pin.bytes());
   if (!copies) return lacking("only root can read a host's memory");
   CHECK(*copies == 0);

@@ -21,8 +21,6 @@ using pkcs11::UnblockWay;
 
 namespace {
 
-constexpr std::uint64_t fake_slot = 7;
-
 base::Secret secret(std::string_view text) { return base::Secret::copy_of(base::as_bytes(text)).value(); }
 
 template <class T>
@@ -35,25 +33,25 @@ T value_of(base::Result<T> result) {
 struct Host {
   boost::asio::io_context io;
   std::shared_ptr<TokenHost> host;
-  std::uint64_t slot = 0;
+  pkcs11::Token token;
 
   explicit Host(const std::string& module, HostPurpose purpose = HostPurpose::serves) {
     host = value_of(run(io, TokenHost::start({.program = SIGNET_TOKEN_HOST, .module = module, .purpose = purpose})));
     const auto tokens = value_of(run(io, host->tokens()));
     REQUIRE(tokens.size() == 1);
-    slot = tokens.front().slot_id;
+    token = tokens.front();
   }
   base::Result<TokenHost::Login> change(std::string_view old_pin, std::string_view new_pin) {
     const auto one = secret(old_pin), two = secret(new_pin);
-    return run(io, host->change_pin(slot, &one, &two));
+    return run(io, host->change_pin(token, &one, &two));
   }
   base::Result<TokenHost::Login> unblock(UnblockWay way, std::string_view puk, std::string_view new_pin) {
     const auto one = secret(puk), two = secret(new_pin);
-    return run(io, host->unblock_pin(slot, way, &one, &two));
+    return run(io, host->unblock_pin(token, way, &one, &two));
   }
   bool opens(std::string_view text) {
     const auto pin = secret(text);
-    const auto login = value_of(run(io, host->login(slot, &pin)));
+    const auto login = value_of(run(io, host->login(token, &pin)));
     return !login.error;
   }
 };
@@ -100,7 +98,7 @@ TEST_CASE("a PIN is changed, and the keys stay") {
   CHECK(code_of(host.change(SoftHsm::default_pin, "another-pin")) == std::nullopt);
   CHECK_FALSE(host.opens(SoftHsm::default_pin));
   CHECK(host.opens("another-pin"));
-  CHECK(run(host.io, host.host->key(host.slot, {1})));
+  CHECK(run(host.io, host.host->key(host.token.slot_id, {1})));
 }
 
 TEST_CASE("a wrong old PIN changes nothing") {
@@ -124,7 +122,7 @@ TEST_CASE("an SO PIN sets a new PIN, and the keys stay") {
   CHECK(code_of(host.unblock(UnblockWay::so_pin, SoftHsm::so_pin, "another-pin")) == std::nullopt);
   CHECK_FALSE(host.opens(SoftHsm::default_pin));
   CHECK(host.opens("another-pin"));
-  CHECK(run(host.io, host.host->key(host.slot, {1})));
+  CHECK(run(host.io, host.host->key(host.token.slot_id, {1})));
 }
 
 TEST_CASE("a PIN of a wrong length, and an empty one, is not presented") {
@@ -139,7 +137,7 @@ TEST_CASE("a PIN of a wrong length, and an empty one, is not presented") {
   CHECK(code_of(host.unblock(UnblockWay::so_pin, "so-pin", "123")) == ErrorCode::pin_length);
   CHECK(code_of(host.unblock(UnblockWay::so_pin, "", "12345")) == ErrorCode::user_cancelled);
   const auto one = secret("1234");
-  CHECK(code_of(run(host.io, host.host->change_pin(host.slot, &one, nullptr))) == ErrorCode::user_cancelled);
+  CHECK(code_of(run(host.io, host.host->change_pin(host.token, &one, nullptr))) == ErrorCode::user_cancelled);
   CHECK(log.lines().empty());
   CHECK(host.host->alive());
 }
@@ -176,12 +174,49 @@ TEST_CASE("an SO PIN is presented by the SO's login, once, and C_InitToken is ne
   CHECK(log.lines() == Lines{"so", "so", "init-pin by so"});
 }
 
+TEST_CASE("a PIN, a PUK or an SO PIN is for the token that was shown, and for none that is in its slot since") {
+  const CallLog log;
+  const std::filesystem::path told = std::filesystem::temp_directory_path() / ("signet-told-" + std::to_string(getpid()));
+  const SoftHsm hsm = SoftHsm::make();
+  ::setenv("TOLD_TOKEN", told.c_str(), 1);
+  // What is not fit to be shown is the same token all the same.
+  std::ofstream(told) << "serial \xC3(\n";
+  Host host(fake("told_softhsm"));
+  CHECK(host.token.serial == "\xEF\xBF\xBD(");
+  CHECK(host.opens(SoftHsm::default_pin));
+  CHECK(log.lines() == Lines{"user"});
+  std::ofstream(told) << "serial 4711\n";
+  const auto pin = secret(SoftHsm::default_pin);
+  CHECK(code_of(run(host.io, host.host->login(host.token, &pin))) == ErrorCode::token_removed);
+  CHECK(code_of(host.change(SoftHsm::default_pin, "another-pin")) == ErrorCode::token_removed);
+  CHECK(code_of(host.unblock(UnblockWay::so_pin, SoftHsm::so_pin, "another-pin")) == ErrorCode::token_removed);
+  CHECK(log.lines() == Lines{"user"});
+  // Another of the same card's PINs is another token.
+  for (std::string* text : {&host.token.label, &host.token.manufacturer}) {
+    host.token = value_of(run(host.io, host.host->tokens())).at(0);
+    *text += " (sig)";
+    CHECK(code_of(run(host.io, host.host->login(host.token, &pin))) == ErrorCode::token_removed);
+  }
+  host.token = value_of(run(host.io, host.host->tokens())).at(0);
+  CHECK(log.lines() == Lines{"user"});
+  CHECK(host.opens(SoftHsm::default_pin));
+  ::unsetenv("TOLD_TOKEN");
+  std::filesystem::remove(told);
+}
+
 TEST_CASE("a new PIN that the token does not take is not called a wrong one") {
   const CallLog log;
   Host host(fake("sets_pins"), HostPurpose::unblocks_pins);
   CHECK(code_of(host.change("1234", "xxxxx")) == ErrorCode::pin_unfit);
   CHECK(code_of(host.unblock(UnblockWay::so_pin, "so-pin", "xxxxx")) == ErrorCode::pin_unfit);
   CHECK(code_of(host.unblock(UnblockWay::puk, "puk", "xxxxx")) == ErrorCode::pin_unfit);
+}
+
+TEST_CASE("an SO PIN that the token does not take is a wrong one, whatever it calls it") {
+  const CallLog log;
+  Host host(fake("sets_pins"));
+  CHECK(code_of(host.unblock(UnblockWay::so_pin, "xxxxxx", "12345")) == ErrorCode::puk_incorrect);
+  CHECK(log.lines() == Lines{"so"});
 }
 
 TEST_CASE("a module without the functions says so, and nothing is presented") {
@@ -212,9 +247,9 @@ TEST_CASE("a host that dies while it sets a PIN leaves the outcome unknown, and 
 TEST_CASE("a PIN pad is given no PIN") {
   const CallLog log;
   Host host(fake("pin_pad"), HostPurpose::unblocks_pins);
-  CHECK(code_of(run(host.io, host.host->change_pin(host.slot, nullptr, nullptr))) == std::nullopt);
-  CHECK(code_of(run(host.io, host.host->unblock_pin(host.slot, UnblockWay::so_pin, nullptr, nullptr))) == std::nullopt);
-  CHECK(code_of(run(host.io, host.host->unblock_pin(host.slot, UnblockWay::puk, nullptr, nullptr))) == std::nullopt);
+  CHECK(code_of(run(host.io, host.host->change_pin(host.token, nullptr, nullptr))) == std::nullopt);
+  CHECK(code_of(run(host.io, host.host->unblock_pin(host.token, UnblockWay::so_pin, nullptr, nullptr))) == std::nullopt);
+  CHECK(code_of(run(host.io, host.host->unblock_pin(host.token, UnblockWay::puk, nullptr, nullptr))) == std::nullopt);
   CHECK(log.lines() ==
         Lines{"user at the pad", "set-pin at the pad", "so at the pad", "init-pin at the pad", "set-pin at the pad"});
 }
@@ -230,7 +265,8 @@ TEST_CASE("a host apart is not ended with the others") {
   CHECK_FALSE(ordinary->alive());
   CHECK(apart->alive());
   const auto old_pin = secret("1234"), new_pin = secret("12345");
-  CHECK_FALSE(value_of(run(io, apart->change_pin(fake_slot, &old_pin, &new_pin))).error);
+  const auto token = value_of(run(io, apart->tokens())).at(0);
+  CHECK_FALSE(value_of(run(io, apart->change_pin(token, &old_pin, &new_pin))).error);
   run(io, apart->end());
 }
 
@@ -244,7 +280,7 @@ TEST_CASE("no PIN is left in the memory of the agent or of the host") {
   }
   const SoftHsm hsm = SoftHsm::make(old_pin.bytes());
   Host host(SoftHsm::module);
-  REQUIRE(code_of(run(host.io, host.host->change_pin(host.slot, &old_pin, &new_pin))) == std::nullopt);
+  REQUIRE(code_of(run(host.io, host.host->change_pin(host.token, &old_pin, &new_pin))) == std::nullopt);
   for (const base::Secret* pin : {&old_pin, &new_pin}) {
     const auto needle = pin->bytes().first(8);
     CHECK(copies_in_memory(getpid(), needle).value_or(1) == 0);

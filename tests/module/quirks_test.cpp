@@ -34,23 +34,28 @@ std::string fake(const std::string& name) { return SIGNET_FAKE_MODULES "/" + nam
 struct Host {
   boost::asio::io_context io;
   std::shared_ptr<TokenHost> host;
-  std::uint64_t slot = 0;
+  pkcs11::Token token;
 
   explicit Host(const std::string& module) {
     host = value_of(run(io, TokenHost::start({.program = SIGNET_TOKEN_HOST, .module = module})));
-    slot = value_of(run(io, host->tokens())).at(0).slot_id;
+    token = value_of(run(io, host->tokens())).at(0);
+  }
+  pkcs11::Token with(const TokenQuirks& quirks) const {
+    pkcs11::Token known = token;
+    known.quirks = quirks;
+    return known;
   }
   std::optional<ErrorCode> login(std::string_view text, const TokenQuirks& quirks = {}) {
     const auto pin = secret(text);
-    const auto login = value_of(run(io, host->login(slot, &pin, quirks)));
+    const auto login = value_of(run(io, host->login(with(quirks), &pin)));
     return login.error ? std::optional(login.error->code) : std::nullopt;
   }
   std::optional<ErrorCode> change(std::string_view old_pin, std::string_view new_pin, const TokenQuirks& quirks) {
     const auto one = secret(old_pin), two = secret(new_pin);
-    const auto done = value_of(run(io, host->change_pin(slot, &one, &two, quirks)));
+    const auto done = value_of(run(io, host->change_pin(with(quirks), &one, &two)));
     return done.error ? std::optional(done.error->code) : std::nullopt;
   }
-  Key key(std::uint8_t id, const TokenQuirks& quirks = {}) { return value_of(run(io, host->key(slot, {id}, quirks))); }
+  Key key(std::uint8_t id, const TokenQuirks& quirks = {}) { return value_of(run(io, host->key(token.slot_id, {id}, quirks))); }
   pkcs11::SignedChunk sign(const Key& key, Mechanism mechanism, std::string_view context_pin = {}) {
     const std::vector<base::Digest> digests(3, base::digest(base::DigestAlgorithm::sha256, {}));
     const auto pin = secret(context_pin.empty() ? "0000" : context_pin);

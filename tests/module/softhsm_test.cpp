@@ -76,6 +76,7 @@ SignedChunk whole(base::Result<SignedChunk> result) {
 struct Host {
   boost::asio::io_context io;
   std::shared_ptr<TokenHost> host;
+  pkcs11::Token in_slot;
   std::uint64_t slot = 0;
 
   Host() {
@@ -83,11 +84,12 @@ struct Host {
     host = value_of(run(io, TokenHost::start(options())));
     const auto tokens = value_of(run(io, host->tokens()));
     REQUIRE(tokens.size() == 1);
-    slot = tokens.front().slot_id;
+    in_slot = tokens.front();
+    slot = in_slot.slot_id;
   }
   void login(std::string_view text = SoftHsm::default_pin) {
     const auto pin = secret(text);
-    const auto login = value_of(run(io, host->login(slot, &pin)));
+    const auto login = value_of(run(io, host->login(in_slot, &pin)));
     if (login.error) FAIL(login.error->detail);
   }
   Key key(std::uint8_t id) { return value_of(run(io, host->key(slot, {id}))); }
@@ -233,14 +235,14 @@ TEST_CASE("two chunks in flight come back in order, and two thousand signatures 
 TEST_CASE("a wrong PIN is refused and the right one is taken after it") {
   Host host;
   const auto wrong = secret("wrong-pin");
-  const auto login = value_of(run(host.io, host.host->login(host.slot, &wrong)));
+  const auto login = value_of(run(host.io, host.host->login(host.in_slot, &wrong)));
   REQUIRE(login.error);
   CHECK(login.error->code == ErrorCode::pin_incorrect);
   CHECK(login.error->origin == 0xA0);  // CKR_PIN_INCORRECT
   CHECK(login.token.pin_count_low);
   CHECK(host.host->alive());
   const auto empty = base::Secret::make().value();
-  CHECK(run(host.io, host.host->login(host.slot, &empty)).error().code == ErrorCode::user_cancelled);
+  CHECK(run(host.io, host.host->login(host.in_slot, &empty)).error().code == ErrorCode::user_cancelled);
   host.login();
   CHECK_FALSE(value_of(run(host.io, host.host->tokens()))[0].pin_count_low);
 }
@@ -308,7 +310,7 @@ TEST_CASE("a host killed in the middle of a chunk fails its calls, and the next 
   auto host = value_of(run(io, modules.host(0)));
   const auto slot = places[0].token.slot_id;
   const auto pin = secret(SoftHsm::default_pin);
-  REQUIRE_FALSE(value_of(run(io, host->login(slot, &pin))).error);
+  REQUIRE_FALSE(value_of(run(io, host->login(places[0].token, &pin))).error);
   const Key key = value_of(run(io, host->key(slot, {rsa_3072})));
   const int before = host->process_id();
 
@@ -424,8 +426,9 @@ TEST_CASE("neither the client, outside the caller's Secret, nor a host with Soft
 
   boost::asio::io_context io;
   auto host = value_of(run(io, TokenHost::start(options())));
-  const auto slot = value_of(run(io, host->tokens())).at(0).slot_id;
-  REQUIRE_FALSE(value_of(run(io, host->login(slot, &pin))).error);
+  const pkcs11::Token in_slot = value_of(run(io, host->tokens())).at(0);
+  const auto slot = in_slot.slot_id;
+  REQUIRE_FALSE(value_of(run(io, host->login(in_slot, &pin))).error);
   const Key found = value_of(run(io, host->key(slot, {1})));
   CHECK(whole(run(io, host->sign(found, Mechanism::ecdsa, digests(20), &pin))).signatures.size() == 20);
 

@@ -62,9 +62,10 @@ TEST_CASE("a request to set a PIN has two secrets or none, and says where the se
     const auto again = wire::read_pin_request(reader, pin_size);
     return reader.complete() ? std::optional(again) : std::nullopt;
   };
-  const auto good = read({.slot_id = 7, .way = UnblockWay::puk, .first_size = 6}, 14);
+  const wire::PinTarget target{7, "label", "maker", "0001", {}};
+  const auto good = read({.target = target, .way = UnblockWay::puk, .first_size = 6}, 14);
   REQUIRE(good);
-  CHECK(good->slot_id == 7);
+  CHECK(good->target == target);
   CHECK(good->way == UnblockWay::puk);
   CHECK(good->first_size == 6);
   CHECK(read({}, 0));
@@ -75,9 +76,9 @@ TEST_CASE("a request to set a PIN has two secrets or none, and says where the se
   CHECK_FALSE(read({.way = static_cast<UnblockWay>(3)}, 0));
   const TokenQuirks quirks{
       .mechanisms = {Mechanism::rsa_pkcs, Mechanism::ecdsa}, .always_authenticate = false, .pin_min = 4, .pin_max = 300};
-  const auto with_quirks = read({.quirks = quirks}, 0);
+  const auto with_quirks = read({.target = {.quirks = quirks}}, 0);
   REQUIRE(with_quirks);
-  CHECK(with_quirks->quirks == quirks);
+  CHECK(with_quirks->target.quirks == quirks);
 }
 
 TEST_CASE("quirks that name no mechanism, or more than there are, are refused or read as what they are") {
@@ -91,6 +92,21 @@ TEST_CASE("quirks that name no mechanism, or more than there are, are refused or
   CHECK_FALSE(read({8, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
   CHECK_FALSE(read({0, 3, 0, 0, 0, 0, 0, 0, 0, 0}));
   CHECK_FALSE(read({0, 0, 0, 0, 0, 0, 0, 0, 0}));
+}
+
+TEST_CASE("the token that a PIN is for is read back as it was written, and cut anywhere it is refused") {
+  const wire::PinTarget target{7, "label", std::string(wire::max_text, 'm'), ""};
+  base::Bytes payload;
+  wire::Writer writer(payload);
+  write(writer, target);
+  wire::Reader whole(payload);
+  CHECK(wire::read_pin_target(whole) == target);
+  CHECK(whole.complete());
+  for (std::size_t size = 0; size < payload.size(); ++size) {
+    wire::Reader reader(base::BytesView(payload).first(size));
+    wire::read_pin_target(reader);
+    CHECK_FALSE(reader.complete());
+  }
 }
 
 TEST_CASE("a list that claims more than there is, or more than is allowed, allocates nothing for it") {
@@ -109,10 +125,11 @@ TEST_CASE("random bytes are read as something or refused, never past their end")
     base::Bytes bytes(random() % 96);
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random() % (i % 2 == 0 ? 256 : 4));
     const base::Bytes exact(bytes);  // a buffer of its own, so that AddressSanitizer sees each end
-    wire::Reader a(exact), b(exact), c(exact), d(exact);
+    wire::Reader a(exact), b(exact), c(exact), d(exact), e(exact);
     wire::read_sign_request(a);
     wire::read_signatures(b);
     wire::read_token(c);
     wire::read_error(d);
+    wire::read_pin_request(e, i % 20);
   }
 }

@@ -11,3 +11,5 @@ signet_test(unit agent
   LIBRARIES signet::agent signet::demo PkgConfig::libsystemd)
 target_compile_definitions(unit_agent PRIVATE SIGNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 add_dependencies(unit_agent signet_translations)
+
+signet_test(unit assuan_client SOURCES agent/assuan_client_test.cpp LIBRARIES signet::agent)

@@ -99,7 +99,7 @@ class Modules {
   // its last fault has earned it; so many times within the policy's period as there may be faults.
   void forgive(std::size_t module);
 
-  // A token of this module was pulled out (TokenHost::token_pulled).
+  // A token of this module was pulled out (TokenHost::token_pulled). Without others that remain it is a change: `pulled`.
   void token_pulled(std::size_t module, bool others_remain) const;
   // Something was plugged in or pulled out, and not a module said so: on_change for each whose host runs and cannot wait for
   // events.
@@ -113,6 +113,7 @@ class Modules {
     token,   // one came or went, as its module says
     device,  // one may have come or gone (look_again)
     host_ended,
+    pulled,  // all that it had have gone, by what is known of devices; the same may be back already
   };
   void on_change(std::function<void(std::size_t, Change)> callback);
 

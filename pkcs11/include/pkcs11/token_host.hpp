@@ -145,12 +145,13 @@ class TokenHost {
   // C_Login(CKU_USER), one presentation of the PIN, never repeated; no PIN where the reader has a PIN pad (`pin_pad_timeout`).
   // Gives the token's state after it, also beside an error: pin_incorrect, pin_locked, pin_length, token_removed, token_failed. A
   // PIN that is shorter or longer than the token's can be is not presented (pin_length).
+  // `token` is as tokens() told it, also another host's: where another one is in its slot now, by serial number, manufacturer or
+  // label, that is token_removed, and nothing is presented. The same for the two that set a PIN.
   struct Login {
     std::optional<base::Error> error;
     Token token;
   };
-  boost::asio::awaitable<base::Result<Login>> login(std::uint64_t slot_id, const base::Secret* pin,
-                                                    const TokenQuirks& quirks = {});
+  boost::asio::awaitable<base::Result<Login>> login(const Token& token, const base::Secret* pin);
   boost::asio::awaitable<base::Result<void>> logout(std::uint64_t slot_id);
 
   // C_Login(CKU_USER) with the old PIN and, once the token has accepted it, C_SetPIN: a wrong one is presented once. Lengths of
@@ -158,13 +159,11 @@ class TokenHost {
   // it, also beside an error: pin_incorrect, pin_locked, pin_length, pin_unfit, token_removed, token_failed. A host that dies or is
   // silent too long (`login_timeout`, `pin_pad_timeout`; never in C_SetPIN or C_InitPIN) once a PIN was presented, and a token that
   // fails in C_SetPIN, give pin_unknown: it may have counted a try or taken the new PIN. End the host afterwards.
-  boost::asio::awaitable<base::Result<Login>> change_pin(std::uint64_t slot_id, const base::Secret* old_pin,
-                                                         const base::Secret* new_pin, const TokenQuirks& quirks = {});
+  boost::asio::awaitable<base::Result<Login>> change_pin(const Token& token, const base::Secret* old_pin, const base::Secret* new_pin);
   // Sets a new PIN with the PUK or SO PIN, which is presented once: puk_incorrect, puk_locked, and else as change_pin.
   // `way` puk needs a host that was started with that purpose (token_failed, nothing is presented).
-  boost::asio::awaitable<base::Result<Login>> unblock_pin(std::uint64_t slot_id, UnblockWay way,
-                                                          const base::Secret* puk_or_so_pin, const base::Secret* new_pin,
-                                                          const TokenQuirks& quirks = {});
+  boost::asio::awaitable<base::Result<Login>> unblock_pin(const Token& token, UnblockWay way, const base::Secret* puk_or_so_pin,
+                                                          const base::Secret* new_pin);
 
   // Looks the private key up by CKA_ID; after login. certificate_not_found if there is none. With `quirks` it asks for the PIN,
   // and takes mechanisms (mechanism_unsupported), as they say.

@@ -118,7 +118,9 @@ class Batches {
 
   // Seals the manifest, asks for consent and PIN, and starts signing; returns once it runs. The first commit says how many
   // items there must be. After user_cancelled or pin_incorrect the batch still waits: commit again. `given` is a PIN and consent
-  // that came with the command itself (`signet sign --pin-stdin`).
+  // that came with the command itself (`signet sign --pin-stdin`): never the token's last try (user_cancelled), and nothing for a
+  // reader that asks for the PIN itself (parameter_invalid). card_busy where a try was used up while the dialog was open, so that
+  // the PIN would be the last: it is not presented.
   boost::asio::awaitable<base::Result<SigningCertificate>> commit(Origin origin, std::string handle, std::size_t count,
                                                                   std::optional<base::Secret> given);
   // Goes on after a pause: without a second consent, with a new PIN if the old one is gone.

@@ -54,6 +54,7 @@ class PinCache {
   std::optional<base::Time> until(const PinOwner& owner) const;
   std::optional<base::Time> next_expiry() const;
   std::size_t size() const { return entries_.size(); }
+  std::set<std::string> token_serials() const;  // of those that are kept
 
  private:
   struct Entry {

@@ -18,6 +18,7 @@ static void note(const char* line) {
 static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE who, unsigned char* pin, CK_ULONG size) {
   if (who == CKU_SO) {
     note("so\n");
+    if (memchr(pin, 'x', size) != NULL) return CKR_PIN_INVALID;
     if (size != 6 || memcmp(pin, "so-pin", 6) != 0) return CKR_PIN_INCORRECT;
     user = CKU_SO;
     return CKR_OK;

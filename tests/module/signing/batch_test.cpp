@@ -73,7 +73,52 @@ struct BenchOptions {
   SigningLimits limits = {};
   std::chrono::seconds rsa_ends = std::chrono::hours{24 * 365};
   demo::Subject::Usage rsa_usage = demo::Subject::Usage::signing;
+  // In place of SoftHSM itself, and beside it.
+  std::string module = SoftHsm::module;
+  std::vector<pkcs11::ModuleOptions> beside = {};
 };
+
+// SoftHSM whose token says of itself what it is told here (tests/module/modules/told_softhsm.c), and what is presented to it. The
+// environment is that of hosts started afterwards.
+class ToldToken {
+ public:
+  ToldToken() {
+    std::string folder = std::filesystem::temp_directory_path() / "signet-told-XXXXXX";
+    if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    folder_ = folder;
+    ::setenv("TOLD_TOKEN", (folder_ / "told").c_str(), 1);
+    ::setenv("FAKE_TOKEN_LOG", (folder_ / "log").c_str(), 1);
+  }
+  ~ToldToken() {
+    ::unsetenv("TOLD_TOKEN");
+    ::unsetenv("FAKE_TOKEN_LOG");
+    std::filesystem::remove_all(folder_);
+  }
+  ToldToken(const ToldToken&) = delete;  // owns a folder
+  ToldToken& operator=(const ToldToken&) = delete;
+
+  static constexpr const char* module = SIGNET_FAKE_MODULES "/told_softhsm.so";
+  static constexpr const char* final_try = "flags 20000";  // CKF_USER_PIN_FINAL_TRY
+  static constexpr const char* pin_locked = "flags 40000";
+  static constexpr const char* pin_pad = "flags 100";  // CKF_PROTECTED_AUTHENTICATION_PATH
+
+  // Whole or not at all: a host reads it at any moment.
+  void says(const std::string& text) const {
+    std::ofstream(folder_ / "new") << text << '\n';
+    std::filesystem::rename(folder_ / "new", folder_ / "told");
+  }
+  std::vector<std::string> presented() const {
+    std::ifstream in(folder_ / "log");
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+base::Secret secret(std::string_view text) { return base::Secret::copy_of(base::as_bytes(text)).value(); }
 
 // A page that listens.
 const BatchListener reads{.results_ready = [] {}, .progress_changed = {}, .waiting = {}};
@@ -94,12 +139,14 @@ struct Bench {
   Person person;
   std::filesystem::path journal_file = hsm.folder() / "journal";
   Journal journal = Journal::open(journal_file).value();
-  pkcs11::Modules modules{io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}}, {{"softhsm", SoftHsm::module}}};
+  pkcs11::Modules modules;
   std::map<std::string, std::string> remembered;
   std::optional<base::Error> away;
   std::unique_ptr<Batches> batches;
 
-  explicit Bench(BenchOptions options = {}) {
+  explicit Bench(BenchOptions options = {})
+      : modules(io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}}, {{"softhsm", options.module}}) {
+    for (pkcs11::ModuleOptions& other : options.beside) modules.want(modules.add(std::move(other)), false);
     rsa = authority.issue(
         {.common_name = "Ana", .serial_number = "2000000000001", .usage = options.rsa_usage, .ends_after_now = options.rsa_ends});
     hsm.import(base::Bytes{1}, "rsa", rsa.key.get(), rsa.certificate.der(),
@@ -192,6 +239,11 @@ struct Bench {
   }
 };
 
+awaitable<void> pause(boost::asio::io_context& io, std::chrono::milliseconds time) {
+  boost::asio::steady_timer timer(io, time);
+  co_await timer.async_wait(boost::asio::use_awaitable);
+}
+
 // A batch whose page goes when some of it is signed.
 std::string begun_and_left(Bench& bench, std::size_t items) {
   const std::string handle = bench.begin(items);
@@ -272,6 +324,83 @@ TEST_CASE("a PIN that cannot be one is not presented") {
   bench.person.pin = "";
   CHECK(bench.commit(handle, 1).error().code == ErrorCode::user_cancelled);
   CHECK(bench.journaled("pin-refused") == 0);
+}
+
+TEST_CASE("the last try is not spent by a PIN that came with a command, nor by one that was typed before it was known") {
+  const ToldToken token;
+  Bench bench({.module = ToldToken::module});
+  const std::string handle = bench.begin(1);
+  SECTION("a command's") {
+    token.says(ToldToken::final_try);
+    const auto given = [&] { return run(bench.io, bench.batches->commit(page, handle, 1, secret(SoftHsm::default_pin))); };
+    CHECK(given().error().code == ErrorCode::user_cancelled);
+    CHECK(token.presented().empty());
+    token.says("");
+    REQUIRE(given());
+    CHECK(bench.reaches(handle, BatchState::complete));
+    CHECK(bench.person.asked.empty());
+  }
+  SECTION("where the dialog did not speak of it") {
+    bench.person.meanwhile = [&]() -> awaitable<void> {
+      token.says(ToldToken::final_try);
+      co_return;
+    };
+    CHECK(bench.commit(handle, 1).error().code == ErrorCode::card_busy);
+    CHECK_FALSE(bench.person.asked.at(0).final_try);
+    CHECK(token.presented().empty());
+    REQUIRE(bench.commit(handle, 1));
+    CHECK(bench.person.asked.at(1).final_try);
+    CHECK(token.presented() == std::vector<std::string>{"user"});
+    CHECK(bench.reaches(handle, BatchState::complete));
+  }
+  SECTION("at a reader") {
+    token.says(ToldToken::pin_pad);
+    bench.person.meanwhile = [&]() -> awaitable<void> {
+      token.says("flags 20100");
+      co_return;
+    };
+    CHECK(bench.commit(handle, 1).error().code == ErrorCode::card_busy);
+    CHECK(token.presented().empty());
+  }
+  SECTION("where others have locked it meanwhile") {
+    bench.person.meanwhile = [&]() -> awaitable<void> {
+      token.says(ToldToken::pin_locked);
+      co_return;
+    };
+    CHECK(bench.commit(handle, 1).error().code == ErrorCode::pin_locked);
+    CHECK(token.presented().empty());
+  }
+}
+
+TEST_CASE("a command's PIN is not dropped for a reader that asks itself") {
+  const ToldToken token;
+  token.says(ToldToken::pin_pad);
+  Bench bench({.module = ToldToken::module});
+  const std::string handle = bench.begin(1);
+  const auto refused = run(bench.io, bench.batches->commit(page, handle, 1, secret(SoftHsm::default_pin)));
+  CHECK(refused.error().code == ErrorCode::parameter_invalid);
+  CHECK(token.presented().empty());
+  CHECK(bench.person.asked.empty());
+}
+
+TEST_CASE("after a host's crash a reader does not ask for the PIN before the dialog has said so") {
+  const ToldToken token;
+  token.says(ToldToken::pin_pad);
+  Bench bench({.module = ToldToken::module});
+  constexpr std::size_t items = 600;
+  const std::string handle = bench.begin(items);
+  REQUIRE(bench.commit(handle, items));
+  REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 50; }));
+  REQUIRE(::kill(bench.modules.states()[0].process_id, SIGKILL) == 0);
+  REQUIRE(bench.collect_until(handle, BatchState::paused));
+  CHECK(bench.progress(handle).error->code == ErrorCode::token_host_died);
+  CHECK(token.presented() == std::vector<std::string>{"pad"});
+  REQUIRE(run(bench.io, bench.batches->resume(page, handle)));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.size() == 2);
+  CHECK(bench.person.asked[1].pin == ConsentRequest::Pin::reader);
+  CHECK(token.presented() == std::vector<std::string>{"pad", "pad"});
+  CHECK(bench.results_seen == items);
 }
 
 TEST_CASE("a cancelled dialog signs nothing and leaves the request there to try again") {
@@ -416,6 +545,156 @@ TEST_CASE("a kept PIN that is not used is wiped, and its host is ended") {
   CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
 }
 
+TEST_CASE("a PIN that is kept for the session does not outlive its token's stay, whatever is under way") {
+  const ToldToken token;
+  Bench bench({.policy = {.scope = PinScope::session}, .module = ToldToken::module});
+  const std::string first = bench.begin(1);
+  REQUIRE(bench.commit(first, 1));
+  REQUIRE(bench.collect_until(first, BatchState::complete));
+  REQUIRE(bench.batches->overview().pins_kept == 1);
+  const int host = bench.modules.states()[0].process_id;
+  const auto pull_out = [&] {
+    token.says("absent 1");
+    bench.modules.look_again();
+  };
+  const auto nothing_kept = [&] { return bench.batches->overview().pins_kept == 0; };
+  SECTION("while time stamps of another batch are waited for") {
+    boost::asio::steady_timer tsa_answers(bench.io, std::chrono::hours{1});
+    bench.tsa_waits_for = &tsa_answers;
+    const std::string stamped = bench.begin(1, {.level = xades::Level::b_t});
+    REQUIRE(bench.commit(stamped, 1));
+    REQUIRE(until(bench.io, [&] { return bench.stamps_asked == 1; }));
+    for (int i = 0; i < 100; ++i) bench.io.poll();  // past the end of its signing
+    REQUIRE_FALSE(nothing_kept());
+    pull_out();
+    CHECK(until(bench.io, nothing_kept));
+    CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+    bench.tsa_waits_for = nullptr;
+    tsa_answers.cancel();
+    CHECK(bench.collect_until(stamped, BatchState::complete));
+  }
+  SECTION("while another origin's dialog is open") {
+    const std::string handle = bench.begin(1, {}, other_page);
+    bool wiped = false;
+    bench.person.meanwhile = [&]() -> awaitable<void> {
+      pull_out();
+      for (int i = 0; i < 500 && !nothing_kept(); ++i) co_await pause(bench.io, std::chrono::milliseconds{10});
+      wiped = nothing_kept();
+      bench.person.cancels = true;
+    };
+    CHECK(bench.commit(handle, 1, other_page).error().code == ErrorCode::user_cancelled);
+    CHECK(wiped);
+  }
+  SECTION("and no event has told of it, but a dialog's end finds it gone") {
+    const std::string handle = bench.begin(1, {}, other_page);
+    bench.person.meanwhile = [&]() -> awaitable<void> {
+      token.says("absent 1");
+      co_return;
+    };
+    CHECK(bench.commit(handle, 1, other_page).error().code == ErrorCode::token_removed);
+    CHECK(nothing_kept());
+    CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+  }
+  SECTION("while a batch signs that does not notice") {
+    constexpr std::size_t items = 300;
+    const std::string handle = bench.begin(items);
+    REQUIRE(bench.commit(handle, items));
+    REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 20; }));
+    pull_out();
+    REQUIRE(bench.collect_until(handle, BatchState::complete));
+    CHECK(until(bench.io, nothing_kept));
+    CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+  }
+  SECTION("and it is back before anybody has looked") {
+    bench.modules.token_pulled(0, false);
+    CHECK(until(bench.io, nothing_kept));
+    CHECK(until(bench.io, [&] { return ::kill(host, 0) != 0; }));
+    const std::string handle = bench.begin(1);
+    REQUIRE(bench.commit(handle, 1));
+    CHECK(bench.person.asked.back().pin == ConsentRequest::Pin::ask);
+    CHECK(bench.collect_until(handle, BatchState::complete));
+  }
+  SECTION("and it is back before the batch that signs has noticed") {
+    constexpr std::size_t items = 300;
+    const std::string handle = bench.begin(items);
+    REQUIRE(bench.commit(handle, items));
+    REQUIRE(until(bench.io, [&] { return bench.progress(handle).signed_count > 20; }));
+    bench.modules.token_pulled(0, false);
+    bench.modules.look_again();
+    REQUIRE(bench.collect_until(handle, BatchState::complete));
+    CHECK(until(bench.io, nothing_kept));
+  }
+  SECTION("though not because others come and go, or for a change that is none") {
+    bench.modules.look_again();
+    bench.modules.token_pulled(0, true);
+    for (int i = 0; i < 50; ++i) bench.io.run_one_for(std::chrono::milliseconds{10});
+    CHECK_FALSE(nothing_kept());
+    CHECK(::kill(host, 0) == 0);
+  }
+  SECTION("also that of an origin whose login has made way for another's") {
+    const std::string handle = bench.begin(1, {}, other_page);
+    REQUIRE(bench.commit(handle, 1, other_page));
+    REQUIRE(until(bench.io, [&] { return bench.batches->progress(other_page, handle)->state == BatchState::complete; }));
+    REQUIRE(bench.batches->overview().pins_kept == 2);
+    bench.modules.token_pulled(0, false);
+    CHECK(until(bench.io, nothing_kept));
+  }
+}
+
+TEST_CASE("a lock ends the host that is logged in while another module hangs over its start") {
+  using namespace std::chrono;
+  constexpr auto hangs = seconds{8};
+  Bench bench({.policy = {.scope = PinScope::session},
+               .beside = {{.name = "hangs", .path = SIGNET_FAKE_MODULES "/hang_in_initialize.so", .load_timeout = hangs}}});
+  const std::string handle = bench.begin(1);
+  REQUIRE(bench.commit(handle, 1));
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  const int host = bench.modules.states()[0].process_id;
+  REQUIRE(host > 0);
+  boost::asio::co_spawn(bench.io, bench.modules.host(1), [](std::exception_ptr, auto) {});
+  const auto began = steady_clock::now();
+  run(bench.io, bench.batches->lock({ErrorCode::user_cancelled, "locked", 0, {}}));
+  CHECK(steady_clock::now() - began < hangs / 2);
+  CHECK(::kill(host, 0) != 0);
+  CHECK_FALSE(bench.modules.states()[0].running);
+  CHECK_FALSE(bench.modules.states()[0].last_error);  // it was not the module's doing
+}
+
+TEST_CASE("a host that is ended for another's sake does not cost the PIN that was just typed") {
+  Bench bench;
+  const std::string handle = bench.begin(1);
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    // Runs when the token is looked for again.
+    boost::asio::post(bench.io, [&] { boost::asio::co_spawn(bench.io, bench.modules.end_host(0), boost::asio::detached); });
+    co_return;
+  };
+  const auto committed = bench.commit(handle, 1);
+  CAPTURE(committed ? "" : committed.error().detail);
+  REQUIRE(committed);
+  REQUIRE(bench.collect_until(handle, BatchState::complete));
+  CHECK(bench.person.asked.size() == 1);
+  CHECK(bench.modules.states()[0].starts == 2);
+}
+
+TEST_CASE("the end of one's login does not end another's that is under way in a host of its own") {
+  const ToldToken token;
+  Bench bench({.policy = {.scope = PinScope::session, .idle = std::chrono::seconds{1}}, .module = ToldToken::module});
+  const std::string before = bench.begin(1);
+  REQUIRE(bench.commit(before, 1));
+  REQUIRE(bench.collect_until(before, BatchState::complete));
+  // Its host goes while the PIN stays, and the PIN's time is over while the next one logs in.
+  const std::string handle = bench.begin(1, {}, other_page);
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    token.says("login_ms 3000");
+    REQUIRE(::kill(bench.modules.states()[0].process_id, SIGKILL) == 0);
+    while (bench.modules.states()[0].running) co_await pause(bench.io, std::chrono::milliseconds{5});
+  };
+  const auto committed = bench.commit(handle, 1, other_page);
+  CAPTURE(committed ? "" : committed.error().detail);
+  REQUIRE(committed);
+  REQUIRE(until(bench.io, [&] { return bench.batches->progress(other_page, handle)->state == BatchState::complete; }));
+}
+
 TEST_CASE("a lock during the login leaves neither PIN nor login") {
   Bench bench({.policy = {.scope = PinScope::session}});
   const std::string handle = bench.begin(2);
@@ -435,6 +714,47 @@ TEST_CASE("a lock during the login leaves neither PIN nor login") {
   bench.person.meanwhile = {};
   bench.person.pin = "wrong-pin";
   CHECK(bench.commit(handle, 2).error().code == ErrorCode::pin_incorrect);
+}
+
+TEST_CASE("a lock wipes the login that is under way for a batch whose page has cancelled or closed it just before") {
+  const ToldToken token;
+  Bench bench({.policy = {.scope = PinScope::session}, .module = ToldToken::module});
+  const bool close = GENERATE(false, true);
+  CAPTURE(close);
+  const std::string handle = bench.begin(2);
+  bool failed = false, locked = false;
+  std::size_t kept_after_lock = 99, logged_in_after_lock = 99;
+  const auto commit = [&]() -> awaitable<void> { failed = !(co_await bench.batches->commit(page, handle, 2, std::nullopt)); };
+  const auto lock = [&]() -> awaitable<void> {
+    co_await bench.batches->lock({ErrorCode::user_cancelled, "locked", 0, {}});
+    kept_after_lock = bench.batches->overview().pins_kept;
+    logged_in_after_lock = bench.modules.states()[0].running ? 1 : 0;
+    locked = true;
+  };
+  bench.person.meanwhile = [&]() -> awaitable<void> {
+    token.says("login_ms 500");
+    // Runs when the PIN is on its way to the token.
+    boost::asio::post(bench.io, [&] {
+      boost::asio::co_spawn(
+          bench.io,
+          [](Bench& under, const ToldToken& told) -> awaitable<void> {
+            while (told.presented().empty() && under.modules.states()[0].in_call != "C_Login")
+              co_await pause(under.io, std::chrono::milliseconds{1});
+          }(bench, token),
+          [&](std::exception_ptr) {
+            REQUIRE((close ? bench.batches->close(page, handle) : bench.batches->cancel(page, handle)));
+            boost::asio::co_spawn(bench.io, lock(), boost::asio::detached);
+          });
+    });
+    co_return;
+  };
+  boost::asio::co_spawn(bench.io, commit(), boost::asio::detached);
+  REQUIRE(until(bench.io, [&] { return failed && locked; }));
+  CHECK(token.presented() == std::vector<std::string>{"user"});
+  CHECK(kept_after_lock == 0);
+  CHECK(logged_in_after_lock == 0);
+  CHECK(bench.batches->overview().pins_kept == 0);
+  CHECK_FALSE(bench.modules.states()[0].running);
 }
 
 TEST_CASE("a batch that runs is not cut by the limits of the PIN cache, not even when its host has to be started again") {

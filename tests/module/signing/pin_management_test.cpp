@@ -66,9 +66,9 @@ struct Bench {
   std::unique_ptr<Batches> batches;
   std::unique_ptr<PinManagement> pins;
 
-  explicit Bench(std::optional<pkcs11::UnblockWay> way = pkcs11::UnblockWay::so_pin)
+  explicit Bench(std::optional<pkcs11::UnblockWay> way = pkcs11::UnblockWay::so_pin, const std::string& module = SoftHsm::module)
       : modules(io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}},
-                {{.name = "softhsm", .path = SoftHsm::module, .unblock = way}}) {
+                {{.name = "softhsm", .path = module, .unblock = way}}) {
     demo::Authority authority{"Test CA", clock_now()};
     const demo::Identity signer = authority.issue({.common_name = "Ana", .key_type = pki::KeyType::ec_p256});
     hsm.import(base::Bytes{1}, "key", signer.key.get(), signer.certificate.der());
@@ -200,6 +200,18 @@ TEST_CASE("what a command brings is not used for what may be the last try") {
                                          GivenPins{base::Secret::copy_of(base::as_bytes(SoftHsm::default_pin)).value(),
                                                    base::Secret::copy_of(base::as_bytes("another-pin")).value()},
                                          {})));
+}
+
+TEST_CASE("where it is not known what became of a PUK, the next may be the last") {
+  Bench bench(pkcs11::UnblockWay::so_pin, SIGNET_FAKE_MODULES "/crash_in_set_pin.so");
+  bench.person.old_secret = "1234";
+  bench.person.new_pin = "12345";
+  // Of a PIN the token tells how many tries are left.
+  CHECK(bench.change().error().code == ErrorCode::pin_unknown);
+  CHECK(bench.unblock().error().code == ErrorCode::pin_unknown);
+  CHECK(bench.person.asked.back().last_try == LastTry::no);
+  CHECK(bench.unblock().error().code == ErrorCode::pin_unknown);
+  CHECK(bench.person.asked.back().last_try == LastTry::perhaps);
 }
 
 TEST_CASE("where nobody says how a token is unblocked, nobody is asked for a PUK or SO PIN, and none is tried") {
