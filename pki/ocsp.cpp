@@ -140,6 +140,10 @@ Result<OcspResponse> OcspResponse::from_der(base::BytesView der) {
   content.basic.reset(OCSP_response_get1_basic(response.get()));
   OCSP_BASICRESP* basic = content.basic.get();
   if (basic == nullptr) return malformed("not a basic OCSP response");
+  // What is signed is encoded anew to be verified: a response has one encoding, or its bytes could be changed at will.
+  const Owned<OCSP_RESPONSE, OCSP_RESPONSE_free> again{OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic)};
+  if (!again || !std::ranges::equal(encoded(i2d_OCSP_RESPONSE, again.get()), der))
+    return malformed("the OCSP response is not in DER");
   const auto produced = time_of(OCSP_resp_get0_produced_at(basic));
   if (!produced) return malformed("producedAt is not a time");
   content.produced_at = *produced;
