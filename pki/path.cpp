@@ -108,7 +108,34 @@ void set_policies(X509_VERIFY_PARAM* param, const PathOptions& options) {
   }
 }
 
-Walked walk_chain(X509* certificate, const X509Stack& anchors, const X509Stack& intermediates, const PathOptions& options) {
+bool is_self_issued(const Certificate& certificate) {
+  return X509_NAME_cmp(X509_get_subject_name(certificate.native()), X509_get_issuer_name(certificate.native())) == 0;
+}
+
+// What a path may end at.
+struct Anchors {
+  std::vector<Certificate> certificates;
+  bool partial = false;  // some are not self-signed
+};
+
+Anchors anchors_for(const TrustMaterial& trust, const PathOptions& options) {
+  using Use = TrustedService::Use;
+  Anchors anchors;
+  for (const TrustedService& service : trust.services) {
+    const bool in_time = service.from <= options.at && (!service.until || options.at < *service.until);
+    const bool in_use =
+        options.purpose == Purpose::any || (service.use == Use::time_stamps) == (options.purpose == Purpose::time_stamping);
+    if (in_time && in_use) anchors.certificates.push_back(service.certificate);
+  }
+  anchors.partial = !anchors.certificates.empty();
+  for (const Certificate& anchor : trust.anchors) {
+    if (!anchors.partial || is_self_issued(anchor)) anchors.certificates.push_back(anchor);
+  }
+  return anchors;
+}
+
+Walked walk_chain(X509* certificate, const Anchors& trusted, const X509Stack& anchors, const X509Stack& intermediates,
+                  const PathOptions& options) {
   Walked walked;
   const base::Owned<X509_STORE, X509_STORE_free> empty{X509_STORE_new()};
   const base::Owned<X509_STORE_CTX, X509_STORE_CTX_free> context{X509_STORE_CTX_new()};
@@ -124,6 +151,7 @@ Walked walk_chain(X509* certificate, const X509Stack& anchors, const X509Stack& 
   X509_VERIFY_PARAM_set_auth_level(param, 0);  // weak_algorithm() judges, by dates
   // X509_V_FLAG_X509_STRICT is not set: it refuses national roots for a missing key identifier. What matters of it is in
   // broken_constraint().
+  if (trusted.partial) X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
   set_policies(param, options);
   X509_STORE_CTX_set_app_data(context.get(), &walked.walk);
   X509_STORE_CTX_set_verify_cb(context.get(), on_finding);
@@ -138,13 +166,13 @@ Walked walk_chain(X509* certificate, const X509Stack& anchors, const X509Stack& 
 }
 
 std::vector<Certificate> owned_chain(const std::vector<X509*>& chain, const Certificate& certificate,
-                                     const TrustMaterial& trust) {
+                                     const std::vector<Certificate>& anchors, const TrustMaterial& trust) {
   std::vector<Certificate> found;
   for (const X509* one : chain) {
     const auto same = [one](const Certificate& candidate) { return candidate.native() == one; };
     if (same(certificate)) {
       found.push_back(certificate);
-    } else if (const auto anchor = std::ranges::find_if(trust.anchors, same); anchor != trust.anchors.end()) {
+    } else if (const auto anchor = std::ranges::find_if(anchors, same); anchor != anchors.end()) {
       found.push_back(*anchor);
     } else if (const auto other = std::ranges::find_if(trust.intermediates, same); other != trust.intermediates.end()) {
       found.push_back(*other);
@@ -175,8 +203,9 @@ const char* broken_constraint(const std::vector<Certificate>& chain, Purpose pur
     return "the certificate is not for time stamping alone: extended key usage";
   if (purpose == Purpose::client_authentication && !is_for_client_authentication(chain.front()))
     return "the certificate is not for authenticating a client: extended key usage";
-  for (std::size_t i = 1; i + 1 < chain.size(); ++i) {  // an anchor may be of version 1, without extensions
-    if (!chain[i].is_ca()) return "an issuer's certificate has no CA bit";
+  for (std::size_t i = 1; i < chain.size(); ++i) {
+    const bool old_root = i + 1 == chain.size() && is_self_issued(chain[i]);  // may be of version 1, without extensions
+    if (!chain[i].is_ca() && !old_root) return "an issuer's certificate has no CA bit";
   }
   return nullptr;
 }
@@ -217,7 +246,8 @@ SignerPath path_to_the_same_anchor(const std::vector<Certificate>& chain, const 
 
 PathReport validate(const Certificate& certificate, const TrustMaterial& trust, const PathOptions& options,
                     ListSigners list_signers) {
-  const X509Stack anchors = stack_of(trust.anchors);
+  const Anchors trusted = anchors_for(trust, options);
+  const X509Stack anchors = stack_of(trusted.certificates);
   const X509Stack intermediates = stack_of(trust.intermediates);
   PathReport report;
   const auto ended = [&report](PathStatus status, std::string detail) {
@@ -226,10 +256,10 @@ PathReport validate(const Certificate& certificate, const TrustMaterial& trust, 
     return std::move(report);
   };
 
-  const Walked walked = walk_chain(certificate.native(), anchors, intermediates, options);
+  const Walked walked = walk_chain(certificate.native(), trusted, anchors, intermediates, options);
   const Finding path = walked.walk.path;
   if (path.error != X509_V_OK && status_of(path.error) == PathStatus::no_path) return ended(PathStatus::no_path, said(path));
-  report.chain = owned_chain(walked.chain, certificate, trust);
+  report.chain = owned_chain(walked.chain, certificate, trusted.certificates, trust);
   if (path.error != X509_V_OK) return ended(status_of(path.error), said(path));
   if (report.chain.size() != walked.chain.size() || report.chain.empty())
     return ended(PathStatus::no_path, "a chain of strangers");

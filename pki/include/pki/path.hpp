@@ -10,12 +10,21 @@
 
 namespace signet::pki {
 
+// Whom somebody vouches for, as trusted lists do (ETSI TS 119 612): an anchor, self-signed or not, for one use and for some time.
+struct TrustedService {
+  Certificate certificate;
+  enum class Use : std::uint8_t { certificates, time_stamps } use = Use::certificates;  // time_stamps: Purpose::time_stamping alone
+  base::Time from{};
+  std::optional<base::Time> until = {};  // not at that time and later
+};
+
 // What a path is built from and judged by. Anchors and revocation data are given, never fetched here.
 struct TrustMaterial {
-  std::vector<Certificate> anchors;
+  std::vector<Certificate> anchors;  // self-signed: what is not is no anchor
   std::vector<Certificate> intermediates;
   std::vector<Crl> crls;
   std::vector<OcspResponse> ocsp = {};
+  std::vector<TrustedService> services = {};  // those whose time and use fit a validation are anchors for it
 };
 
 enum class Purpose : std::uint8_t {
