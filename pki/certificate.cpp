@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t max_certificate_size = std::size_t{64} << 10;
 constexpr std::size_t max_chain_length = 10;
-constexpr std::size_t max_crl_urls = 4;
+constexpr std::size_t max_urls = 4;
 constexpr std::size_t max_url_size = 1'024;
 
 std::string text_of(const X509_NAME* name) {
@@ -29,6 +29,14 @@ std::string text_of(const X509_NAME* name) {
 bool is_issued_by(X509* certificate, X509* issuer) {
   return X509_NAME_cmp(X509_get_issuer_name(certificate), X509_get_subject_name(issuer)) == 0 &&
          X509_verify(certificate, X509_get0_pubkey(issuer)) == 1;
+}
+
+void add_url(std::vector<std::string>& urls, const GENERAL_NAME* name) {
+  if (name->type != GEN_URI || urls.size() >= max_urls) return;
+  const ASN1_IA5STRING* const uri = name->d.uniformResourceIdentifier;
+  const std::string url(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                        static_cast<std::size_t>(ASN1_STRING_length(uri)));
+  if (url.size() <= max_url_size && (url.starts_with("http://") || url.starts_with("https://"))) urls.push_back(url);
 }
 
 }  // namespace
@@ -140,14 +148,20 @@ std::vector<std::string> Certificate::crl_urls() const {
   for (int i = 0; points && i < sk_DIST_POINT_num(points.get()); ++i) {
     const DIST_POINT_NAME* const name = sk_DIST_POINT_value(points.get(), i)->distpoint;
     if (name == nullptr || name->type != 0) continue;  // relative to the issuer's name: a directory's
-    for (int j = 0; j < sk_GENERAL_NAME_num(name->name.fullname) && urls.size() < max_crl_urls; ++j) {
-      const GENERAL_NAME* const one = sk_GENERAL_NAME_value(name->name.fullname, j);
-      if (one->type != GEN_URI) continue;
-      const ASN1_IA5STRING* const uri = one->d.uniformResourceIdentifier;
-      const std::string url(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
-                            static_cast<std::size_t>(ASN1_STRING_length(uri)));
-      if (url.size() <= max_url_size && (url.starts_with("http://") || url.starts_with("https://"))) urls.push_back(url);
-    }
+    for (int j = 0; j < sk_GENERAL_NAME_num(name->name.fullname); ++j)
+      add_url(urls, sk_GENERAL_NAME_value(name->name.fullname, j));
+  }
+  return urls;
+}
+
+std::vector<std::string> Certificate::ocsp_urls() const {
+  const ErrorQueue queue;
+  const base::Owned<AUTHORITY_INFO_ACCESS, AUTHORITY_INFO_ACCESS_free> places{
+      static_cast<AUTHORITY_INFO_ACCESS*>(X509_get_ext_d2i(native(), NID_info_access, nullptr, nullptr))};
+  std::vector<std::string> urls;
+  for (int i = 0; places && i < sk_ACCESS_DESCRIPTION_num(places.get()); ++i) {
+    const ACCESS_DESCRIPTION* const place = sk_ACCESS_DESCRIPTION_value(places.get(), i);
+    if (OBJ_obj2nid(place->method) == NID_ad_OCSP) add_url(urls, place->location);
   }
   return urls;
 }

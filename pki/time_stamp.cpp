@@ -4,7 +4,9 @@
 #include <openssl/ess.h>
 #include <openssl/rand.h>
 #include <openssl/ts.h>
+#include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 #include <stdexcept>
@@ -71,6 +73,20 @@ base::BytesView content_of(const ASN1_STRING* string) {
   return {ASN1_STRING_get0_data(string), static_cast<std::size_t>(ASN1_STRING_length(string))};
 }
 
+// Seconds, thousandths and millionths (RFC 3161 2.4.2); what is not said of them is none.
+std::optional<std::chrono::microseconds> accuracy_of(TS_TST_INFO* info) {
+  const TS_ACCURACY* accuracy = TS_TST_INFO_get_accuracy(info);
+  if (accuracy == nullptr) return std::nullopt;
+  const auto value = [](const ASN1_INTEGER* part, std::int64_t most) {
+    std::int64_t number = 0;
+    if (part != nullptr && ASN1_INTEGER_get_int64(&number, part) != 1) number = most;
+    return std::clamp<std::int64_t>(number, 0, most);
+  };
+  return std::chrono::seconds{value(TS_ACCURACY_get_seconds(accuracy), 1'000'000'000)} +
+         std::chrono::milliseconds{value(TS_ACCURACY_get_millis(accuracy), 999)} +
+         std::chrono::microseconds{value(TS_ACCURACY_get_micros(accuracy), 999)};
+}
+
 // A token that has the form of one: SignedData over a TSTInfo with one signer.
 struct OpenToken {
   TimeStampToken value;
@@ -107,8 +123,11 @@ Result<OpenToken> open_token(base::BytesView der) {
   if (!digest) return base::failure(ErrorCode::parameter_invalid, "the imprint is not as long as its algorithm's digests");
   const auto time = time_of(TS_TST_INFO_get_time(info));
   if (!time) return malformed("genTime is not a time");
-  token.value = {
-      .der = {der.begin(), der.end()}, .time = *time, .imprint = *digest, .policy = dotted(TS_TST_INFO_get_policy_id(info))};
+  token.value = {.der = {der.begin(), der.end()},
+                 .time = *time,
+                 .imprint = *digest,
+                 .policy = dotted(TS_TST_INFO_get_policy_id(info)),
+                 .accuracy = accuracy_of(info)};
   return token;
 }
 
@@ -167,11 +186,30 @@ bool says_what_it_signs(CMS_SignerInfo* signer_info, CMS_ContentInfo* cms) {
   return type != nullptr && OBJ_cmp(type, CMS_get0_eContentType(cms)) == 0;
 }
 
-bool is_signed_with_weak_digest(CMS_SignerInfo* signer_info) {
+// The digest under the CMS signature; the key is judged with the path.
+std::optional<std::string> digest_weakness(CMS_SignerInfo* signer_info, const AlgorithmTable& algorithms, base::Time at) {
   X509_ALGOR* digest = nullptr;
   CMS_SignerInfo_get0_algs(signer_info, nullptr, nullptr, &digest, nullptr);
   const auto algorithm = digest_algorithm_of(digest);
-  return !algorithm || *algorithm == base::DigestAlgorithm::sha1;
+  if (!algorithm) return "an unknown digest algorithm";
+  return weakness(algorithms, *algorithm, at);
+}
+
+bool names_by_sha1_alone(CMS_SignerInfo* signer_info) {
+  return CMS_signed_get_attr_by_NID(signer_info, NID_id_smime_aa_signingCertificateV2, -1) < 0;
+}
+
+// 2.4.2: the tsa field, a hint, MUST be one of the names of the certificate.
+bool hint_fits(TS_TST_INFO* info, X509* signer) {
+  GENERAL_NAME* const hint = TS_TST_INFO_get_tsa(info);
+  if (hint == nullptr) return true;
+  if (hint->type == GEN_DIRNAME && X509_NAME_cmp(hint->d.directoryName, X509_get_subject_name(signer)) == 0) return true;
+  const Owned<GENERAL_NAMES, GENERAL_NAMES_free> names{
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(signer, NID_subject_alt_name, nullptr, nullptr))};
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(names.get(), i), hint) == 0) return true;
+  }
+  return false;
 }
 
 // RFC 5652 5.3: signatureAlgorithm is not signed, and OpenSSL hardly looks at it: it goes by digestAlgorithm and the key.
@@ -284,7 +322,7 @@ void need(bool done) {
   if (!done) throw std::bad_alloc();
 }
 
-base::Bytes request_der(const base::Digest& imprint, const base::Bytes& nonce) {
+base::Bytes request_der(const base::Digest& imprint, const base::Bytes& nonce, const std::string& policy) {
   const Owned<TS_REQ, TS_REQ_free> request{TS_REQ_new()};
   const Owned<TS_MSG_IMPRINT, TS_MSG_IMPRINT_free> message{TS_MSG_IMPRINT_new()};
   const Owned<X509_ALGOR, X509_ALGOR_free> algorithm{X509_ALGOR_new()};
@@ -298,26 +336,35 @@ base::Bytes request_der(const base::Digest& imprint, const base::Bytes& nonce) {
        TS_MSG_IMPRINT_set_msg(message.get(), value.data(), static_cast<int>(value.size())) == 1 &&
        TS_REQ_set_version(request.get(), 1) == 1 && TS_REQ_set_msg_imprint(request.get(), message.get()) == 1 &&
        TS_REQ_set_nonce(request.get(), nonce_integer.get()) == 1 && TS_REQ_set_cert_req(request.get(), 1) == 1);
+  if (!policy.empty()) {
+    const Owned<ASN1_OBJECT, ASN1_OBJECT_free> object{OBJ_txt2obj(policy.c_str(), 1)};
+    if (!object) throw std::invalid_argument("a policy that is no OID");
+    need(TS_REQ_set_policy_id(request.get(), object.get()) == 1);
+  }
   base::Bytes der = encoded(i2d_TS_REQ, request.get());
   need(!der.empty());
   return der;
 }
 
-PathReport out_of_time(PathReport path, PathStatus status) {
-  path.status = status;
-  path.detail = "the TSA's certificate was not in force at genTime";
-  return path;
+// Which certificate of the chain was not in force at genTime, and how; the anchor's validity says nothing of what it is trusted
+// for.
+std::optional<PathStatus> out_of_time(const std::vector<Certificate>& chain, base::Time time) {
+  for (std::size_t i = 0; i < std::max<std::size_t>(chain.size() - 1, 1); ++i) {
+    if (time < chain[i].not_before()) return PathStatus::not_yet_valid;
+    if (time > chain[i].not_after()) return PathStatus::expired;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
-TimeStampRequest make_time_stamp_request(const base::Digest& imprint) {
+TimeStampRequest make_time_stamp_request(const base::Digest& imprint, std::string policy) {
   const ErrorQueue queue;
   base::Bytes nonce(8);  // some authorities take no more than 64 bits
   need(RAND_bytes(nonce.data(), static_cast<int>(nonce.size())) == 1);
   nonce[0] = static_cast<std::uint8_t>((nonce[0] & 0x7f) | 0x40);  // positive and always as long
-  base::Bytes der = request_der(imprint, nonce);
-  return {.der = std::move(der), .imprint = imprint, .nonce = std::move(nonce)};
+  base::Bytes der = request_der(imprint, nonce, policy);
+  return {.der = std::move(der), .imprint = imprint, .nonce = std::move(nonce), .policy = std::move(policy)};
 }
 
 Result<TimeStampToken> read_time_stamp_response(base::BytesView response, const TimeStampRequest& request) {
@@ -336,10 +383,12 @@ Result<TimeStampToken> read_time_stamp_response(base::BytesView response, const 
   const ASN1_INTEGER* nonce = TS_TST_INFO_get_nonce(token->info.get());
   if (nonce == nullptr || ASN1_STRING_type(nonce) != V_ASN1_INTEGER || magnitude_of(nonce) != request.nonce)
     return failed("the token has another nonce");
+  if (!request.policy.empty() && token->value.policy != request.policy) return failed("the token is under another policy");
   if (token->certificates == nullptr) return failed("the token has no certificate, though one was asked for");
   const auto signer = checked_signer(*token, {});
   if (!signer) return base::failure(ErrorCode::time_stamp_failed, signer.error().detail, signer.error().origin);
-  if (is_signed_with_weak_digest(token->signer_info)) return failed("the token is signed with a weak digest");
+  if (const auto weak = digest_weakness(token->signer_info, ts_119_312(), token->value.time))
+    return failed("the token is signed with a weak digest: " + *weak);
   return std::move(token->value);
 }
 
@@ -350,7 +399,8 @@ Result<TimeStampToken> parse_time_stamp_token(base::BytesView der) {
   return std::move(token->value);
 }
 
-TimeStampReport verify_time_stamp(base::BytesView der, const base::Digest& imprint, const TrustMaterial& trust, base::Time at) {
+TimeStampReport verify_time_stamp(base::BytesView der, const base::Digest& imprint, const TrustMaterial& trust,
+                                  const TimeStampOptions& options) {
   const ErrorQueue queue;
   TimeStampReport report;
   const auto ended = [&report](TimeStampStatus status, std::string detail) {
@@ -358,29 +408,40 @@ TimeStampReport verify_time_stamp(base::BytesView der, const base::Digest& impri
     report.detail = std::move(detail);
     return std::move(report);
   };
+  const auto untrusted = [&](PathStatus status, std::string detail) {
+    report.path.status = status;
+    report.path.detail = detail;
+    return ended(TimeStampStatus::untrusted, std::move(detail));
+  };
 
   auto token = open_token(der);
   if (!token) return ended(TimeStampStatus::signature_invalid, token.error().detail);
   report.time = token->value.time;
+  report.policy = token->value.policy;
   const auto signer = checked_signer(*token, trust.intermediates);
   if (!signer) return ended(TimeStampStatus::signature_invalid, signer.error().detail);
   report.signer = *signer;
+  if (names_by_sha1_alone(token->signer_info)) report.warnings.emplace_back("the time stamp names its signer by SHA-1 alone");
+  if (!hint_fits(token->info.get(), signer->native()))
+    report.warnings.emplace_back("the time stamp names an authority that is not its signer");
   if (!(token->value.imprint == imprint)) return ended(TimeStampStatus::imprint_differs, "the token is over another imprint");
 
-  report.path = validate_path(*signer, with_embedded(*token, trust), at, Purpose::time_stamping);
+  report.path = validate_path(*signer, with_embedded(*token, trust),
+                              {.at = options.at, .purpose = Purpose::time_stamping, .algorithms = options.algorithms});
   if (report.path.status != PathStatus::valid) return ended(TimeStampStatus::untrusted, report.path.detail);
-  if (is_signed_with_weak_digest(token->signer_info)) {
-    report.path.status = PathStatus::constraints;
-    return ended(TimeStampStatus::untrusted, report.path.detail = "the token is signed with a weak digest");
-  }
-  if (report.time < signer->not_before() || report.time > signer->not_after()) {
-    report.path =
-        out_of_time(std::move(report.path), report.time < signer->not_before() ? PathStatus::not_yet_valid : PathStatus::expired);
-    return ended(TimeStampStatus::untrusted, report.path.detail);
-  }
-  if (report.time > at + clock_tolerance)
+  if ((report.path.weak_algorithm = digest_weakness(token->signer_info, *options.algorithms, options.at)))
+    return untrusted(PathStatus::constraints, "the token is signed with a weak digest: " + *report.path.weak_algorithm);
+  if (!options.policies.empty() && std::ranges::find(options.policies, report.policy) == options.policies.end())
+    return untrusted(PathStatus::constraints, "the token is under another policy");
+  if (const auto when = out_of_time(report.path.chain, report.time))
+    return untrusted(*when, "a certificate of the TSA's path was not in force at genTime");
+  if (report.time > options.at + clock_tolerance)
     return ended(TimeStampStatus::untrusted, "genTime is later than the time of the validation");
   return ended(TimeStampStatus::valid, {});
+}
+
+TimeStampReport verify_time_stamp(base::BytesView token, const base::Digest& imprint, const TrustMaterial& trust, base::Time at) {
+  return verify_time_stamp(token, imprint, trust, TimeStampOptions{.at = at});
 }
 
 }  // namespace signet::pki

@@ -41,6 +41,8 @@ class Certificate {
   // Where its issuer's revocation lists are: CRLDistributionPoints (RFC 5280 4.2.1.13), http and https alone, at most 4.
   // Untrusted text.
   std::vector<std::string> crl_urls() const;
+  // Where its issuer answers OCSP: AuthorityInfoAccess (4.2.2.1), under the same conditions.
+  std::vector<std::string> ocsp_urls() const;
   // IssuerSerialV2 of SigningCertificateV2: DER of IssuerSerial (RFC 5035), as EN 319 132-1 5.2.2 wants it.
   base::Bytes issuer_serial_der() const;
 

@@ -304,3 +304,19 @@ TEST_CASE("where the lists of revocations are: http addresses, few, none of a di
   CHECK(urls_of("http://a/" + std::string(2'000, 'x')).empty());
   CHECK(urls_of("http://a/1,URI:http://a/2,URI:http://a/3,URI:http://a/4,URI:http://a/5").size() == 4);
 }
+
+TEST_CASE("where an issuer answers OCSP is read from the certificate, and only where that is on the web") {
+  demo::Authority root("Root", now);
+  CHECK(root.issue(person("Ana")).certificate.ocsp_urls().empty());
+  root.answer_ocsp_at("http://ocsp.example.org/1");
+  CHECK(root.issue(person("Ana")).certificate.ocsp_urls() == std::vector<std::string>{"http://ocsp.example.org/1"});
+  const auto with = [&](const char* value) {
+    return altered(root.issue(person("Ana")).certificate, root.root(), EVP_sha256(),
+                   [&](X509* x) { set_extension(x, NID_info_access, value); });
+  };
+  CHECK(with("caIssuers;URI:http://a.example/ca.der").ocsp_urls().empty());
+  CHECK(with("OCSP;URI:file:///etc/passwd,OCSP;URI:ldap://a,OCSP;URI:https://b.example").ocsp_urls() ==
+        std::vector<std::string>{"https://b.example"});
+  CHECK(with("OCSP;URI:http://1,OCSP;URI:http://2,OCSP;URI:http://3,OCSP;URI:http://4,OCSP;URI:http://5").ocsp_urls().size() ==
+        4);
+}

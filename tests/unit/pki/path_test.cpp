@@ -523,3 +523,48 @@ TEST_CASE("many anchors are searched") {
   trust.anchors.push_back(world.root.root().certificate);
   CHECK(status(world.ana.certificate, trust) == PathStatus::valid);
 }
+
+TEST_CASE("a trusted service is an anchor though it is not self-signed, in its time and for its use") {
+  World world;
+  using Use = TrustedService::Use;
+  TrustMaterial trust{
+      {}, {}, {world.issuing.crl(48h)}, {}, {{world.issuing.root().certificate, Use::certificates, now - 24h, {}}}};
+  const PathReport report = validate(world.ana.certificate, trust);
+  CHECK(report.status == PathStatus::valid);
+  CHECK(report.chain == std::vector{world.ana.certificate, world.issuing.root().certificate});
+  CHECK(status(world.ana.certificate, trust, now - 24h) == PathStatus::valid);
+  CHECK(status(world.ana.certificate, trust, now - 24h - 1s) == PathStatus::no_path);
+  trust.services[0].until = now;
+  CHECK(status(world.ana.certificate, trust, now - 1s) == PathStatus::valid);
+  CHECK(status(world.ana.certificate, trust) == PathStatus::no_path);
+  trust.services[0] = {world.issuing.root().certificate, Use::time_stamps, now - 24h, {}};
+  CHECK(status(world.ana.certificate, trust) == PathStatus::no_path);
+  CHECK(validate_path(world.ana.certificate, trust, {.at = now, .purpose = Purpose::any}).status == PathStatus::valid);
+}
+
+TEST_CASE("beside trusted services an intermediate alone is no anchor either") {
+  World world;
+  demo::Authority other("Other root", now);
+  TrustMaterial trust{one(world.issuing.root()), {}, {world.issuing.crl()}, {}, {}};
+  trust.services.push_back({other.root().certificate, TrustedService::Use::certificates, now - 24h, {}});
+  CHECK(status(world.ana.certificate, trust) == PathStatus::no_path);
+  trust.anchors = one(world.root.root());
+  trust.intermediates = one(world.issuing.root());
+  trust.crls.push_back(world.root.crl());
+  CHECK(status(world.ana.certificate, trust) == PathStatus::valid);
+}
+
+TEST_CASE("a trusted service that is no authority vouches for itself alone") {
+  World world;
+  auto subject = person("TSA");
+  subject.usage = Usage::time_stamping;
+  const demo::Identity tsa = world.issuing.issue(subject);
+  demo::Authority impostor(tsa, now);
+  const Certificate below = impostor.issue(subject).certificate;
+  const TrustMaterial trust{{}, {}, {impostor.crl()}, {}, {{tsa.certificate, TrustedService::Use::time_stamps, now - 24h, {}}}};
+  const auto judged = [&](const Certificate& certificate) {
+    return validate_path(certificate, trust, {.at = now, .purpose = Purpose::time_stamping}).status;
+  };
+  CHECK(judged(tsa.certificate) == PathStatus::valid);
+  CHECK(judged(below) != PathStatus::valid);
+}

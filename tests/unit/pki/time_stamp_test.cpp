@@ -369,6 +369,12 @@ TEST_CASE("the older signing certificate attribute, by SHA-1, is accepted as RFC
   CHECK(verified(0, add_v1({world.person_s.certificate})) == TimeStampStatus::signature_invalid);
   CHECK(verified(CMS_CADES, add_v1({world.person_s.certificate})) == TimeStampStatus::signature_invalid);
   CHECK(verified(CMS_CADES, add_v1({world.tsa.certificate})) == TimeStampStatus::valid);
+  const auto warnings = [&](unsigned flags) {
+    const base::Bytes token = handmade(world.tsa, info, {.flags = flags, .change = add_v1({world.tsa.certificate})});
+    return verify_time_stamp(token, world.imprint, trust, now).warnings;
+  };
+  CHECK(warnings(CMS_CADES).empty());
+  CHECK(warnings(0) == std::vector<std::string>{"the time stamp names its signer by SHA-1 alone"});
   // Further identifiers may name what is not here; the first is the signer's.
   const Certificate absent = demo::Authority("Elsewhere", now).root().certificate;
   CHECK(verified(0, add_v1({world.tsa.certificate, absent})) == TimeStampStatus::valid);
@@ -386,6 +392,108 @@ TEST_CASE("a token signed with SHA-1 is untrusted") {
   const TimeStampReport report = verify_time_stamp(weak, world.imprint, trust, now);
   CHECK(report.status == TimeStampStatus::untrusted);
   CHECK(report.path.status == PathStatus::constraints);
+}
+
+TEST_CASE("which digests a token may be signed with is the table's to say, at the time of the validation") {
+  World world;
+  const base::Bytes token = world.token();
+  const auto judged = [&](const AlgorithmTable& table) {
+    return verify_time_stamp(token, world.imprint, world.trust(), {.at = now, .algorithms = &table});
+  };
+  AlgorithmTable table = ts_119_312();
+  CHECK(judged(table).status == TimeStampStatus::valid);
+  for (auto& row : table.digests) {
+    if (row.name == "sha256") row.until = now;
+  }
+  const TimeStampReport report = judged(table);
+  CHECK(report.status == TimeStampStatus::untrusted);
+  CHECK(report.path.weak_algorithm);
+}
+
+TEST_CASE("a policy that was asked for is the token's, or the answer is refused") {
+  World world;
+  const std::string policy = "1.3.6.1.4.1.13762.3";
+  CHECK(make_time_stamp_request(world.imprint).policy.empty());
+  TimeStampRequest request = make_time_stamp_request(world.imprint, policy);
+  const unsigned char* in = request.der.data();
+  const base::Owned<TS_REQ, TS_REQ_free> read{d2i_TS_REQ(nullptr, &in, static_cast<long>(request.der.size()))};
+  REQUIRE(TS_REQ_get_policy_id(read.get()) != nullptr);
+  const base::Bytes answer = world.responder.answer(request.der, TsaFault::none, now);
+  CHECK(read_time_stamp_response(answer, request));
+  request.policy = "1.3.6.1.4.1.13762.4";
+  check_failed(read_time_stamp_response(answer, request), "the token is under another policy");
+  CHECK_THROWS_AS(make_time_stamp_request(world.imprint, "no policy"), std::invalid_argument);
+}
+
+TEST_CASE("a token under a policy that is not taken is untrusted, and its policy is told") {
+  World world;
+  const base::Bytes token = world.token();
+  const auto judged = [&](std::vector<std::string> policies) {
+    return verify_time_stamp(token, world.imprint, world.trust(), {.at = now, .policies = std::move(policies)});
+  };
+  CHECK(judged({}).policy == "1.3.6.1.4.1.13762.3");
+  CHECK(judged({"1.2.3", "1.3.6.1.4.1.13762.3"}).status == TimeStampStatus::valid);
+  const TimeStampReport other = judged({"1.2.3"});
+  CHECK(other.status == TimeStampStatus::untrusted);
+  CHECK(other.path.status == PathStatus::constraints);
+  CHECK(other.detail == "the token is under another policy");
+}
+
+TEST_CASE("the authorities of a token's path must have been in force at its time too") {
+  World world;
+  auto young = person("Young CA");
+  young.starts_before_now = 1h;
+  demo::Authority authority = world.root.subordinate(young);
+  const demo::TimeStampResponder responder(authority.issue(tsa_subject()), one(authority.root()));
+  const auto stamped = [&](base::Time time) {
+    const auto der =
+        read_time_stamp_response(responder.answer(world.request.der, TsaFault::none, time), world.request).value().der;
+    return verify_time_stamp(der, world.imprint, {one(world.root.root()), {}, {world.root.crl(), authority.crl()}}, now);
+  };
+  CHECK(stamped(now - 59min).status == TimeStampStatus::valid);
+  CHECK(stamped(now - 61min).status == TimeStampStatus::untrusted);
+  CHECK(stamped(now - 61min).path.status == PathStatus::not_yet_valid);
+}
+
+TEST_CASE("what a token says besides is told: its accuracy, a hint to another authority, a name by SHA-1 alone") {
+  World world;
+  const base::Bytes info = info_of(world.token());
+  TrustMaterial trust = world.trust();
+  trust.intermediates = one(world.issuing.root());
+  const auto with = [&](auto change) {
+    const unsigned char* in = info.data();
+    const base::Owned<TS_TST_INFO, TS_TST_INFO_free> changed{d2i_TS_TST_INFO(nullptr, &in, static_cast<long>(info.size()))};
+    change(changed.get());
+    base::Bytes der(static_cast<std::size_t>(i2d_TS_TST_INFO(changed.get(), nullptr)));
+    unsigned char* out = der.data();
+    i2d_TS_TST_INFO(changed.get(), &out);
+    return handmade(world.tsa, der, {});
+  };
+  const auto hint = [](const Certificate& certificate) {
+    return [certificate](TS_TST_INFO* changed) {
+      const base::Owned<GENERAL_NAME, GENERAL_NAME_free> name{GENERAL_NAME_new()};
+      GENERAL_NAME_set0_value(name.get(), GEN_DIRNAME, X509_NAME_dup(X509_get_subject_name(certificate.native())));
+      TS_TST_INFO_set_tsa(changed, name.get());
+    };
+  };
+  const auto warnings = [&](const base::Bytes& token) { return verify_time_stamp(token, world.imprint, trust, now).warnings; };
+  CHECK(warnings(with(hint(world.tsa.certificate))).empty());
+  const base::Bytes elsewhere = with(hint(world.person_s.certificate));
+  CHECK(warnings(elsewhere) == std::vector<std::string>{"the time stamp names an authority that is not its signer"});
+  CHECK(verify_time_stamp(elsewhere, world.imprint, trust, now).status == TimeStampStatus::valid);
+
+  CHECK(parse_time_stamp_token(world.token())->accuracy == 1s);
+  const auto accurate = parse_time_stamp_token(with([](TS_TST_INFO* changed) {
+    const base::Owned<TS_ACCURACY, TS_ACCURACY_free> accuracy{TS_ACCURACY_new()};
+    const base::Owned<ASN1_INTEGER, ASN1_INTEGER_free> number{ASN1_INTEGER_new()};
+    ASN1_INTEGER_set(number.get(), 2);
+    TS_ACCURACY_set_seconds(accuracy.get(), number.get());
+    ASN1_INTEGER_set(number.get(), 5);
+    TS_ACCURACY_set_millis(accuracy.get(), number.get());
+    TS_TST_INFO_set_accuracy(changed, accuracy.get());
+  }));
+  REQUIRE(accurate);
+  CHECK(accurate->accuracy == 2005ms);
 }
 
 TEST_CASE("a CMS signature that is no time stamp token is none") {
