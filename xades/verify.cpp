@@ -40,7 +40,7 @@ std::vector<std::string> warnings_of(const Evidence& evidence) {
   }
   if (evidence.key.serial_differs) out.emplace_back("IssuerSerialV2 names another certificate than the digest beside it");
   if (evidence.key.certificate && !evidence.key.in_key_info) out.emplace_back("the signing certificate is not in KeyInfo");
-  if (properties.has_counter_signatures) out.emplace_back("counter-signatures were not verified");
+  if (!properties.counter_signatures.empty()) out.emplace_back("counter-signatures were not verified");
   if (has_unsigned_object(evidence)) out.emplace_back("the signature holds an Object that it does not sign");
   if (evidence.proven_time && properties.signing_time && *properties.signing_time > *evidence.proven_time)
     out.emplace_back("the claimed signing time is after the time stamp");
@@ -64,7 +64,9 @@ SignatureReport report_of(const Evidence& evidence) {
   report.proven_time = evidence.proven_time;
   for (const CheckedReference& checked : evidence.references.all) report.references.push_back(checked.report);
   report.matched_data = evidence.references.matched_data;
-  for (const CheckedTimeStamp& stamp : evidence.time_stamps) report.time_stamps.push_back(stamp.report);
+  report.not_signed_before = evidence.not_signed_before;
+  for (const CheckedTimeStamp& stamp : evidence.time_stamps)
+    report.time_stamps.push_back({stamp.report, stamp.kind, stamp.failure == SubIndication::none});
   report.path = evidence.path;
   report.warnings = warnings_of(evidence);
   return report;
@@ -138,6 +140,20 @@ std::string_view name(SubIndication sub_indication) {
       return "SIGNED_DATA_NOT_FOUND";
   }
   return "";
+}
+
+std::string_view name(TimeStampKind kind) {
+  switch (kind) {
+    case TimeStampKind::all_data_objects:
+      return "AllDataObjectsTimeStamp";
+    case TimeStampKind::individual_data_objects:
+      return "IndividualDataObjectsTimeStamp";
+    case TimeStampKind::archive:
+      return "ArchiveTimeStamp";
+    case TimeStampKind::signature:
+      break;
+  }
+  return "SignatureTimeStamp";
 }
 
 std::string_view name(Integrity integrity) {

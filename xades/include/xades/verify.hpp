@@ -71,6 +71,20 @@ struct VerifyOptions {
   enum class DataFor : std::uint8_t { each_signature, any_signature } data_for = DataFor::each_signature;
 };
 
+// What a time stamp of a signature is over (EN 319 132-1).
+enum class TimeStampKind : std::uint8_t {
+  all_data_objects,         // the content, before it was signed (5.2.8.1)
+  individual_data_objects,  // some of it (5.2.8.2)
+  signature,                // SignatureValue (5.3)
+  archive,                  // all that there was then (5.5.2)
+};
+std::string_view name(TimeStampKind kind);  // the property's name, "SignatureTimeStamp"
+
+struct TimeStampFinding : pki::TimeStampReport {
+  TimeStampKind kind = TimeStampKind::signature;
+  bool holds = false;  // also by the algorithms' rules
+};
+
 struct ReferenceReport {
   std::string uri;
   bool signed_properties = false;
@@ -87,10 +101,11 @@ struct SignatureReport {
   std::optional<Level> level;                  // the highest whose form is met
   std::optional<pki::Certificate> signer;
   std::optional<base::Time> claimed_time;      // SigningTime: the signer's word
-  std::optional<base::Time> proven_time;       // genTime of the earliest valid signature time stamp
+  std::optional<base::Time> proven_time;       // the best signature time: genTime of the earliest time stamp that holds
+  std::optional<base::Time> not_signed_before; // genTime of the latest time stamp over content that holds
   std::vector<ReferenceReport> references;
   std::vector<std::size_t> matched_data;       // indices in VerifyOptions::data: what the references were compared with
-  std::vector<pki::TimeStampReport> time_stamps;
+  std::vector<TimeStampFinding> time_stamps;
   std::optional<pki::PathReport> path;
   std::vector<std::string> warnings;
   std::string detail;                          // why, for developers
