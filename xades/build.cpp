@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "base/text.hpp"
-#include "stamp_markup.hpp"
+#include "property_markup.hpp"
 
 namespace signet::xades {
 namespace {
@@ -185,10 +185,13 @@ std::string SignatureWriter::document(const SignatureContent& content, base::Byt
   out += "\">";
   out += signed_properties_;
   if (!time_stamp_token.empty()) {
-    const StampMarkup markup = stamp_markup(StampPlace::qualifying_properties, {});
-    out += markup.before;
+    const Markup around = around_properties(PropertyPlace::qualifying_properties, {});
+    const Markup stamp = time_stamp_markup("xades:SignatureTimeStamp", {});
+    out += around.before;
+    out += stamp.before;
     base::append_base64(out, time_stamp_token);
-    out += markup.after;
+    out += stamp.after;
+    out += around.after;
   }
   out += "</xades:QualifyingProperties></ds:Object></ds:Signature>";
   return out;
