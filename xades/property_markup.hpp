@@ -18,7 +18,7 @@ enum class PropertyPlace : std::uint8_t { qualifying_properties, unsigned_proper
 // property.
 Markup around_properties(PropertyPlace place, std::string_view declarations);
 
-// A time stamp as a property of this name, around its token's base64.
-Markup time_stamp_markup(std::string_view qualified_name, std::string_view declarations);
+// A time stamp as a property of this name, around its token's base64. `method_declarations`: where ds is first used within.
+Markup time_stamp_markup(std::string_view qualified_name, std::string_view declarations, std::string_view method_declarations = {});
 
 }  // namespace signet::xades

@@ -209,10 +209,10 @@ Markup around_properties(PropertyPlace place, std::string_view declarations) {
   return markup;
 }
 
-Markup time_stamp_markup(std::string_view qualified_name, std::string_view declarations) {
+Markup time_stamp_markup(std::string_view qualified_name, std::string_view declarations, std::string_view method_declarations) {
   const std::string name(qualified_name);
-  return {"<" + name + std::string(declarations) +
-              "><ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"></ds:CanonicalizationMethod>"
+  return {"<" + name + std::string(declarations) + "><ds:CanonicalizationMethod" + std::string(method_declarations) +
+              " Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"></ds:CanonicalizationMethod>"
               "<xades:EncapsulatedTimeStamp>",
           "</xades:EncapsulatedTimeStamp></" + name + ">"};
 }
