@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 
 #include "base/text.hpp"
@@ -256,8 +257,10 @@ Result<Bytes> referenced_octets(const Reference& reference, const CheckedReferen
   return octets_of(processed(reference, *content, context), method, context);
 }
 
-CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for) {
-  CheckedReferences out;
+namespace {
+
+// Each for itself; `external` are those to something outside of the document, which is matched with what is given.
+std::vector<std::size_t> check_each(const TransformContext& context, CheckedReferences& out) {
   std::vector<std::size_t> external;
   for (const Reference& reference : context.signature.references) {
     CheckedReference& checked = out.all.emplace_back();
@@ -273,8 +276,35 @@ CheckedReferences check_references(const TransformContext& context, const std::v
       external.push_back(out.all.size() - 1);
     }
   }
+  return external;
+}
+
+// XML Signature 5.1: a manifest's own digest is checked as a reference; what it lists is for the application, which is us. What
+// is listed and not given says nothing, what is given and differs says all. Manifests in manifests are not followed.
+void check_manifests(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for,
+                     std::vector<bool>& used, CheckedReferences& out) {
+  SignatureElement listed = context.signature;
+  for (const CheckedReference& checked : out.all) {
+    if (!is(checked.target, ds_namespace, "Manifest")) continue;
+    auto references = read_manifest(checked.target, context.limits);
+    if (!references || out.in_manifests.size() + references->size() > context.limits.max_references) continue;
+    listed.references = std::move(*references);
+    const TransformContext within{context.document, listed, context.limits, context.budget};
+    CheckedReferences found;
+    const auto external = check_each(within, found);
+    DetachedMatching(within, data, data_for, used).run(external, found);
+    std::ranges::move(found.all, std::back_inserter(out.in_manifests));
+  }
+}
+
+}  // namespace
+
+CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for) {
+  CheckedReferences out;
+  const std::vector<std::size_t> external = check_each(context, out);
   std::vector<bool> used(data.size());
   DetachedMatching(context, data, data_for, used).run(external, out);
+  check_manifests(context, data, data_for, used, out);
   if (!data.empty()) check_enclosed(context, data, data_for, used, out);
   for (std::size_t i = 0; i < used.size(); ++i) {
     if (used[i]) out.matched_data.push_back(i);

@@ -15,6 +15,7 @@ struct CheckedReference {
 
 struct CheckedReferences {
   std::vector<CheckedReference> all;      // as in SignedInfo
+  std::vector<CheckedReference> in_manifests;  // those of the manifests that are signed
   std::vector<std::size_t> matched_data;  // what of the given data a reference covers, or names
   bool given_data_unsigned = false;       // something was given for this signature that no reference covers
 };

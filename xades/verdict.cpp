@@ -17,6 +17,12 @@ bool any_reference(const Evidence& evidence, Status status) {
                              [&](const CheckedReference& checked) { return checked.report.status == status; });
 }
 
+// Of what a manifest lists only what was given and differs matters.
+bool any_listed(const Evidence& evidence, Status status) {
+  return std::ranges::any_of(evidence.references.in_manifests,
+                             [&](const CheckedReference& checked) { return checked.report.status == status; });
+}
+
 bool is_open(Status status) { return status == Status::not_found || status == Status::refused; }
 
 bool signs_data(const Evidence& evidence) {
@@ -51,6 +57,8 @@ std::optional<Verdict> signed_data_found(const Evidence& evidence) {
 
 // 5.2.7.4, second step.
 std::optional<Verdict> digests(const Evidence& evidence) {
+  if (any_listed(evidence, Status::digest_differs))
+    return failed(SubIndication::hash_failure, "what a manifest lists has another digest");
   if (any_reference(evidence, Status::digest_differs))
     return failed(SubIndication::hash_failure, "a reference has another digest");
   return std::nullopt;
