@@ -59,6 +59,10 @@ void add_usage(X509* certificate, X509* issuer, Subject::Usage usage) {
     case Subject::Usage::time_stamping:  // RFC 3161 2.3: this one usage, critical
       add_extension(certificate, issuer, NID_key_usage, "critical,digitalSignature");
       return add_extension(certificate, issuer, NID_ext_key_usage, "critical,timeStamping");
+    case Subject::Usage::ocsp_signing:  // RFC 6960 4.2.2.2
+      add_extension(certificate, issuer, NID_key_usage, "critical,digitalSignature");
+      add_extension(certificate, issuer, NID_ext_key_usage, "OCSPSigning");
+      return add_extension(certificate, issuer, NID_id_pkix_OCSP_noCheck, "ignored");
     case Subject::Usage::encryption_only:
       return add_extension(certificate, issuer, NID_key_usage, "critical,keyEncipherment");
     case Subject::Usage::ca:
@@ -71,7 +75,7 @@ struct Plan {
   EVP_PKEY* subject_key;
   Subject::Usage usage;
   base::Time not_before, not_after;
-  std::string crl_url = {};
+  std::string crl_url = {}, ocsp_url = {};
 };
 
 // Without an issuer: self-signed.
@@ -89,6 +93,7 @@ pki::Certificate make_certificate(const Plan& plan, const Identity* issuer, EVP_
   add_extension(x, issuer_x, NID_subject_key_identifier, "hash");
   add_extension(x, issuer_x, NID_authority_key_identifier, "keyid:always");
   if (!plan.crl_url.empty()) add_extension(x, issuer_x, NID_crl_distribution_points, ("URI:" + plan.crl_url).c_str());
+  if (!plan.ocsp_url.empty()) add_extension(x, issuer_x, NID_info_access, ("OCSP;URI:" + plan.ocsp_url).c_str());
   need(X509_sign(x, issuer_key, EVP_sha256()) > 0, "X509_sign");
 
   auto made = pki::Certificate::from_der(encoded<X509>(i2d_X509, x));
@@ -174,7 +179,7 @@ struct Authority::State {
   };
   std::vector<Revocation> revocations;
   std::uint64_t crl_number = 0;
-  std::string crl_url = {};
+  std::string crl_url = {}, ocsp_url = {};
 };
 
 Authority::Authority(std::string name, base::Time now) : Authority(make_root(name, now), now) {}
@@ -187,9 +192,13 @@ const Identity& Authority::root() const { return state_->identity; }
 Identity Authority::issue(const Subject& subject) {
   const PrivateKey key = subject.key ? subject.key : make_key(subject.key_type, subject.rsa_bits);
   const Name name = distinguished_name(subject.common_name, subject.serial_number);
-  const Plan plan{
-      name.get(),     key.get(), subject.usage, state_->now - subject.starts_before_now, state_->now + subject.ends_after_now,
-      state_->crl_url};
+  const Plan plan{name.get(),
+                  key.get(),
+                  subject.usage,
+                  state_->now - subject.starts_before_now,
+                  state_->now + subject.ends_after_now,
+                  state_->crl_url,
+                  state_->ocsp_url};
   return {make_certificate(plan, &state_->identity, state_->identity.key.get()), key};
 }
 
@@ -200,6 +209,7 @@ Authority Authority::subordinate(const Subject& subject) {
 }
 
 void Authority::publish_crl_at(std::string url) { state_->crl_url = std::move(url); }
+void Authority::answer_ocsp_at(std::string url) { state_->ocsp_url = std::move(url); }
 
 void Authority::revoke(const pki::Certificate& certificate, base::Time at) {
   Asn1Integer serial{ASN1_INTEGER_dup(X509_get0_serialNumber(certificate.native()))};

@@ -7,13 +7,14 @@
 #include <limits>
 
 #include "openssl.hpp"
+#include "revocation.hpp"
+#include "signature_algorithm.hpp"
 #include "stack.hpp"
 
 namespace signet::pki {
 namespace {
 
-constexpr int max_path_length = 10;    // certificates between the two ends; real ones have one to three
-constexpr int security_level_112 = 2;  // refuses RSA under 2048 bits, curves under 224, SHA-1 and MD5 signatures
+constexpr int max_path_length = 10;  // certificates between the two ends; real ones have one to three
 
 PathStatus status_of(int x509_error) {
   switch (x509_error) {
@@ -25,21 +26,6 @@ PathStatus status_of(int x509_error) {
     case X509_V_ERR_CERT_NOT_YET_VALID:
     case X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD:
       return PathStatus::not_yet_valid;
-    case X509_V_ERR_CERT_REVOKED:
-      return PathStatus::revoked;
-    case X509_V_ERR_UNABLE_TO_GET_CRL:
-    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
-    case X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE:
-    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
-    case X509_V_ERR_CRL_NOT_YET_VALID:
-    case X509_V_ERR_CRL_HAS_EXPIRED:
-    case X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD:
-    case X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD:
-    case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
-    case X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION:
-    case X509_V_ERR_DIFFERENT_CRL_SCOPE:
-    case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
-      return PathStatus::no_revocation_data;
     case X509_V_ERR_INVALID_CA:
     case X509_V_ERR_INVALID_NON_CA:
     case X509_V_ERR_PATH_LENGTH_EXCEEDED:
@@ -76,23 +62,14 @@ struct Finding {
   }
 };
 
-// What OpenSSL's walk of a chain finds. The order in which OpenSSL checks (revocation before signatures and times) is not
-// the order in which the findings matter, so it goes on after some of them, and all are judged here at the end.
+// What OpenSSL's walk of a chain finds. The order in which OpenSSL checks is not the order in which the findings matter, so it
+// goes on after what is wrong with the times. Revocation is not its business (revocation.hpp).
 struct Walk {
-  Finding path, validity, revocation;
+  Finding path, validity;
 };
 
 std::string said(const Finding& finding) {
   return std::string(X509_verify_cert_error_string(finding.error)) + ", at depth " + std::to_string(finding.depth);
-}
-
-// A list made after `at` is as good as one in force then (better, it knows more) while the certificate had not expired when
-// it was made: after that a list may forget it (RFC 5280 5.1.2.6).
-bool later_list_covers(const X509_CRL* crl, X509* certificate) {
-  if (crl == nullptr || certificate == nullptr) return false;
-  const auto made = time_of(X509_CRL_get0_lastUpdate(crl));
-  const auto end = time_of(X509_get0_notAfter(certificate));
-  return made && end && *made <= *end;
 }
 
 // Called by OpenSSL: notes only, throws nothing. 0 ends the walk.
@@ -101,20 +78,10 @@ int on_finding(int ok, X509_STORE_CTX* context) {
   Walk& walk = *static_cast<Walk*>(X509_STORE_CTX_get_app_data(context));
   const int error = X509_STORE_CTX_get_error(context);
   const int depth = X509_STORE_CTX_get_error_depth(context);
-  const bool is_anchor = depth == sk_X509_num(X509_STORE_CTX_get0_chain(context)) - 1;
   switch (status_of(error)) {
     case PathStatus::expired:
     case PathStatus::not_yet_valid:
       walk.validity.note(error, depth);
-      return 1;
-    case PathStatus::revoked:
-      return 1;  // first_revocation() has judged by the same lists: OpenSSL does not compare the date
-    case PathStatus::no_revocation_data:
-      if (is_anchor) return 1;
-      if (error == X509_V_ERR_CRL_NOT_YET_VALID &&
-          later_list_covers(X509_STORE_CTX_get0_current_crl(context), X509_STORE_CTX_get_current_cert(context)))
-        return 1;
-      walk.revocation.note(error, depth);
       return 1;
     default:
       walk.path.note(error, depth);
@@ -127,8 +94,21 @@ struct Walked {
   std::vector<X509*> chain;  // owned by whoever gave the certificates
 };
 
-Walked walk_chain(X509* certificate, const X509Stack& anchors, const X509Stack& intermediates, const CrlStack* crls,
-                  base::Time at) {
+void set_policies(X509_VERIFY_PARAM* param, const PathOptions& options) {
+  // What authorities demand of policies (requireExplicitPolicy and so on) is not heard without these.
+  X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_POLICY_CHECK);
+  if (options.explicit_policy) X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_EXPLICIT_POLICY);
+  if (options.inhibit_any_policy) X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_INHIBIT_ANY);
+  if (options.inhibit_policy_mapping) X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_INHIBIT_MAP);
+  if (options.initial_policies.empty()) X509_VERIFY_PARAM_add0_policy(param, OBJ_nid2obj(NID_any_policy));
+  for (const std::string& policy : options.initial_policies) {
+    // One that is no OID is none that a certificate could have: nothing is valid under it alone.
+    ASN1_OBJECT* object = OBJ_txt2obj(policy.c_str(), 1);
+    X509_VERIFY_PARAM_add0_policy(param, object == nullptr ? OBJ_nid2obj(NID_undef) : object);
+  }
+}
+
+Walked walk_chain(X509* certificate, const X509Stack& anchors, const X509Stack& intermediates, const PathOptions& options) {
   Walked walked;
   const base::Owned<X509_STORE, X509_STORE_free> empty{X509_STORE_new()};
   const base::Owned<X509_STORE_CTX, X509_STORE_CTX_free> context{X509_STORE_CTX_new()};
@@ -139,18 +119,12 @@ Walked walk_chain(X509* certificate, const X509Stack& anchors, const X509Stack& 
   // A stack is searched as it is; a store sorts itself at each addition, which large lists of anchors feel.
   X509_STORE_CTX_set0_trusted_stack(context.get(), anchors.get());
   X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(context.get());
-  X509_VERIFY_PARAM_set_time(param, at.time_since_epoch().count());
+  X509_VERIFY_PARAM_set_time(param, options.at.time_since_epoch().count());
   X509_VERIFY_PARAM_set_depth(param, max_path_length);
-  X509_VERIFY_PARAM_set_auth_level(param, security_level_112);
+  X509_VERIFY_PARAM_set_auth_level(param, 0);  // weak_algorithm() judges, by dates
   // X509_V_FLAG_X509_STRICT is not set: it refuses national roots for a missing key identifier. What matters of it is in
   // broken_constraint().
-  // Any policy will do, but what authorities demand of policies (requireExplicitPolicy and so on) is not heard without these.
-  X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_POLICY_CHECK);
-  X509_VERIFY_PARAM_add0_policy(param, OBJ_nid2obj(NID_any_policy));
-  if (crls != nullptr) {
-    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
-    X509_STORE_CTX_set0_crls(context.get(), crls->get());
-  }
+  set_policies(param, options);
   X509_STORE_CTX_set_app_data(context.get(), &walked.walk);
   X509_STORE_CTX_set_verify_cb(context.get(), on_finding);
   const int verified = X509_verify_cert(context.get());
@@ -195,7 +169,8 @@ bool is_for_client_authentication(const Certificate& certificate) {
 
 // What RFC 5280 and RFC 3161 demand beyond OpenSSL's default checks; null if nothing is wrong.
 const char* broken_constraint(const std::vector<Certificate>& chain, Purpose purpose) {
-  if (!chain.front().fit_for_signing()) return "the certificate is not for signing: key usage or basic constraints";
+  if (purpose != Purpose::any && !chain.front().fit_for_signing())
+    return "the certificate is not for signing: key usage or basic constraints";
   if (purpose == Purpose::time_stamping && !is_for_time_stamping_only(chain.front()))
     return "the certificate is not for time stamping alone: extended key usage";
   if (purpose == Purpose::client_authentication && !is_for_client_authentication(chain.front()))
@@ -206,98 +181,42 @@ const char* broken_constraint(const std::vector<Certificate>& chain, Purpose pur
   return nullptr;
 }
 
-bool is_signed_with_weak_digest(const X509_CRL* crl) {
-  int digest = NID_undef;
-  // RSA-PSS and EdDSA name no digest here and are not weak.
-  OBJ_find_sigid_algs(X509_CRL_get_signature_nid(crl), &digest, nullptr);
-  return digest == NID_sha1 || digest == NID_md5 || digest == NID_md4 || digest == NID_md2 || digest == NID_mdc2 ||
-         digest == NID_ripemd160;
-}
+std::string at_depth(std::string what, std::size_t depth) { return std::move(what) + ", at depth " + std::to_string(depth); }
 
-bool is_signed_by(X509_CRL* list, X509* issuer) {
-  return (X509_get_key_usage(issuer) & KU_CRL_SIGN) != 0 && !is_signed_with_weak_digest(list) &&
-         X509_CRL_verify(list, X509_get0_pubkey(issuer)) == 1;
-}
-
-bool has_signed(const Certificate& authority, X509_CRL* list) {
-  return X509_NAME_cmp(X509_get_subject_name(authority.native()), X509_CRL_get_issuer(list)) == 0 &&
-         is_signed_by(list, authority.native());
-}
-
-// The lists that an authority of the chain has signed. After a change of keys an authority is in the chain twice, under one name
-// (self-issued, RFC 5280 6.1), and any of its keys will do: so lists and certificates are matched by that name alone.
-std::vector<X509_CRL*> authentic_lists(const std::vector<Certificate>& chain, const std::vector<Crl>& crls) {
-  std::vector<X509_CRL*> authentic;
-  for (const Crl& crl : crls) {
-    X509_CRL* list = crl.native();
-    if (std::any_of(chain.begin() + 1, chain.end(), [list](const Certificate& above) { return has_signed(above, list); }))
-      authentic.push_back(list);
+// Keys of all, and the signatures of all but the anchor, whose own says nothing.
+std::optional<std::string> weak_algorithm(const std::vector<Certificate>& chain, const PathOptions& options) {
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    if (auto weak = weakness(*options.algorithms, chain[i], options.at)) return at_depth(std::move(*weak), i);
+    if (i + 1 == chain.size()) break;
+    const X509_ALGOR* algorithm = nullptr;
+    X509_get0_signature(nullptr, &algorithm, chain[i].native());
+    if (auto weak = signature_weakness(*options.algorithms, algorithm, X509_get0_pubkey(chain[i + 1].native()), options.at))
+      return at_depth(std::move(*weak), i);
   }
-  return authentic;
+  return std::nullopt;
 }
 
-bool is_about(const X509_CRL* list, const Certificate& certificate) {
-  return X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_issuer_name(certificate.native())) == 0;
-}
-
-// A list that tells of all certificates: not only of changes since another (RFC 5280 5.2.4), and with an end.
-bool is_complete(const X509_CRL* crl) {
-  return X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) < 0 && X509_CRL_get0_nextUpdate(crl) != nullptr;
-}
-
-bool is_on_hold(const X509_REVOKED* entry) {
-  const base::Owned<ASN1_ENUMERATED, ASN1_ENUMERATED_free> reason{
-      static_cast<ASN1_ENUMERATED*>(X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, nullptr, nullptr))};
-  return reason && ASN1_ENUMERATED_get(reason.get()) == CRL_REASON_CERTIFICATE_HOLD;
-}
-
-// The earliest revocation that any authentic list tells of: one in force or not, because a revocation is for ever. Only a
-// hold can be lifted: that counts in the newest complete list alone.
-std::optional<base::Time> first_revocation(const Certificate& certificate, const std::vector<X509_CRL*>& lists) {
-  std::optional<base::Time> newest;
-  for (const X509_CRL* list : lists) {
-    const auto made = time_of(X509_CRL_get0_lastUpdate(list));
-    if (made && is_about(list, certificate) && is_complete(list)) newest = std::max(newest, made);
-  }
-  std::optional<base::Time> first;
-  for (X509_CRL* list : lists) {
-    X509_REVOKED* entry = nullptr;
-    if (!is_about(list, certificate) || X509_CRL_get0_by_cert(list, &entry, certificate.native()) != 1)
-      continue;  // 2: removeFromCRL
-    if (is_on_hold(entry) && time_of(X509_CRL_get0_lastUpdate(list)) < newest) continue;
-    // Without a date that can be read it was revoked always.
-    const base::Time when = time_of(X509_REVOKED_get0_revocationDate(entry)).value_or(base::Time::min());
-    first = first ? std::min(*first, when) : when;
-  }
-  return first;
-}
-
-// Only the lists that were found authentic are handed to OpenSSL: it picks one by name and date before it looks at the
-// signature, so that a forged list would displace the good one.
-struct Revocation {
-  std::optional<base::Time> end_entity, authority;
-  CrlStack usable;
+enum class ListSigners : std::uint8_t {
+  chain_and_others,  // whoever has a path to the same anchor and is named
+  chain_alone,       // for the path of such another
 };
 
-Revocation revocation_of(const std::vector<Certificate>& chain, const std::vector<Crl>& crls, base::Time at) {
-  Revocation revocation{.end_entity = {}, .authority = {}, .usable = CrlStack{sk_X509_CRL_new_null()}};
-  const auto lists = authentic_lists(chain, crls);
-  for (X509_CRL* list : lists) {
-    if (is_complete(list)) sk_X509_CRL_push(revocation.usable.get(), list);
-  }
-  for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
-    const auto when = first_revocation(chain[i], lists);
-    if (!when || *when > at) continue;
-    auto& which = i == 0 ? revocation.end_entity : revocation.authority;
-    which = which ? std::min(*which, *when) : *when;
-  }
-  return revocation;
+PathReport validate(const Certificate& certificate, const TrustMaterial& trust, const PathOptions& options,
+                    ListSigners list_signers);
+
+// RFC 5280 6.3.3 (f): whoever signs lists for others has a path to the same anchor, and is not revoked.
+SignerPath path_to_the_same_anchor(const std::vector<Certificate>& chain, const TrustMaterial& trust,
+                                   const PathOptions& options) {
+  return [&](const Certificate& signer) -> std::optional<std::vector<Certificate>> {
+    PathOptions theirs{.at = options.at, .purpose = Purpose::any, .algorithms = options.algorithms};
+    PathReport report = validate(signer, trust, theirs, ListSigners::chain_alone);
+    if (report.status != PathStatus::valid || report.chain.back() != chain.back()) return std::nullopt;
+    return std::move(report.chain);
+  };
 }
 
-}  // namespace
-
-PathReport validate_path(const Certificate& certificate, const TrustMaterial& trust, base::Time at, Purpose purpose) {
-  const ErrorQueue queue;
+PathReport validate(const Certificate& certificate, const TrustMaterial& trust, const PathOptions& options,
+                    ListSigners list_signers) {
   const X509Stack anchors = stack_of(trust.anchors);
   const X509Stack intermediates = stack_of(trust.intermediates);
   PathReport report;
@@ -307,30 +226,49 @@ PathReport validate_path(const Certificate& certificate, const TrustMaterial& tr
     return std::move(report);
   };
 
-  Walked walked = walk_chain(certificate.native(), anchors, intermediates, nullptr, at);
+  const Walked walked = walk_chain(certificate.native(), anchors, intermediates, options);
   const Finding path = walked.walk.path;
   if (path.error != X509_V_OK && status_of(path.error) == PathStatus::no_path) return ended(PathStatus::no_path, said(path));
   report.chain = owned_chain(walked.chain, certificate, trust);
   if (path.error != X509_V_OK) return ended(status_of(path.error), said(path));
   if (report.chain.size() != walked.chain.size() || report.chain.empty())
     return ended(PathStatus::no_path, "a chain of strangers");
-  if (const char* broken = broken_constraint(report.chain, purpose)) return ended(PathStatus::constraints, broken);
+  if (const char* broken = broken_constraint(report.chain, options.purpose)) return ended(PathStatus::constraints, broken);
+  if ((report.weak_algorithm = weak_algorithm(report.chain, options)))
+    return ended(PathStatus::constraints, *report.weak_algorithm);
 
-  const Finding validity = walked.walk.validity;
-  if (report.chain.size() > 1) {
-    Revocation revocation = revocation_of(report.chain, trust.crls, at);
-    if (revocation.end_entity || revocation.authority) {
-      report.revoked_at = revocation.end_entity ? revocation.end_entity : revocation.authority;
-      return ended(revocation.end_entity ? PathStatus::revoked : PathStatus::ca_revoked, "revoked");
-    }
-    if (validity.error == X509_V_OK) {
-      walked = walk_chain(certificate.native(), anchors, intermediates, &revocation.usable, at);
-      if (walked.walk.path.error != X509_V_OK) return ended(status_of(walked.walk.path.error), said(walked.walk.path));
-      if (walked.walk.revocation.error != X509_V_OK) return ended(PathStatus::no_revocation_data, said(walked.walk.revocation));
-    }
+  const SignerPath signer_path =
+      list_signers == ListSigners::chain_alone ? SignerPath{} : path_to_the_same_anchor(report.chain, trust, options);
+  const auto findings = revocation_of(report.chain, {trust, options.at, *options.algorithms, signer_path});
+  std::optional<base::Time> authority;
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    report.evidence.push_back(findings[i].evidence);
+    const auto& when = findings[i].revoked_at;
+    if (i > 0 && when) authority = authority ? std::min(*authority, *when) : *when;
   }
-  if (validity.error != X509_V_OK) return ended(status_of(validity.error), said(validity));
+  if (findings.front().revoked_at || authority) {
+    const bool itself = findings.front().revoked_at.has_value();
+    report.revoked_at = itself ? findings.front().revoked_at : authority;
+    return ended(itself ? PathStatus::revoked : PathStatus::ca_revoked, "revoked");
+  }
+  if (const Finding validity = walked.walk.validity; validity.error != X509_V_OK)
+    return ended(status_of(validity.error), said(validity));
+  for (std::size_t i = 0; i < report.evidence.size(); ++i) {
+    if (report.evidence[i].source == RevocationEvidence::Source::none)
+      return ended(PathStatus::no_revocation_data, at_depth("neither an OCSP response nor a list in force", i));
+  }
   return ended(PathStatus::valid, {});
+}
+
+}  // namespace
+
+PathReport validate_path(const Certificate& certificate, const TrustMaterial& trust, const PathOptions& options) {
+  const ErrorQueue queue;
+  return validate(certificate, trust, options, ListSigners::chain_and_others);
+}
+
+PathReport validate_path(const Certificate& certificate, const TrustMaterial& trust, base::Time at, Purpose purpose) {
+  return validate_path(certificate, trust, PathOptions{.at = at, .purpose = purpose});
 }
 
 std::vector<ListWanted> lists_wanted(const PathReport& path) {
@@ -343,8 +281,11 @@ std::vector<ListWanted> lists_wanted(const PathReport& path) {
 
 bool is_wanted(const Crl& list, const ListWanted& wanted) {
   const ErrorQueue queue;
+  // Of today's algorithms: the table's last word, as no time is asked about.
+  const base::Time at = list.this_update().value_or(base::Time::max());
   return is_about(list.native(), wanted.certificate) && is_complete(list.native()) &&
-         std::ranges::any_of(wanted.issuers, [&](const Certificate& issuer) { return has_signed(issuer, list.native()); });
+         std::ranges::any_of(wanted.issuers,
+                             [&](const Certificate& issuer) { return has_signed(issuer, list, ts_119_312(), at); });
 }
 
 }  // namespace signet::pki

@@ -26,7 +26,7 @@ struct Subject {
   std::string serial_number = {};  // subject serialNumber: an IDNP
   pki::KeyType key_type = pki::KeyType::rsa;
   int rsa_bits = 2048;
-  enum class Usage : std::uint8_t { signing, time_stamping, encryption_only, ca } usage = Usage::signing;
+  enum class Usage : std::uint8_t { signing, time_stamping, ocsp_signing, encryption_only, ca } usage = Usage::signing;
   std::chrono::seconds starts_before_now{86'400};
   std::chrono::seconds ends_after_now{365L * 86'400};
   PrivateKey key = nullptr;  // an existing key (a token's), of which only the public part is used; made if absent
@@ -44,6 +44,8 @@ class Authority {
   Authority subordinate(const Subject& subject);
   // What it issues from now on says that its list is there (CRLDistributionPoints).
   void publish_crl_at(std::string url);
+  // ... and its OCSP responder (AuthorityInfoAccess).
+  void answer_ocsp_at(std::string url);
   void revoke(const pki::Certificate& certificate, base::Time at);
   pki::Crl crl(std::chrono::seconds starts_before_now = std::chrono::hours{1},
                std::chrono::seconds ends_after_now = std::chrono::hours{24 * 30});

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include "pki/algorithms.hpp"
 #include "pki/certificate.hpp"
 #include "pki/crl.hpp"
+#include "pki/ocsp.hpp"
 
 namespace signet::pki {
 
@@ -12,12 +15,25 @@ struct TrustMaterial {
   std::vector<Certificate> anchors;
   std::vector<Certificate> intermediates;
   std::vector<Crl> crls;
+  std::vector<OcspResponse> ocsp = {};
 };
 
 enum class Purpose : std::uint8_t {
   signer,
   time_stamping,          // wants extendedKeyUsage timeStamping alone, critical (RFC 3161 2.3)
   client_authentication,  // of TLS: extendedKeyUsage, where there is one, names clientAuth (RFC 5280 4.2.1.12)
+  any,                    // RFC 5280 clause 6 alone, an authority's certificate too
+};
+
+// What RFC 5280 6.1.1 begins with, and what algorithms are taken. Defaults: any policy, none demanded.
+struct PathOptions {
+  base::Time at;  // the time of the validation
+  Purpose purpose = Purpose::signer;
+  const AlgorithmTable* algorithms = &ts_119_312();  // never null; outlives the call
+  std::vector<std::string> initial_policies = {};    // OIDs with dots; empty: any-policy
+  bool explicit_policy = false;                      // initial-explicit-policy
+  bool inhibit_policy_mapping = false;
+  bool inhibit_any_policy = false;
 };
 
 enum class PathStatus : std::uint8_t {
@@ -27,8 +43,18 @@ enum class PathStatus : std::uint8_t {
   not_yet_valid,
   revoked,            // the certificate itself, before or at the given time
   ca_revoked,
-  no_revocation_data, // no CRL, or none in force, for a certificate of the chain
-  constraints,        // usage, basic constraints, name constraints, a weak algorithm
+  no_revocation_data, // neither OCSP nor CRL, or none in force, for a certificate of the chain
+  constraints,        // usage, basic constraints, name constraints, policies, a weak algorithm
+};
+
+// By what a certificate was found not to be revoked at the time in question, or to be.
+struct RevocationEvidence {
+  enum class Source : std::uint8_t { none, anchor, ocsp, crl } source = Source::none;  // anchor: nothing is asked about it
+  base::Time produced{};                 // producedAt of OCSP, thisUpdate of the newest list
+  std::optional<base::Time> next_update;
+  std::optional<OcspResponse> ocsp;
+  std::vector<Crl> crls;                 // several where each is for some reasons only, or lists changes since another
+  std::vector<Certificate> signers;      // who signed them, with their issuers, where they are not of the chain itself
 };
 
 struct PathReport {
@@ -36,11 +62,19 @@ struct PathReport {
   std::string detail;             // for developers; names no person
   std::vector<Certificate> chain; // from the certificate to its anchor where one was found
   std::optional<base::Time> revoked_at;  // with `revoked` and `ca_revoked` only
+  std::vector<RevocationEvidence> evidence = {};  // for each of `chain`, as far as it was looked at; else empty
+  // With `constraints`, where an algorithm was not acceptable at that time, which and why (EN 319 102-1: CRYPTO_CONSTRAINTS_FAILURE).
+  std::optional<std::string> weak_algorithm = {};
 };
 
-// RFC 5280 clause 6 at the time `at`, with revocation by the given CRLs for every certificate but the anchor. A list counts if
-// it was in force at `at`, or was made later while the certificate had not expired; a revocation after `at` does not matter.
-// Where several things are wrong: no_path, constraints, revoked, ca_revoked, the times, no_revocation_data. Any thread.
+// RFC 5280 clause 6, with revocation for every certificate but the anchor: by OCSP (RFC 6960; signed by the issuer's key, or by a
+// responder that this key certified for it), else by CRLs (6.3.3, with partitions, indirect lists and lists of changes). Either
+// counts if it was in force at that time, or was made later while the certificate had not expired (or where it says that it tells
+// of expired ones too: archiveCutoff, expiredCertsOnCRL). A revocation after that time does not matter; one before it does, whoever
+// of them tells. Where several things are wrong: no_path, constraints, revoked, ca_revoked, the times, no_revocation_data. Any
+// thread.
+PathReport validate_path(const Certificate& certificate, const TrustMaterial& trust, const PathOptions& options);
+// The same with the defaults of PathOptions.
 PathReport validate_path(const Certificate& certificate, const TrustMaterial& trust, base::Time at, Purpose purpose);
 
 // A certificate whose issuer's list is wanted, and what stands above it in its path: one of these must have signed the list.
@@ -49,7 +83,7 @@ struct ListWanted {
   std::vector<Certificate> issuers;
   bool operator==(const ListWanted&) const = default;
 };
-// What a path lacks that has no_revocation_data: the lists of all its certificates but the anchor. Else empty.
+// What a path lacks that has no_revocation_data: the lists, or OCSP responses, of all its certificates but the anchor. Else empty.
 std::vector<ListWanted> lists_wanted(const PathReport& path);
 // Whether it is one of the certificate's issuer, complete and signed; whether it is in force is not asked. Any thread.
 bool is_wanted(const Crl& list, const ListWanted& wanted);

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "pki/path.hpp"
+
+// Whether a certificate of a path is revoked, by OCSP (RFC 6960) and lists (RFC 5280 6.3.3). Private to pki/.
+namespace signet::pki {
+
+// The path of somebody who is not of the chain and signed a list: to the same anchor and not revoked, or none.
+using SignerPath = std::function<std::optional<std::vector<Certificate>>(const Certificate& signer)>;
+
+struct RevocationContext {
+  const TrustMaterial& trust;
+  base::Time at;
+  const AlgorithmTable& algorithms;
+  SignerPath signer_path;  // null: nobody but the chain signs lists
+};
+
+struct RevocationFinding {
+  std::optional<base::Time> revoked_at;  // the earliest, at or before the time in question
+  RevocationEvidence evidence;           // source none: nothing tells
+};
+
+// For each certificate of a path, the anchor last and found without being asked about. What of the trust material is not signed
+// by whom it should is as if it were not there: it neither clears nor revokes, and does not displace what is.
+std::vector<RevocationFinding> revocation_of(const std::vector<Certificate>& chain, const RevocationContext& context);
+
+// What is asked of a list by itself.
+bool is_complete(const X509_CRL* list);                               // with an end, and not only of changes since another
+bool is_about(const X509_CRL* list, const Certificate& certificate);  // by its issuer's name
+bool has_signed(const Certificate& authority, const Crl& list, const AlgorithmTable& algorithms, base::Time at);
+
+}  // namespace signet::pki
