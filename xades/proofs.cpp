@@ -5,19 +5,28 @@
 namespace signet::xades {
 namespace {
 
-// Whether its issuer's certificate, looked for by name, had not expired by `proven`. Of an issuer that is not known nothing is
-// said here: without it the list counts nowhere.
-bool had_a_living_issuer(const pki::Crl& crl, const pki::TrustMaterial& material, base::Time proven) {
+bool is_issued_by(const pki::Crl& crl, const pki::Certificate& issuer) {
+  return X509_NAME_cmp(X509_get_subject_name(issuer.native()), X509_CRL_get_issuer(crl.native())) == 0;
+}
+bool is_issued_by(const pki::OcspResponse& response, const pki::Certificate& responder) {
+  return response.is_signed_by(responder);
+}
+
+// Whether the certificate of who signed it had not expired by `proven`. Of one that is not known nothing is said here: without it
+// the data count nowhere.
+template <class T>
+bool had_a_living_issuer(const T& data, const pki::TrustMaterial& material, base::Time proven) {
   bool known = false, living = false;
   const auto look = [&](const std::vector<pki::Certificate>& certificates) {
     for (const pki::Certificate& one : certificates) {
-      if (X509_NAME_cmp(X509_get_subject_name(one.native()), X509_CRL_get_issuer(crl.native())) != 0) continue;
+      if (!is_issued_by(data, one)) continue;
       known = true;
       living = living || proven <= one.not_after();
     }
   };
   look(material.anchors);
   look(material.intermediates);
+  if constexpr (std::is_same_v<T, pki::OcspResponse>) look(data.certificates());
   return !known || living;
 }
 
@@ -38,6 +47,8 @@ CarriedEvidence carried_evidence(const Properties& properties, const std::vector
       if (auto certificate = pki::Certificate::from_der(*der)) out.certificates.push_back(std::move(*certificate));
     } else if (one.kind == EmbeddedEvidence::Kind::crl) {
       if (auto crl = pki::Crl::from_der(*der)) out.crls.push_back({std::move(*crl), one.property});
+    } else if (auto response = pki::OcspResponse::from_der(*der)) {
+      out.ocsp.push_back({std::move(*response), one.property});
     }
   }
   return out;
@@ -49,6 +60,8 @@ pki::TrustMaterial with_carried(const pki::TrustMaterial& trust, const CarriedEv
   out.intermediates.insert(out.intermediates.end(), carried.certificates.begin(), carried.certificates.end());
   for (const auto& [crl, property] : carried.crls)
     if (had_a_living_issuer(crl, out, proofs.of_property(property))) out.crls.push_back(crl);
+  for (const auto& [response, property] : carried.ocsp)
+    if (had_a_living_issuer(response, out, proofs.of_property(property))) out.ocsp.push_back(response);
   return out;
 }
 

@@ -33,6 +33,7 @@ struct CarriedEvidence {
   };
   std::vector<pki::Certificate> certificates;
   std::vector<Dated<pki::Crl>> crls;
+  std::vector<Dated<pki::OcspResponse>> ocsp;
 };
 CarriedEvidence carried_evidence(const Properties& properties, const std::vector<pki::Certificate>& others);
 

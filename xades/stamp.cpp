@@ -93,6 +93,27 @@ bool has_unsigned_property(const xmlNode* signature, std::string_view name) {
   return !children(of_signature, xades_namespace, name).empty();
 }
 
+// All certificates, lists and responses in a signature, wherever in it they stand.
+std::vector<base::Bytes> held_values(const xmlNode* signature) {
+  std::vector<base::Bytes> out;
+  for (const xmlNode* node = signature; node != nullptr; node = next_in(signature, node)) {
+    const bool value = is(node, ds_namespace, "X509Certificate") || is(node, xades_namespace, "EncapsulatedX509Certificate") ||
+                       is(node, xades_namespace, "EncapsulatedCRLValue") || is(node, xades_namespace, "EncapsulatedOCSPValue");
+    if (auto der = value ? decoded(node) : std::nullopt) out.push_back(std::move(*der));
+  }
+  return out;
+}
+
+ValidationData without_held(ValidationData data, const std::vector<base::Bytes>& held) {
+  const auto is_held = [&](const auto& one) {
+    return std::ranges::any_of(held, [&](const base::Bytes& der) { return std::ranges::equal(der, one.der()); });
+  };
+  std::erase_if(data.certificates, is_held);
+  std::erase_if(data.crls, is_held);
+  std::erase_if(data.ocsp, is_held);
+  return data;
+}
+
 // As its start tag writes it.
 std::string qualified_name(const xmlNode* element) {
   const std::string_view prefix = as_text(element->ns->prefix);
@@ -181,17 +202,44 @@ std::string certificate_values(const ValidationData& data, std::string_view decl
 }
 
 std::string revocation_values(const ValidationData& data, std::string_view declarations) {
-  if (data.crls.empty()) return {};
+  if (data.crls.empty() && data.ocsp.empty()) return {};
   std::string out = "<xades:RevocationValues" + std::string(declarations) + ">";
   if (!data.crls.empty()) {
     out += "<xades:CRLValues>";
     append_values(out, "EncapsulatedCRLValue", data.crls);
     out += "</xades:CRLValues>";
   }
+  if (!data.ocsp.empty()) {
+    out += "<xades:OCSPValues>";
+    append_values(out, "EncapsulatedOCSPValue", data.ocsp);
+    out += "</xades:OCSPValues>";
+  }
   return out + "</xades:RevocationValues>";
 }
 
 }  // namespace
+
+UsedValidationData validation_data_of(const SignatureReport& report) {
+  UsedValidationData out;
+  const auto add = [&out](const pki::PathReport& path, ValidationData& to, std::size_t first) {
+    const auto once = [&out](auto& list, auto ValidationData::* member, const auto& value) {
+      const auto& one = out.of_signer.*member;
+      const auto& other = out.of_time_stamps.*member;
+      const auto same = [&](const auto& known) { return std::ranges::equal(known.der(), value.der()); };
+      if (!std::ranges::any_of(one, same) && !std::ranges::any_of(other, same)) list.push_back(value);
+    };
+    for (std::size_t i = first; i < path.chain.size(); ++i) once(to.certificates, &ValidationData::certificates, path.chain[i]);
+    for (const pki::RevocationEvidence& evidence : path.evidence) {
+      for (const pki::Certificate& signer : evidence.signers) once(to.certificates, &ValidationData::certificates, signer);
+      for (const pki::Crl& crl : evidence.crls) once(to.crls, &ValidationData::crls, crl);
+      if (evidence.ocsp) once(to.ocsp, &ValidationData::ocsp, *evidence.ocsp);
+    }
+  };
+  if (report.path) add(*report.path, out.of_signer, 1);  // the signer's own is in KeyInfo
+  for (const TimeStampFinding& stamp : report.time_stamps)
+    if (stamp.holds) add(stamp.path, out.of_time_stamps, 0);
+  return out;
+}
 
 Markup around_properties(PropertyPlace place, std::string_view declarations) {
   struct Around {
@@ -266,6 +314,8 @@ Result<std::string> with_validation_data(std::string_view document, const Valida
   if (!node) return std::unexpected(node.error());
   const auto gap = gap_in(*open, *node, limits);
   if (!gap) return std::unexpected(gap.error());
+  const std::vector<base::Bytes> held = held_values(*node);
+  const ValidationData signers = without_held(of_signer, held), stamps = without_held(of_time_stamps, held);
   const bool has_values = has_unsigned_property(*node, "CertificateValues") || has_unsigned_property(*node, "RevocationValues");
   const auto within_141 = [&](const ValidationData& data) {
     const std::string values = certificate_values(data, {}) + revocation_values(data, {});
@@ -276,11 +326,11 @@ Result<std::string> with_validation_data(std::string_view document, const Valida
   std::string properties;
   // There is one of each at most (6.3, n, o): what is found later goes where what time stamps want goes.
   if (has_values) {
-    properties = within_141(of_signer);
+    properties = within_141(signers);
   } else {
-    properties = certificate_values(of_signer, gap->declarations) + revocation_values(of_signer, gap->declarations);
+    properties = certificate_values(signers, gap->declarations) + revocation_values(signers, gap->declarations);
   }
-  properties += within_141(of_time_stamps);
+  properties += within_141(stamps);
   std::string out;
   out.append(document.substr(0, gap->begin));
   if (!properties.empty()) out.append(gap->around.before).append(properties).append(gap->around.after);

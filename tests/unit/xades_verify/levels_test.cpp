@@ -1,4 +1,5 @@
 // B-LT and B-LTA: made, and judged when certificates have long expired. The statements that are signed beside content.
+#include "demo/ocsp.hpp"
 #include "fixture.hpp"
 #include "xades/stamp.hpp"
 
@@ -19,7 +20,7 @@ VerifyOptions later(base::Time at, Pki& pki = pki_of_tests()) {
 }
 
 ValidationData of_signer(Pki& pki = pki_of_tests()) {
-  return {{pki.issuer.root().certificate}, {pki.authority.crl(), pki.issuer.crl()}};
+  return {{pki.issuer.root().certificate, pki.authority.root().certificate}, {pki.authority.crl(), pki.issuer.crl()}};
 }
 
 std::string lt(const std::string& document, Pki& pki = pki_of_tests()) {
@@ -60,6 +61,31 @@ TEST_CASE("B-LT is judged with nothing but the anchor") {
   CHECK(said(bare) == "INDETERMINATE/TRY_LATER, valid");
   CHECK(level_said(bare) == "b");
   CHECK(level_said(verified_one(signed_document(signer(), enveloping))) == "t");
+}
+
+TEST_CASE("what a verification used makes B-LT of a signature, by OCSP and lists, each thing once") {
+  Pki pki;
+  const demo::Identity person = pki.person();
+  VerifyOptions given = options({"the contract"}, pki);
+  given.trust.crls = {pki.authority.crl()};
+  given.trust.ocsp = {demo::ocsp_response(pki.issuer.root(), {{.certificate = person.certificate,
+                                                               .issuer = pki.issuer.root().certificate,
+                                                               .at = now,
+                                                               .next_update = now + 1h}})};
+  const std::string document = signed_document(person, enveloping, pki);
+  const auto found = verified_one(document, given);
+  REQUIRE(said(found) == "TOTAL-PASSED, valid");
+  const auto [of_signer, of_time_stamps] = validation_data_of(found);
+  CHECK(of_signer.ocsp.size() == 1);
+  CHECK(of_signer.crls.size() == 1);
+  CHECK(of_time_stamps.crls.empty());  // the authority's list is among the signer's
+  const std::string made = with_validation_data(document, of_signer, of_time_stamps, {}).value();
+  const auto report = verified_one(made, later(now, pki));
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(level_said(report) == "lt");
+  // Asked again there is nothing to add.
+  const auto [again, stamps_again] = validation_data_of(report);
+  CHECK(with_validation_data(made, again, stamps_again, {}).value() == made);
 }
 
 TEST_CASE("of what B-LT should carry each part is needed") {

@@ -29,14 +29,24 @@ base::Result<StampPlan> plan_archive_time_stamp(std::string_view document, const
                                                 base::DigestAlgorithm algorithm, const VerifyLimits& limits,
                                                 std::optional<std::size_t> signature = {});
 
-// What B-LT carries. In the order given; what is there already is the caller's to leave out.
+// What B-LT carries.
 struct ValidationData {
   std::vector<pki::Certificate> certificates;
   std::vector<pki::Crl> crls;
+  std::vector<pki::OcspResponse> ocsp = {};
+
+  bool empty() const { return certificates.empty() && crls.empty() && ocsp.empty(); }
 };
 
+// By what a signature and its time stamps were found good, each in the order of their paths, each thing once: what makes B-LT of
+// it. Of a signature whose path is not valid some of it is missing.
+struct UsedValidationData {
+  ValidationData of_signer, of_time_stamps;
+};
+UsedValidationData validation_data_of(const SignatureReport& report);
+
 // The document with CertificateValues and RevocationValues of the signer, and TimeStampValidationData of what its time stamps want.
-// Where it has values already the signer's go into TimeStampValidationData too. Errors as of plan_time_stamp().
+// What the signature holds already is left out. Where it has values the signer's go into TimeStampValidationData too. Errors as of plan_time_stamp().
 base::Result<std::string> with_validation_data(std::string_view document, const ValidationData& of_signer,
                                                const ValidationData& of_time_stamps, const VerifyLimits& limits,
                                                std::optional<std::size_t> signature = {});
