@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "base/text.hpp"
-#include "stamp_markup.hpp"
+#include "property_markup.hpp"
 
 namespace signet::xades {
 namespace {
@@ -54,6 +54,60 @@ std::string key_info_of(const SignatureParameters& parameters) {
   return out + "</ds:X509Data></ds:KeyInfo>";
 }
 
+void append_text_element(std::string& out, std::string_view name, std::string_view text) {
+  if (text.empty()) return;
+  out.append("<xades:").append(name) += '>';
+  base::append_xml_text(out, text);
+  out.append("</xades:").append(name) += '>';
+}
+
+void append_policy(std::string& out, const SignaturePolicy& policy) {
+  out += "<xades:SignaturePolicyIdentifier><xades:SignaturePolicyId><xades:SigPolicyId>";
+  append_text_element(out, "Identifier", policy.identifier);
+  out += "</xades:SigPolicyId><xades:SigPolicyHash>";
+  append_digest(out, policy.hash, ds_declaration);
+  out += "</xades:SigPolicyHash>";
+  if (!policy.location.empty()) {
+    out += "<xades:SigPolicyQualifiers><xades:SigPolicyQualifier>";
+    append_text_element(out, "SPURI", policy.location);
+    out += "</xades:SigPolicyQualifier></xades:SigPolicyQualifiers>";
+  }
+  out += "</xades:SignaturePolicyId></xades:SignaturePolicyIdentifier>";
+}
+
+// In the order of the schema's SignedSignaturePropertiesType.
+void append_signature_statements(std::string& out, const Statements& statements) {
+  if (statements.policy) append_policy(out, *statements.policy);
+  if (const ProductionPlace& place = statements.place; place != ProductionPlace{}) {
+    out += "<xades:SignatureProductionPlaceV2>";
+    append_text_element(out, "City", place.city);
+    append_text_element(out, "StreetAddress", place.street);
+    append_text_element(out, "StateOrProvince", place.state);
+    append_text_element(out, "PostalCode", place.postal_code);
+    append_text_element(out, "CountryName", place.country);
+    out += "</xades:SignatureProductionPlaceV2>";
+  }
+  if (!statements.claimed_roles.empty()) {
+    out += "<xades:SignerRoleV2><xades:ClaimedRoles>";
+    for (const std::string& role : statements.claimed_roles) append_text_element(out, "ClaimedRole", role);
+    out += "</xades:ClaimedRoles></xades:SignerRoleV2>";
+  }
+}
+
+// In the order of SignedDataObjectPropertiesType, after the formats.
+void append_data_statements(std::string& out, const Statements& statements) {
+  for (const std::string& type : statements.commitment_types) {
+    out += "<xades:CommitmentTypeIndication><xades:CommitmentTypeId>";
+    append_text_element(out, "Identifier", type);
+    out += "</xades:CommitmentTypeId><xades:AllSignedDataObjects></xades:AllSignedDataObjects></xades:CommitmentTypeIndication>";
+  }
+  if (statements.content_time_stamp.empty()) return;
+  const Markup stamp = time_stamp_markup("xades:AllDataObjectsTimeStamp", {}, ds_declaration);
+  out += stamp.before;
+  base::append_base64(out, statements.content_time_stamp);
+  out += stamp.after;
+}
+
 // SigningCertificateV2 (EN 319 132-1 clause 5.2.2) holds the signer's certificate alone.
 std::string signed_properties_of(const SignatureParameters& parameters) {
   const pki::Certificate& certificate = parameters.signing_certificate;
@@ -66,9 +120,9 @@ std::string signed_properties_of(const SignatureParameters& parameters) {
   append_digest(out, base::digest(parameters.algorithm.digest, certificate.der()), ds_declaration);
   out += "</xades:CertDigest><xades:IssuerSerialV2>";
   base::append_base64(out, certificate.issuer_serial_der());
-  out +=
-      "</xades:IssuerSerialV2></xades:Cert></xades:SigningCertificateV2></xades:SignedSignatureProperties>"
-      "<xades:SignedDataObjectProperties>";
+  out += "</xades:IssuerSerialV2></xades:Cert></xades:SigningCertificateV2>";
+  append_signature_statements(out, parameters.statements);
+  out += "</xades:SignedSignatureProperties><xades:SignedDataObjectProperties>";
   for (std::size_t i = 0; i < parameters.objects; ++i) {
     out += "<xades:DataObjectFormat ObjectReference=\"#";
     out += parameters.shared_id;
@@ -76,6 +130,7 @@ std::string signed_properties_of(const SignatureParameters& parameters) {
     append_number(out, i);
     out += "\"><xades:MimeType>application/octet-stream</xades:MimeType></xades:DataObjectFormat>";
   }
+  append_data_statements(out, parameters.statements);
   return out + "</xades:SignedDataObjectProperties></xades:SignedProperties>";
 }
 
@@ -94,6 +149,13 @@ std::string signed_info_start_of(const SignatureParameters& parameters, std::str
 }
 
 }  // namespace
+
+base::Digest content_time_stamp_imprint(std::span<const DataObject> enveloped, base::DigestAlgorithm algorithm) {
+  base::Bytes octets;
+  for (const DataObject& object : enveloped)
+    octets.insert(octets.end(), object.digest.bytes().begin(), object.digest.bytes().end());
+  return base::digest(algorithm, octets);
+}
 
 SignatureWriter::SignatureWriter(const SignatureParameters& parameters)
     : algorithm_(parameters.algorithm),
@@ -185,10 +247,13 @@ std::string SignatureWriter::document(const SignatureContent& content, base::Byt
   out += "\">";
   out += signed_properties_;
   if (!time_stamp_token.empty()) {
-    const StampMarkup markup = stamp_markup(StampPlace::qualifying_properties, {});
-    out += markup.before;
+    const Markup around = around_properties(PropertyPlace::qualifying_properties, {});
+    const Markup stamp = time_stamp_markup("xades:SignatureTimeStamp", {});
+    out += around.before;
+    out += stamp.before;
     base::append_base64(out, time_stamp_token);
-    out += markup.after;
+    out += stamp.after;
+    out += around.after;
   }
   out += "</xades:QualifyingProperties></ds:Object></ds:Signature>";
   return out;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
-#include "validation.hpp"
+#include "coverage.hpp"
+#include "proofs.hpp"
 
 namespace signet::xades {
 namespace {
@@ -9,28 +10,37 @@ using base::ErrorCode;
 using base::failure;
 using base::Result;
 
-CheckedTimeStamp broken(pki::TimeStampStatus status, std::string detail) {
+CheckedTimeStamp broken(TimeStampKind kind, pki::TimeStampStatus status, std::string detail) {
   CheckedTimeStamp out;
+  out.kind = kind;
   out.report.status = status;
   out.report.detail = std::move(detail);
   out.failure = SubIndication::sig_constraints_failure;
   return out;
 }
 
-// EN 319 102-1 5.4 for the token, EN 319 132-1 5.3 for what it covers: the SignatureValue element.
-CheckedTimeStamp check_time_stamp(const SignatureTimeStamp& stamp, const Evidence& evidence, const XmlDocument& document,
-                                  const VerifyOptions& options, WorkBudget& budget) {
+// What the time stamps of one signature are checked in.
+struct StampContext {
+  const TransformContext& transforms;
+  const VerifyOptions& options;
+  const CarriedEvidence& carried;
+};
+
+// EN 319 102-1 5.4 for the token, at the time since when it is known to exist: later a TSA's certificate may expire.
+CheckedTimeStamp check_time_stamp(const TimeStampElement& stamp, const Evidence& evidence, const StampContext& context,
+                                  const ProofsOfExistence& proofs, base::Time known_since) {
   using pki::TimeStampStatus;
   if (!stamp.token || !stamp.canonicalization)
-    return broken(TimeStampStatus::signature_invalid, "not a SignatureTimeStamp with one token over the SignatureValue");
+    return broken(stamp.kind, TimeStampStatus::signature_invalid, "not a time stamp with one token and what it is to cover");
   const auto token = pki::parse_time_stamp_token(*stamp.token);
-  if (!token) return broken(TimeStampStatus::signature_invalid, token.error().detail);
+  if (!token) return broken(stamp.kind, TimeStampStatus::signature_invalid, token.error().detail);
   const auto covered =
-      canonical(document, {.top = evidence.signature.value_node, .comments = true}, *stamp.canonicalization, budget);
-  if (!covered) return broken(TimeStampStatus::signature_invalid, "SignatureValue cannot be canonicalized within the limits");
+      covered_octets(stamp, context.transforms, evidence.references, evidence.properties.properties, context.options.data);
+  if (!covered) return broken(stamp.kind, TimeStampStatus::imprint_differs, covered.error().detail);
 
-  const base::Digest imprint = base::digest(token->imprint.algorithm(), base::as_bytes(*covered));
-  CheckedTimeStamp out{pki::verify_time_stamp(*stamp.token, imprint, options.trust, options.at), SubIndication::none};
+  const base::Digest imprint = base::digest(token->imprint.algorithm(), *covered);
+  const pki::TrustMaterial trust = with_carried(context.options.trust, context.carried, proofs);
+  CheckedTimeStamp out{stamp.kind, pki::verify_time_stamp(*stamp.token, imprint, trust, known_since), SubIndication::none};
   if (out.report.status == TimeStampStatus::valid) {
     if (imprint.algorithm() == base::DigestAlgorithm::sha1) out.failure = SubIndication::crypto_constraints_failure;
     return out;
@@ -38,29 +48,80 @@ CheckedTimeStamp check_time_stamp(const SignatureTimeStamp& stamp, const Evidenc
   out.failure = SubIndication::sig_constraints_failure;
   if (out.report.status != TimeStampStatus::untrusted) return out;
   if (out.report.path.status != pki::PathStatus::valid) out.failure = sub_indication_of(out.report.path.status);
-  // A path without fault to a token from after the validation: it proves nothing of the time before.
-  else if (out.report.time > options.at)
+  // A path without fault to a token from after the time when it is known to have existed: it proves nothing of the time before.
+  else if (out.report.time > known_since)
     out.failure = SubIndication::timestamp_order_failure;
   return out;
 }
 
-void check_time_stamps(Evidence& evidence, const XmlDocument& document, const VerifyOptions& options, WorkBudget& budget) {
-  for (const SignatureTimeStamp& stamp : evidence.properties.properties.time_stamps) {
-    evidence.time_stamps.push_back(check_time_stamp(stamp, evidence, document, options, budget));
-    const CheckedTimeStamp& checked = evidence.time_stamps.back();
+std::size_t property_of(const TimeStampElement& stamp, const Properties& properties) {
+  return static_cast<std::size_t>(std::ranges::find(properties.unsigned_properties, stamp.node) -
+                                  properties.unsigned_properties.begin());
+}
+
+// EN 319 102-1 5.6.2: from the outermost archive time stamp inwards, each proves what lies within for the next; then what proves
+// the signature's own time, then what was before it.
+void check_time_stamps(Evidence& evidence, const StampContext& context, ProofsOfExistence& proofs) {
+  const Properties& properties = evidence.properties.properties;
+  const auto& stamps = properties.time_stamps;
+  evidence.time_stamps.resize(stamps.size());
+  const auto earliest = [&](base::Time time) { evidence.proven_time = std::min(evidence.proven_time.value_or(time), time); };
+  for (std::size_t i = stamps.size(); i-- > 0;) {
+    if (stamps[i].kind != TimeStampKind::archive) continue;
+    const std::size_t property = property_of(stamps[i], properties);
+    CheckedTimeStamp& checked = evidence.time_stamps[i] =
+        check_time_stamp(stamps[i], evidence, context, proofs, proofs.of_property(property));
     if (checked.failure != SubIndication::none) continue;
-    evidence.proven_time = evidence.proven_time ? std::min(*evidence.proven_time, checked.report.time) : checked.report.time;
+    proofs.archived(property, checked.report.time);
+    earliest(checked.report.time);
+  }
+  for (std::size_t i = 0; i < stamps.size(); ++i) {
+    if (stamps[i].kind != TimeStampKind::signature) continue;
+    const CheckedTimeStamp& checked = evidence.time_stamps[i] =
+        check_time_stamp(stamps[i], evidence, context, proofs, proofs.of_property(property_of(stamps[i], properties)));
+    if (checked.failure == SubIndication::none) earliest(checked.report.time);
+  }
+  if (evidence.proven_time) proofs.signature_stamped(*evidence.proven_time);
+  for (std::size_t i = 0; i < stamps.size(); ++i) {
+    if (stamps[i].kind == TimeStampKind::signature || stamps[i].kind == TimeStampKind::archive) continue;
+    const CheckedTimeStamp& checked = evidence.time_stamps[i] =
+        check_time_stamp(stamps[i], evidence, context, proofs, proofs.of_signature());
+    if (checked.failure == SubIndication::none)
+      evidence.not_signed_before = std::max(evidence.not_signed_before.value_or(checked.report.time), checked.report.time);
   }
 }
 
 // 5.2.6, at the best-signature-time of 5.5.4: that of the earliest time stamp that holds, else that of the validation. The
 // path's own rules let revocation data from after that time tell of before.
-void check_path(Evidence& evidence, const VerifyOptions& options) {
+void check_path(Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried,
+                const ProofsOfExistence& proofs) {
   if (!evidence.key.certificate) return;
-  pki::TrustMaterial trust = options.trust;
-  trust.intermediates.insert(trust.intermediates.end(), evidence.key.others.begin(), evidence.key.others.end());
-  const base::Time at = std::min(evidence.proven_time.value_or(options.at), options.at);
-  evidence.path = pki::validate_path(*evidence.key.certificate, trust, at, pki::Purpose::signer);
+  evidence.path = pki::validate_path(*evidence.key.certificate, with_carried(options.trust, carried, proofs),
+                                     std::min(proofs.of_signature(), options.at), pki::Purpose::signer);
+}
+
+// EN 319 132-1 6.3, B-LT: whether anchors are all that must still be had from elsewhere. A signature whose certificate is an
+// anchor itself needs nothing.
+bool carries_its_evidence(const Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried,
+                          const ProofsOfExistence& proofs) {
+  const Properties& properties = evidence.properties.properties;
+  if (!evidence.path || evidence.path->status != pki::PathStatus::valid || !properties.has_revocation_values) return false;
+  pki::TrustMaterial alone;
+  alone.anchors = options.trust.anchors;
+  alone = with_carried(alone, carried, proofs);
+  const auto suffices = [&](const pki::Certificate& certificate, base::Time at, pki::Purpose purpose) {
+    return pki::validate_path(certificate, alone, at, purpose).status == pki::PathStatus::valid;
+  };
+  for (std::size_t i = 0; i < evidence.time_stamps.size(); ++i) {
+    const CheckedTimeStamp& checked = evidence.time_stamps[i];
+    if (checked.kind != TimeStampKind::signature || checked.failure != SubIndication::none) continue;
+    const base::Time known_since = proofs.of_property(property_of(properties.time_stamps[i], properties));
+    const auto within =
+        pki::verify_time_stamp(*properties.time_stamps[i].token,
+                               pki::parse_time_stamp_token(*properties.time_stamps[i].token)->imprint, alone, known_since);
+    if (within.status != pki::TimeStampStatus::valid) return false;
+  }
+  return suffices(*evidence.key.certificate, std::min(proofs.of_signature(), options.at), pki::Purpose::signer);
 }
 
 }  // namespace
@@ -78,11 +139,15 @@ Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* no
       canonical(document, {.top = out.signature.signed_info, .comments = true}, *out.signature.canonicalization, budget);
   if (!signed_info) return failure(ErrorCode::parameter_invalid, "SignedInfo cannot be canonicalized within the limits");
 
-  out.references = check_references({document, out.signature, options.limits, budget}, options.data, options.data_for);
+  const TransformContext transforms{document, out.signature, options.limits, budget};
+  out.references = check_references(transforms, options.data, options.data_for);
   out.properties = find_properties(out.signature, out.references);
   out.key = check_signature_value(out.signature, out.properties.properties, options.trust, base::as_bytes(*signed_info));
-  check_time_stamps(out, document, options, budget);
-  check_path(out, options);
+  const CarriedEvidence carried = carried_evidence(out.properties.properties, out.key.others);
+  ProofsOfExistence proofs(out.properties.properties.unsigned_properties.size(), options.at);
+  check_time_stamps(out, {transforms, options, carried}, proofs);
+  check_path(out, options, carried, proofs);
+  out.evidence_is_carried = carries_its_evidence(out, options, carried, proofs);
   return out;
 }
 

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::size_t max_certificate_references = 16;
 constexpr std::size_t max_time_stamps = 16;
-constexpr std::size_t max_certificate_values = 32;
+constexpr std::size_t max_evidence = 64;
+constexpr std::size_t max_counter_signatures = 16;
 
 bool is_xades(const xmlNode* node, std::string_view name) { return is(node, xades_namespace, name); }
 xmlNode* only(const xmlNode* parent, std::string_view name) { return only_child(parent, xades_namespace, name); }
@@ -60,10 +61,11 @@ bool formats_every_object(const xmlNode* signed_properties, const SignatureEleme
   });
 }
 
-// 5.3: without Include elements, since what is covered is fixed; without a method Canonical XML 1.0 is meant.
-void read_time_stamp(const xmlNode* element, Properties& out) {
-  SignatureTimeStamp stamp;
-  stamp.canonicalization = Canonicalization{};
+// 5.3: without Include elements, since what is covered is fixed, but for IndividualDataObjectsTimeStamp; without a method
+// Canonical XML 1.0 is meant.
+void read_time_stamp(const xmlNode* element, TimeStampKind kind, Properties& out) {
+  if (out.time_stamps.size() == max_time_stamps) return;
+  TimeStampElement stamp{.kind = kind, .node = element, .canonicalization = Canonicalization{}, .token = {}, .includes = {}};
   std::size_t tokens = 0;
   for (const xmlNode* child : children(element)) {
     if (is(child, ds_namespace, "CanonicalizationMethod")) {
@@ -71,6 +73,9 @@ void read_time_stamp(const xmlNode* element, Properties& out) {
     } else if (is_xades(child, "EncapsulatedTimeStamp")) {
       stamp.token = decoded(child);
       ++tokens;
+    } else if (kind == TimeStampKind::individual_data_objects && is_xades(child, "Include") &&
+               attribute(child, "referencedData") == "true" && attribute(child, "URI").value_or("").starts_with('#')) {
+      stamp.includes.push_back(attribute(child, "URI")->substr(1));
     } else {
       stamp.canonicalization.reset();
     }
@@ -79,14 +84,60 @@ void read_time_stamp(const xmlNode* element, Properties& out) {
   out.time_stamps.push_back(std::move(stamp));
 }
 
+void read_encapsulated(const xmlNode* values, std::string_view name, EmbeddedEvidence::Kind kind, Properties& out) {
+  for (const xmlNode* value : children(values, xades_namespace, name)) {
+    if (out.evidence.size() < max_evidence) out.evidence.push_back({kind, value, out.unsigned_properties.size()});
+  }
+}
+
+void read_certificate_values(const xmlNode* values, Properties& out) {
+  read_encapsulated(values, "EncapsulatedX509Certificate", EmbeddedEvidence::Kind::certificate, out);
+}
+
+void read_revocation_values(const xmlNode* values, Properties& out) {
+  read_encapsulated(only(values, "CRLValues"), "EncapsulatedCRLValue", EmbeddedEvidence::Kind::crl, out);
+  read_encapsulated(only(values, "OCSPValues"), "EncapsulatedOCSPValue", EmbeddedEvidence::Kind::ocsp, out);
+}
+
+void read_unsigned_property(const xmlNode* property, Properties& out) {
+  const bool is_141 = as_text(property->ns == nullptr ? nullptr : property->ns->href) == xades141_namespace;
+  const std::string_view name = as_text(property->name);
+  if (is_141) {
+    if (name == "ArchiveTimeStamp") read_time_stamp(property, TimeStampKind::archive, out);
+    if (name == "TimeStampValidationData" || name == "AnyValidationData") {
+      read_certificate_values(only(property, "CertificateValues"), out);
+      read_revocation_values(only(property, "RevocationValues"), out);
+    }
+    return;
+  }
+  if (is_xades(property, "SignatureTimeStamp")) read_time_stamp(property, TimeStampKind::signature, out);
+  if (is_xades(property, "CertificateValues") || is_xades(property, "AttrAuthoritiesCertValues")) {
+    out.has_certificate_values = true;
+    read_certificate_values(property, out);
+  }
+  if (is_xades(property, "RevocationValues") || is_xades(property, "AttributeRevocationValues")) {
+    out.has_revocation_values = true;
+    read_revocation_values(property, out);
+  }
+  if (is_xades(property, "CounterSignature") && out.counter_signatures.size() < max_counter_signatures) {
+    if (const xmlNode* const signature = only_child(property, ds_namespace, "Signature"))
+      out.counter_signatures.push_back(signature);
+  }
+}
+
 void read_unsigned(const xmlNode* qualifying, Properties& out) {
   for (const xmlNode* property : children(only(only(qualifying, "UnsignedProperties"), "UnsignedSignatureProperties"))) {
-    if (is_xades(property, "SignatureTimeStamp") && out.time_stamps.size() < max_time_stamps) read_time_stamp(property, out);
-    out.has_counter_signatures |= is_xades(property, "CounterSignature");
-    if (!is_xades(property, "CertificateValues")) continue;
-    for (const xmlNode* value : children(property, xades_namespace, "EncapsulatedX509Certificate")) {
-      if (out.certificate_values.size() < max_certificate_values) out.certificate_values.push_back(value);
-    }
+    read_unsigned_property(property, out);
+    out.unsigned_properties.push_back(property);
+  }
+}
+
+// 5.2.8: over content, before it was signed.
+void read_content_time_stamps(const xmlNode* signed_properties, Properties& out) {
+  for (const xmlNode* property : children(only(signed_properties, "SignedDataObjectProperties"))) {
+    if (is_xades(property, "AllDataObjectsTimeStamp")) read_time_stamp(property, TimeStampKind::all_data_objects, out);
+    if (is_xades(property, "IndividualDataObjectsTimeStamp"))
+      read_time_stamp(property, TimeStampKind::individual_data_objects, out);
   }
 }
 
@@ -97,6 +148,7 @@ Properties read_properties(const xmlNode* signed_properties, const SignatureElem
   read_signing_certificate(of_signature, out);
   out.name_the_signature = !signature.id.empty() && attribute(signed_properties->parent, "Target") == "#" + signature.id;
   out.formats_every_object = formats_every_object(signed_properties, signature);
+  read_content_time_stamps(signed_properties, out);
   read_unsigned(signed_properties->parent, out);
   return out;
 }

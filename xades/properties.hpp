@@ -16,9 +16,20 @@ struct SigningCertificateReference {
   std::optional<base::Bytes> issuer_serial_der;  // IssuerSerialV2
 };
 
-struct SignatureTimeStamp {
+struct TimeStampElement {
+  TimeStampKind kind = TimeStampKind::signature;
+  const xmlNode* node = nullptr;                     // the property
   std::optional<Canonicalization> canonicalization;  // none: one that is not allowed
   std::optional<base::Bytes> token;                  // none: not base64, or not one token
+  std::vector<std::string> includes;                 // of IndividualDataObjectsTimeStamp: the Ids of the references it covers
+};
+
+// Evidence that a signature carries (5.4), with the unsigned property that holds it: what comes before an archive time stamp is
+// covered by it.
+struct EmbeddedEvidence {
+  enum class Kind : std::uint8_t { certificate, crl, ocsp } kind = Kind::certificate;
+  const xmlNode* node = nullptr;  // base64 within
+  std::size_t property = 0;       // index in Properties::unsigned_properties
 };
 
 struct Properties {
@@ -28,9 +39,11 @@ struct Properties {
   bool name_the_signature = false;    // QualifyingProperties/@Target
   bool formats_every_object = false;  // a DataObjectFormat with MimeType for each signed reference (6.3)
   // Not signed:
-  std::vector<SignatureTimeStamp> time_stamps;
-  std::vector<const xmlNode*> certificate_values;  // xades:EncapsulatedX509Certificate
-  bool has_counter_signatures = false;
+  std::vector<const xmlNode*> unsigned_properties;  // of the signature, in order
+  std::vector<TimeStampElement> time_stamps;        // those over content, which are signed, first; each kind in order
+  std::vector<EmbeddedEvidence> evidence;
+  std::vector<const xmlNode*> counter_signatures;  // ds:Signature
+  bool has_certificate_values = false, has_revocation_values = false;
 };
 
 // What SignedProperties a signature has.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 
 #include "base/text.hpp"
@@ -128,8 +129,8 @@ class DetachedMatching {
 
   void run(const std::vector<std::size_t>& external, CheckedReferences& out) {
     if (external.size() == 1 && data_.size() == 1 && data_for_ == DataFor::each_signature)
-      return only_one(external[0], out.all[external[0]].report);
-    for (std::size_t index : external) by_digest(index, out.all[index].report);
+      return only_one(external[0], out.all[external[0]]);
+    for (std::size_t index : external) by_digest(index, out.all[index]);
     for (std::size_t index : external) {
       if (out.all[index].report.status != Status::valid) by_name(index, out.all[index].report);
     }
@@ -137,15 +138,17 @@ class DetachedMatching {
 
  private:
   // One reference and one datum belong together whatever their names.
-  void only_one(std::size_t index, ReferenceReport& report) {
+  void only_one(std::size_t index, CheckedReference& checked) {
     const auto digest = digests_.of(references_[index], 0);
-    if (!digest) return set(report, Status::not_found, "a digest by another algorithm was given");
+    if (!digest) return set(checked.report, Status::not_found, "a digest by another algorithm was given");
     used_[0] = true;
-    set(report, *digest == *references_[index].digest ? Status::valid : Status::digest_differs);
+    const bool same = *digest == *references_[index].digest;
+    set(checked.report, same ? Status::valid : Status::digest_differs);
+    if (same) checked.datum = 0;
   }
 
   // The best of those with the right digest: of the same name, and not yet another reference's.
-  void by_digest(std::size_t index, ReferenceReport& report) {
+  void by_digest(std::size_t index, CheckedReference& checked) {
     std::optional<std::size_t> best;
     int best_rank = -1;
     for (std::size_t i = 0; i < data_.size(); ++i) {
@@ -155,7 +158,8 @@ class DetachedMatching {
     }
     if (!best) return;
     used_[*best] = true;
-    set(report, Status::valid);
+    checked.datum = best;
+    set(checked.report, Status::valid);
   }
 
   void by_name(std::size_t index, ReferenceReport& report) {
@@ -240,8 +244,23 @@ void check_enclosed(const TransformContext& context, const std::vector<GivenData
 
 }  // namespace
 
-CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for) {
-  CheckedReferences out;
+Result<Bytes> referenced_octets(const Reference& reference, const CheckedReference& checked, const Canonicalization& method,
+                                const TransformContext& context, const std::vector<GivenData>& data) {
+  if (checked.report.status != Status::valid) return failure(ErrorCode::parameter_invalid, "a reference that does not hold");
+  if (reference.is_same_document()) {
+    const Target target = target_of_uri(context.document, *reference.uri);
+    if (target.status != Status::valid) return failure(ErrorCode::parameter_invalid, target.detail);
+    return octets_of(processed(reference, target.nodes, context), method, context);
+  }
+  const auto* const content = checked.datum ? std::get_if<Bytes>(&data[*checked.datum].content) : nullptr;
+  if (content == nullptr) return failure(ErrorCode::parameter_invalid, "of what is signed only the hash is known");
+  return octets_of(processed(reference, *content, context), method, context);
+}
+
+namespace {
+
+// Each for itself; `external` are those to something outside of the document, which is matched with what is given.
+std::vector<std::size_t> check_each(const TransformContext& context, CheckedReferences& out) {
   std::vector<std::size_t> external;
   for (const Reference& reference : context.signature.references) {
     CheckedReference& checked = out.all.emplace_back();
@@ -257,8 +276,35 @@ CheckedReferences check_references(const TransformContext& context, const std::v
       external.push_back(out.all.size() - 1);
     }
   }
+  return external;
+}
+
+// XML Signature 5.1: a manifest's own digest is checked as a reference; what it lists is for the application, which is us. What
+// is listed and not given says nothing, what is given and differs says all. Manifests in manifests are not followed.
+void check_manifests(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for,
+                     std::vector<bool>& used, CheckedReferences& out) {
+  SignatureElement listed = context.signature;
+  for (const CheckedReference& checked : out.all) {
+    if (!is(checked.target, ds_namespace, "Manifest")) continue;
+    auto references = read_manifest(checked.target, context.limits);
+    if (!references || out.in_manifests.size() + references->size() > context.limits.max_references) continue;
+    listed.references = std::move(*references);
+    const TransformContext within{context.document, listed, context.limits, context.budget};
+    CheckedReferences found;
+    const auto external = check_each(within, found);
+    DetachedMatching(within, data, data_for, used).run(external, found);
+    std::ranges::move(found.all, std::back_inserter(out.in_manifests));
+  }
+}
+
+}  // namespace
+
+CheckedReferences check_references(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for) {
+  CheckedReferences out;
+  const std::vector<std::size_t> external = check_each(context, out);
   std::vector<bool> used(data.size());
   DetachedMatching(context, data, data_for, used).run(external, out);
+  check_manifests(context, data, data_for, used, out);
   if (!data.empty()) check_enclosed(context, data, data_for, used, out);
   for (std::size_t i = 0; i < used.size(); ++i) {
     if (used[i]) out.matched_data.push_back(i);

@@ -1,5 +1,7 @@
 #include "signature_element.hpp"
 
+#include <span>
+
 #include "xades/types.hpp"
 
 namespace signet::xades {
@@ -48,19 +50,23 @@ Result<Reference> read_reference(const xmlNode* node) {
   return out;
 }
 
+Result<void> read_references(std::span<xmlNode* const> nodes, const VerifyLimits& limits, std::vector<Reference>& out) {
+  if (nodes.size() > limits.max_references) return failure(ErrorCode::message_too_large, "more references than the limit");
+  for (const xmlNode* node : nodes) {
+    auto reference = read_reference(node);
+    if (!reference) return base::failure_of(reference);
+    out.push_back(std::move(*reference));
+  }
+  return {};
+}
+
 Result<void> read_signed_info(SignatureElement& out, const VerifyLimits& limits) {
   const auto parts = children(out.signed_info);
   if (parts.size() < 3 || !is(parts[0], ds_namespace, "CanonicalizationMethod") || !is(parts[1], ds_namespace, "SignatureMethod"))
     return failure(ErrorCode::parameter_invalid, "SignedInfo lacks its methods or references");
-  if (parts.size() - 2 > limits.max_references) return failure(ErrorCode::message_too_large, "more references than the limit");
   out.canonicalization = canonicalization(parts[0]);
   out.method = trimmed(attribute(parts[1], "Algorithm").value_or(""));
-  for (std::size_t i = 2; i < parts.size(); ++i) {
-    auto reference = read_reference(parts[i]);
-    if (!reference) return base::failure_of(reference);
-    out.references.push_back(std::move(*reference));
-  }
-  return {};
+  return read_references(std::span(parts).subspan(2), limits, out.references);
 }
 
 }  // namespace
@@ -75,6 +81,13 @@ Result<SignatureElement> read_signature(const xmlNode* signature, const VerifyLi
   out.value = decoded(out.value_node);
   out.key_info = only_child(signature, ds_namespace, "KeyInfo");
   if (auto ok = read_signed_info(out, limits); !ok) return base::failure_of(ok);
+  return out;
+}
+
+Result<std::vector<Reference>> read_manifest(const xmlNode* manifest, const VerifyLimits& limits) {
+  std::vector<Reference> out;
+  const auto nodes = children(manifest);
+  if (auto ok = read_references(nodes, limits, out); !ok) return base::failure_of(ok);
   return out;
 }
 

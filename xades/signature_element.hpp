@@ -38,6 +38,9 @@ struct SignatureElement {
 // parameter_invalid, with what is missing or there twice (XML Signature 4.2 to 4.4); message_too_large for too many references.
 base::Result<SignatureElement> read_signature(const xmlNode* signature, const VerifyLimits& limits);
 
+// The ds:Reference elements of a ds:Manifest (XML Signature 5.1). Errors as of read_signature().
+base::Result<std::vector<Reference>> read_manifest(const xmlNode* manifest, const VerifyLimits& limits);
+
 // In xades:CounterSignature, or in any other unsigned property: judged with the signature that it countersigns, not alone.
 bool is_within_unsigned_properties(const xmlNode* signature);
 

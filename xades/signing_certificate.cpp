@@ -70,7 +70,8 @@ SignatureKey check_signature_value(const SignatureElement& signature, const Prop
   SignatureKey out;
   const auto in_key_info = of_key_info(signature);
   out.others = in_key_info;
-  for (const xmlNode* value : properties.certificate_values) add(value, out.others);
+  for (const EmbeddedEvidence& one : properties.evidence)
+    if (one.kind == EmbeddedEvidence::Kind::certificate) add(one.node, out.others);
   std::vector<pki::Certificate> candidates = out.others;
   candidates.insert(candidates.end(), trust.intermediates.begin(), trust.intermediates.end());
   candidates.insert(candidates.end(), trust.anchors.begin(), trust.anchors.end());

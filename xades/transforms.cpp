@@ -102,7 +102,7 @@ Result<ReferencedObject> applied(const xmlNode* transform, const ReferencedObjec
 
 }  // namespace
 
-Result<Bytes> transformed(const Reference& reference, ReferencedObject object, const TransformContext& context) {
+Result<ReferencedObject> processed(const Reference& reference, ReferencedObject object, const TransformContext& context) {
   if (reference.transforms.size() > context.limits.max_transforms)
     return failure(ErrorCode::parameter_invalid, "more transforms than the limit");
   for (const xmlNode* transform : reference.transforms) {
@@ -110,8 +110,17 @@ Result<Bytes> transformed(const Reference& reference, ReferencedObject object, c
     if (!result) return base::failure_of(result);
     object = std::move(*result);
   }
-  if (auto* octets = std::get_if<Bytes>(&object)) return std::move(*octets);
-  return canonicalized(object, Canonicalization{}, context);  // 4.4.3.2: nodes are digested in Canonical XML 1.0
+  return object;
+}
+
+Result<Bytes> transformed(const Reference& reference, ReferencedObject object, const TransformContext& context) {
+  return octets_of(processed(reference, std::move(object), context), Canonicalization{}, context);
+}
+
+Result<Bytes> octets_of(Result<ReferencedObject> object, const Canonicalization& method, const TransformContext& context) {
+  if (!object) return base::failure_of(object);
+  if (auto* octets = std::get_if<Bytes>(&*object)) return std::move(*octets);
+  return canonicalized(*object, method, context);
 }
 
 }  // namespace signet::xades

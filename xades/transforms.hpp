@@ -21,6 +21,11 @@ struct TransformContext {
 
 // Canonicalization, base64, enveloped-signature, and the one XPath that takes all signatures out (of parallel signatures);
 // anything else, XSLT and other XPath above all, is parameter_invalid.
+base::Result<ReferencedObject> processed(const Reference& reference, ReferencedObject object, const TransformContext& context);
+// Octets stay, nodes are canonicalized: for a digest in Canonical XML 1.0 (4.4.3.2), for a time stamp by its own method.
+base::Result<base::Bytes> octets_of(base::Result<ReferencedObject> object, const Canonicalization& method,
+                                    const TransformContext& context);
+// Both, for a digest.
 base::Result<base::Bytes> transformed(const Reference& reference, ReferencedObject object, const TransformContext& context);
 
 }  // namespace signet::xades

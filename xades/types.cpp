@@ -43,13 +43,23 @@ constexpr std::array digest_algorithms{
     DigestRow{DigestAlgorithm::sha512, "http://www.w3.org/2001/04/xmlenc#sha512"},
 };
 
+struct LevelRow {
+  Level level;
+  std::string_view name, profile;
+};
+constexpr std::array levels{LevelRow{Level::b_b, "b", "XAdES-B-B"}, LevelRow{Level::b_t, "t", "XAdES-B-T"},
+                            LevelRow{Level::b_lt, "lt", "XAdES-B-LT"}, LevelRow{Level::b_lta, "lta", "XAdES-B-LTA"}};
+const LevelRow& row_of(Level level) { return levels.at(static_cast<std::size_t>(level)); }
+
 }  // namespace
 
-std::string_view name(Level level) { return level == Level::b_t ? "t" : "b"; }
+std::string_view name(Level level) { return row_of(level).name; }
+std::string_view profile_name(Level level) { return row_of(level).profile; }
 
 std::optional<Level> level(std::string_view name) {
-  if (name == "b") return Level::b_b;
-  if (name == "t") return Level::b_t;
+  for (const LevelRow& row : levels) {
+    if (row.name == name) return row.level;
+  }
   return std::nullopt;
 }
 

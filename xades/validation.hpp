@@ -7,6 +7,7 @@ namespace signet::xades {
 
 // What is known of a time stamp; `failure` is none where it holds.
 struct CheckedTimeStamp {
+  TimeStampKind kind = TimeStampKind::signature;
   pki::TimeStampReport report;
   SubIndication failure = SubIndication::none;
 };
@@ -17,7 +18,9 @@ struct Evidence {
   FoundProperties properties;
   SignatureKey key;
   std::vector<CheckedTimeStamp> time_stamps;
-  std::optional<base::Time> proven_time;
+  std::optional<base::Time> proven_time;        // of the signature, from above
+  std::optional<base::Time> not_signed_before;  // from below: a time stamp over content, which is itself signed
+  bool evidence_is_carried = false;             // all that its path and its time stamps' want is in the signature: B-LT
   Policy policy = Policy::strict;
   std::optional<pki::PathReport> path;  // at the proven time, or at that of the validation
 };

@@ -17,6 +17,12 @@ bool any_reference(const Evidence& evidence, Status status) {
                              [&](const CheckedReference& checked) { return checked.report.status == status; });
 }
 
+// Of what a manifest lists only what was given and differs matters.
+bool any_listed(const Evidence& evidence, Status status) {
+  return std::ranges::any_of(evidence.references.in_manifests,
+                             [&](const CheckedReference& checked) { return checked.report.status == status; });
+}
+
 bool is_open(Status status) { return status == Status::not_found || status == Status::refused; }
 
 bool signs_data(const Evidence& evidence) {
@@ -51,6 +57,8 @@ std::optional<Verdict> signed_data_found(const Evidence& evidence) {
 
 // 5.2.7.4, second step.
 std::optional<Verdict> digests(const Evidence& evidence) {
+  if (any_listed(evidence, Status::digest_differs))
+    return failed(SubIndication::hash_failure, "what a manifest lists has another digest");
   if (any_reference(evidence, Status::digest_differs))
     return failed(SubIndication::hash_failure, "a reference has another digest");
   return std::nullopt;
@@ -91,6 +99,12 @@ std::optional<Verdict> certificate_path(const Evidence& evidence) {
     return indeterminate(SubIndication::no_certificate_chain_found, "there is no path");
   const pki::PathReport& path = *evidence.path;
   if (path.status == pki::PathStatus::valid) return std::nullopt;
+  // 5.3.4: content that was stamped after it is proof that the signature is younger still.
+  if (evidence.not_signed_before && path.status == pki::PathStatus::revoked && path.revoked_at <= evidence.not_signed_before)
+    return failed(SubIndication::revoked, "it signs a time stamp from after the revocation");
+  if (evidence.not_signed_before && path.status == pki::PathStatus::expired &&
+      evidence.key.certificate->not_after() < *evidence.not_signed_before)
+    return failed(SubIndication::expired, "it signs a time stamp from after the certificate's end");
   if (evidence.proven_time && *evidence.proven_time < evidence.key.certificate->not_before())
     return failed(SubIndication::not_yet_valid, "the time stamp is older than the certificate");
   return indeterminate(sub_indication_of(path.status), path.detail);
@@ -139,8 +153,12 @@ std::optional<Verdict> signed_attributes(const Evidence& evidence) {
 // 5.5.4 drops time stamps that do not hold unless a constraint demands them. Ours does: a signature that comes with a proof
 // of its time is not passed as if it came without. One that holds is enough.
 std::optional<Verdict> time_stamps(const Evidence& evidence) {
-  if (evidence.time_stamps.empty() || evidence.proven_time) return std::nullopt;
-  const CheckedTimeStamp& first = evidence.time_stamps.front();
+  const auto proves = [](const CheckedTimeStamp& stamp) {
+    return stamp.kind == TimeStampKind::signature || stamp.kind == TimeStampKind::archive;
+  };
+  const auto found = std::ranges::find_if(evidence.time_stamps, proves);
+  if (found == evidence.time_stamps.end() || evidence.proven_time) return std::nullopt;
+  const CheckedTimeStamp& first = *found;
   return indeterminate(first.failure, "the signature time stamp does not hold: " + first.report.detail);
 }
 
@@ -198,7 +216,14 @@ std::optional<Level> level_of(const Evidence& evidence) {
                         signs_data(evidence) && properties.signing_time && evidence.key.certificate && evidence.key.in_key_info &&
                         properties.formats_every_object;
   if (!baseline) return std::nullopt;
-  return evidence.proven_time ? Level::b_t : Level::b_b;
+  const auto holds = [&](TimeStampKind kind) {
+    return std::ranges::any_of(evidence.time_stamps, [&](const CheckedTimeStamp& stamp) {
+      return stamp.kind == kind && stamp.failure == SubIndication::none;
+    });
+  };
+  if (!holds(TimeStampKind::signature)) return Level::b_b;
+  if (!evidence.evidence_is_carried) return Level::b_t;
+  return holds(TimeStampKind::archive) ? Level::b_lta : Level::b_lt;
 }
 
 }  // namespace signet::xades

@@ -40,7 +40,9 @@ std::vector<std::string> warnings_of(const Evidence& evidence) {
   }
   if (evidence.key.serial_differs) out.emplace_back("IssuerSerialV2 names another certificate than the digest beside it");
   if (evidence.key.certificate && !evidence.key.in_key_info) out.emplace_back("the signing certificate is not in KeyInfo");
-  if (properties.has_counter_signatures) out.emplace_back("counter-signatures were not verified");
+  const auto listed = [&](const CheckedReference& one) { return one.report.status != ReferenceReport::Status::valid; };
+  if (std::ranges::any_of(evidence.references.in_manifests, listed))
+    out.emplace_back("not all that a manifest lists was given and checked");
   if (has_unsigned_object(evidence)) out.emplace_back("the signature holds an Object that it does not sign");
   if (evidence.proven_time && properties.signing_time && *properties.signing_time > *evidence.proven_time)
     out.emplace_back("the claimed signing time is after the time stamp");
@@ -63,8 +65,14 @@ SignatureReport report_of(const Evidence& evidence) {
   report.claimed_time = evidence.properties.properties.signing_time;
   report.proven_time = evidence.proven_time;
   for (const CheckedReference& checked : evidence.references.all) report.references.push_back(checked.report);
+  for (const CheckedReference& checked : evidence.references.in_manifests) {
+    report.references.push_back(checked.report);
+    report.references.back().in_manifest = true;
+  }
   report.matched_data = evidence.references.matched_data;
-  for (const CheckedTimeStamp& stamp : evidence.time_stamps) report.time_stamps.push_back(stamp.report);
+  report.not_signed_before = evidence.not_signed_before;
+  for (const CheckedTimeStamp& stamp : evidence.time_stamps)
+    report.time_stamps.push_back({stamp.report, stamp.kind, stamp.failure == SubIndication::none});
   report.path = evidence.path;
   report.warnings = warnings_of(evidence);
   return report;
@@ -77,6 +85,57 @@ SignatureReport report_of_no_signature(const std::string& why) {
   report.sub_indication = SubIndication::format_failure;
   report.integrity = Integrity::invalid;
   report.detail = base::shown(why, shown_detail);
+  return report;
+}
+
+// 5.2.7.1: a counter-signature signs the SignatureValue of the signature that holds it; another could have been put there by
+// anybody.
+bool countersigns(const Evidence& evidence, const Evidence& countersigned) {
+  return std::ranges::any_of(evidence.references.all, [&](const CheckedReference& checked) {
+    return checked.target == countersigned.signature.value_node;
+  });
+}
+
+struct Run {
+  const XmlDocument& document;
+  const VerifyOptions& options;
+  WorkBudget& budget;
+  std::size_t signatures_left;
+};
+
+constexpr unsigned deepest_counter_signature = 4;
+
+base::Result<SignatureReport> report_of_signature(const xmlNode* signature, const Evidence* countersigned, Run& run,
+                                                  unsigned depth) {
+  if (run.signatures_left == 0) return failure(ErrorCode::message_too_large, "more signatures than the limit");
+  --run.signatures_left;
+  const auto evidence = collect_evidence(run.document, signature, run.options, run.budget);
+  if (!evidence && evidence.error().code == ErrorCode::message_too_large) return std::unexpected(evidence.error());
+  SignatureReport report = evidence ? report_of(*evidence) : report_of_no_signature(evidence.error().detail);
+  report.id = base::shown(attribute(signature, "Id").value_or(""), shown_id);
+  if (!evidence) return report;
+  if (countersigned != nullptr && report.integrity != Integrity::invalid && !countersigns(*evidence, *countersigned)) {
+    report.indication = Indication::total_failed;
+    report.sub_indication = SubIndication::format_failure;
+    report.integrity = Integrity::invalid;
+    report.detail = "the counter-signature does not sign the SignatureValue of the signature that holds it";
+  }
+  const auto& counter_signatures = evidence->properties.properties.counter_signatures;
+  if (counter_signatures.empty()) return report;
+  if (depth == deepest_counter_signature) {
+    report.warnings.emplace_back("counter-signatures were not verified");
+    return report;
+  }
+  // What was given is for the signatures that sign it.
+  VerifyOptions options = run.options;
+  options.data.clear();
+  Run within{run.document, options, run.budget, run.signatures_left};
+  for (const xmlNode* counter_signature : counter_signatures) {
+    auto one = report_of_signature(counter_signature, &*evidence, within, depth + 1);
+    if (!one) return one;
+    report.counter_signatures.push_back(std::move(*one));
+  }
+  run.signatures_left = within.signatures_left;
   return report;
 }
 
@@ -140,6 +199,20 @@ std::string_view name(SubIndication sub_indication) {
   return "";
 }
 
+std::string_view name(TimeStampKind kind) {
+  switch (kind) {
+    case TimeStampKind::all_data_objects:
+      return "AllDataObjectsTimeStamp";
+    case TimeStampKind::individual_data_objects:
+      return "IndividualDataObjectsTimeStamp";
+    case TimeStampKind::archive:
+      return "ArchiveTimeStamp";
+    case TimeStampKind::signature:
+      break;
+  }
+  return "SignatureTimeStamp";
+}
+
 std::string_view name(Integrity integrity) {
   switch (integrity) {
     case Integrity::valid:
@@ -162,12 +235,12 @@ Result<std::vector<SignatureReport>> verify(base::BytesView bytes, const VerifyO
     return failure(ErrorCode::message_too_large, "more signatures than the limit");
 
   WorkBudget budget;
+  Run run{*document, options, budget, options.limits.max_signatures};
   std::vector<SignatureReport> reports;
   for (const xmlNode* signature : signatures) {
-    const auto evidence = collect_evidence(*document, signature, options, budget);
-    if (!evidence && evidence.error().code == ErrorCode::message_too_large) return std::unexpected(evidence.error());
-    reports.push_back(evidence ? report_of(*evidence) : report_of_no_signature(evidence.error().detail));
-    reports.back().id = base::shown(attribute(signature, "Id").value_or(""), shown_id);
+    auto report = report_of_signature(signature, nullptr, run, 0);
+    if (!report) return std::unexpected(report.error());
+    reports.push_back(std::move(*report));
   }
   return reports;
 }

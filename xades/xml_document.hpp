@@ -16,6 +16,7 @@ namespace signet::xades {
 
 inline constexpr std::string_view ds_namespace = "http://www.w3.org/2000/09/xmldsig#";
 inline constexpr std::string_view xades_namespace = "http://uri.etsi.org/01903/v1.3.2#";
+inline constexpr std::string_view xades141_namespace = "http://uri.etsi.org/01903/v1.4.1#";
 
 // A hostile document as a tree: without document type, entity or anything loaded. Nodes live as long as the document, which
 // nothing changes once it is read. One thread at a time.

@@ -60,6 +60,9 @@ struct SigningPlan {
   std::vector<std::string> contents{"the contract"};
   demo::TsaFault fault = demo::TsaFault::none;
   base::Time stamped_at = now;
+  Statements statements = {};
+  std::optional<base::Time> content_stamped_at = {};
+  base::Time signing_time = now;
 };
 
 inline std::string name_of(std::size_t index) { return "contract " + std::to_string(index) + ".pdf"; }
@@ -85,18 +88,23 @@ inline base::Bytes token_over(const base::Digest& imprint, const SigningPlan& pl
 
 inline std::string signed_document(const demo::Identity& identity, const SigningPlan& plan = {}, Pki& pki = pki_of_tests(),
                                    std::string_view id = "S") {
-  const SignatureWriter writer({identity.certificate,
-                                {pki.issuer.root().certificate},
-                                plan.algorithm,
-                                plan.packaging,
-                                std::string(id),
-                                now,
-                                plan.contents.size()});
   std::vector<std::string> names;
   for (std::size_t i = 0; i < plan.contents.size(); ++i) names.push_back(name_of(i));
   std::vector<DataObject> objects;
   for (std::size_t i = 0; i < plan.contents.size(); ++i)
     objects.push_back({names[i], base::digest(plan.algorithm.digest, base::as_bytes(plan.contents[i]))});
+  Statements statements = plan.statements;
+  if (plan.content_stamped_at)
+    statements.content_time_stamp = token_over(content_time_stamp_imprint(objects, base::DigestAlgorithm::sha256),
+                                               {.stamped_at = *plan.content_stamped_at}, pki);
+  const SignatureWriter writer({identity.certificate,
+                                {pki.issuer.root().certificate},
+                                plan.algorithm,
+                                plan.packaging,
+                                std::string(id),
+                                plan.signing_time,
+                                plan.contents.size(),
+                                statements});
   const SignatureContent content{id, objects};
   const auto value = demo::sign_digest(identity.key, soft(plan.algorithm.scheme), writer.to_be_signed(content));
   if (plan.level == Level::b_b) return writer.document(content, value);

@@ -129,14 +129,61 @@ TEST_CASE("every signature of a document is reported, also within another elemen
   CHECK(said(reports[1]) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
 }
 
-TEST_CASE("counter-signatures are said not to be verified, and are no signatures of their own") {
+namespace {
+
+// Over the SignatureValue with the Id "S-value" of the document, which it names in place of a file.
+std::string counter_signature(const std::string& document, const demo::Identity& identity, std::string_view uri = "#S-value") {
+  std::string value_element = part(document, "<ds:SignatureValue", "</ds:SignatureValue>");
+  value_element.insert(std::string_view("<ds:SignatureValue").size(), " xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"");
+  const std::string made = signed_document(identity, {.contents = {value_element}}, pki_of_tests(), "Inner");
+  const std::string signed_info = part(made, "<ds:SignedInfo", "</ds:SignedInfo>");
+  const std::string named = replaced(signed_info, "URI=\"contract%200.pdf\"", "URI=\"" + std::string(uri) + "\"");
+  const std::string old_value = part(made, "-value\">", "</ds:SignatureValue>");
+  const auto value = demo::sign_digest(identity.key, demo::SoftScheme::ecdsa, sha256(named));
+  return replaced(replaced(made, signed_info, named), old_value, "-value\">" + base::base64(value) + "</ds:SignatureValue>");
+}
+
+std::string with_counter_signature(const std::string& document, const std::string& counter) {
+  return replaced(document, "</xades:UnsignedSignatureProperties>",
+                  "<xades:CounterSignature>" + counter + "</xades:CounterSignature></xades:UnsignedSignatureProperties>");
+}
+
+}  // namespace
+
+TEST_CASE("a counter-signature has a verdict of its own, below that of the signature that holds it") {
   const std::string document = signed_document(signer(), {.level = Level::b_t});
-  const std::string inner = signed_document(signer(), {}, pki_of_tests(), "Inner");
-  const auto report = verified_one(
-      replaced(document, "</xades:UnsignedSignatureProperties>",
-               "<xades:CounterSignature>" + inner + "</xades:CounterSignature></xades:UnsignedSignatureProperties>"));
+  const std::string counter = counter_signature(document, signer());
+  const auto report = verified_one(with_counter_signature(document, counter));
   CHECK(said(report) == "TOTAL-PASSED, valid");
-  CHECK(report.warnings == std::vector<std::string>{"counter-signatures were not verified"});
+  REQUIRE(report.counter_signatures.size() == 1);
+  INFO(report.counter_signatures[0].detail);
+  CHECK(said(report.counter_signatures[0]) == "TOTAL-PASSED, valid");
+  CHECK(report.counter_signatures[0].id == "Inner");
+  const auto damaged = verified_one(with_counter_signature(document, flipped(counter, "Inner-value\">")));
+  CHECK(said(damaged) == "TOTAL-PASSED, valid");
+  CHECK(said(damaged.counter_signatures.at(0)) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
+}
+
+TEST_CASE("what is put in as a counter-signature and does not sign the SignatureValue is none") {
+  const std::string document = signed_document(signer(), {.level = Level::b_t});
+  const auto stranger = verified_one(with_counter_signature(document, signed_document(signer(), {}, pki_of_tests(), "Inner")));
+  CHECK(said(stranger) == "TOTAL-PASSED, valid");
+  CHECK(said(stranger.counter_signatures.at(0)) == "TOTAL-FAILED/FORMAT_FAILURE, invalid");
+  // The value of another signature of the same document.
+  const std::string other = signed_document(signer(), {}, pki_of_tests(), "T");
+  const auto elsewhere =
+      verified("<all>" + with_counter_signature(document, counter_signature(other, signer(), "#T-value")) + other + "</all>");
+  REQUIRE(elsewhere.size() == 2);
+  CHECK(said(elsewhere[0].counter_signatures.at(0)) == "TOTAL-FAILED/FORMAT_FAILURE, invalid");
+}
+
+TEST_CASE("counter-signatures count among the signatures of a document, and are followed only so deep") {
+  const std::string document = signed_document(signer(), {.level = Level::b_t});
+  auto given = options();
+  given.limits.max_signatures = 1;
+  const auto refused = verify(base::as_bytes(with_counter_signature(document, counter_signature(document, signer()))), given);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == base::ErrorCode::message_too_large);
 }
 
 TEST_CASE("white space around a document, a byte order mark and UTF-16 change nothing") {

@@ -16,6 +16,33 @@ struct DataObject {
   base::Digest digest;
 };
 
+// Where the signer says to be (EN 319 132-1 clause 5.2.5, SignatureProductionPlaceV2). Empty parts are left out. UTF-8.
+struct ProductionPlace {
+  std::string city, street, state, postal_code, country;
+
+  bool operator==(const ProductionPlace&) const = default;
+};
+
+// Clause 5.2.9: the policy's identifier, a URI, and the hash of its document.
+struct SignaturePolicy {
+  std::string identifier;
+  base::Digest hash;
+  std::string location;  // SPURI, where the document is; empty: not said
+};
+
+// What a signer states beside signing, and signs with it. UTF-8 that XML can hold.
+struct Statements {
+  std::vector<std::string> commitment_types;  // 5.2.3: URIs; each for all that is signed
+  std::vector<std::string> claimed_roles;     // 5.2.6
+  ProductionPlace place;
+  std::optional<SignaturePolicy> policy;
+  base::Bytes content_time_stamp;  // a TimeStampToken over the content (5.2.8.1), see below
+};
+
+// The imprint of an AllDataObjectsTimeStamp over objects that are enveloped, asked for before they are signed. Of those that are
+// detached only the hash is known, and it is over their content.
+base::Digest content_time_stamp_imprint(std::span<const DataObject> enveloped, base::DigestAlgorithm algorithm);
+
 // What the signatures of one batch made at the same time share.
 struct SignatureParameters {
   pki::Certificate signing_certificate;
@@ -25,6 +52,7 @@ struct SignatureParameters {
   std::string shared_id;  // NCName; begins the Ids inside of what is signed, which these signatures have in common
   base::Time signing_time{};
   std::size_t objects = 1;  // in each signature
+  Statements statements = {};
 };
 
 // What one signature holds. Views: the caller keeps what they point to. `id` is an NCName, unique among documents.

@@ -9,8 +9,9 @@
 namespace signet::xades {
 
 // Baseline levels of EN 319 132-1 clause 6.
-enum class Level : std::uint8_t { b_b, b_t };
-std::string_view name(Level level);  // "b", "t"
+enum class Level : std::uint8_t { b_b, b_t, b_lt, b_lta };
+std::string_view name(Level level);           // "b", "t", "lt", "lta"
+std::string_view profile_name(Level level);   // "XAdES-B-LT"
 std::optional<Level> level(std::string_view name);
 
 enum class Packaging : std::uint8_t {

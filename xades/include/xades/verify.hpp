@@ -33,8 +33,8 @@ enum class SubIndication : std::uint8_t {
   try_later,  // no revocation data in force
   signed_data_not_found,
 };
-std::string_view name(Indication indication);        // "TOTAL-PASSED"
-std::string_view name(SubIndication sub_indication); // "HASH_FAILURE"; "" for none
+std::string_view name(Indication indication);         // "TOTAL-PASSED"
+std::string_view name(SubIndication sub_indication);  // "HASH_FAILURE"; "" for none
 
 // References and SignatureValue alone, apart from trust and time. unknown: a referenced object was not given.
 enum class Integrity : std::uint8_t { valid, invalid, unknown };
@@ -55,9 +55,9 @@ struct VerifyLimits {
   std::size_t max_transforms = 8;  // per reference
 };
 
-// strict: the algorithms of ETSI TS 119 312. sha1_content: beside them a detached reference over a given hash of SHA-1, where somebody
-// else chose it; all that the signature itself uses is as in strict. msign_compatible: SHA-1 under what is signed too, as the national middleware makes it for
-// hashes. Each use is a warning. Certificates and time stamps are judged alike under all.
+// strict: the algorithms of ETSI TS 119 312. sha1_content: beside them a detached reference over a given hash of SHA-1, where
+// somebody else chose it; all that the signature itself uses is as in strict. msign_compatible: SHA-1 under what is signed too,
+// as the national middleware makes it for hashes. Each use is a warning. Certificates and time stamps are judged alike under all.
 enum class Policy : std::uint8_t { strict, sha1_content, msign_compatible };
 
 struct VerifyOptions {
@@ -66,14 +66,29 @@ struct VerifyOptions {
   std::vector<GivenData> data;
   VerifyLimits limits;
   Policy policy = Policy::strict;
-  // each_signature: what a signature does not sign of the data keeps it from passing. any_signature: the data are those of several
-  // documents; a signature is matched with its own by digest, then by name, and the others say nothing of it.
+  // each_signature: what a signature does not sign of the data keeps it from passing. any_signature: the data are those of
+  // several documents; a signature is matched with its own by digest, then by name, and the others say nothing of it.
   enum class DataFor : std::uint8_t { each_signature, any_signature } data_for = DataFor::each_signature;
+};
+
+// What a time stamp of a signature is over (EN 319 132-1).
+enum class TimeStampKind : std::uint8_t {
+  all_data_objects,         // the content, before it was signed (5.2.8.1)
+  individual_data_objects,  // some of it (5.2.8.2)
+  signature,                // SignatureValue (5.3)
+  archive,                  // all that there was then (5.5.2)
+};
+std::string_view name(TimeStampKind kind);  // the property's name, "SignatureTimeStamp"
+
+struct TimeStampFinding : pki::TimeStampReport {
+  TimeStampKind kind = TimeStampKind::signature;
+  bool holds = false;  // also by the algorithms' rules
 };
 
 struct ReferenceReport {
   std::string uri;
   bool signed_properties = false;
+  bool in_manifest = false;  // listed by a manifest that is signed: it may be missing
   enum class Status : std::uint8_t { valid, digest_differs, not_found, refused } status = Status::not_found;
   std::string detail;
 };
@@ -84,16 +99,19 @@ struct SignatureReport {
   Indication indication = Indication::indeterminate;
   SubIndication sub_indication = SubIndication::none;
   Integrity integrity = Integrity::unknown;
-  std::optional<Level> level;                  // the highest whose form is met
+  std::optional<Level> level;  // the highest whose form is met
   std::optional<pki::Certificate> signer;
-  std::optional<base::Time> claimed_time;      // SigningTime: the signer's word
-  std::optional<base::Time> proven_time;       // genTime of the earliest valid signature time stamp
+  std::optional<base::Time> claimed_time;       // SigningTime: the signer's word
+  std::optional<base::Time> proven_time;        // the best signature time: genTime of the earliest time stamp that holds
+  std::optional<base::Time> not_signed_before;  // genTime of the latest time stamp over content that holds
   std::vector<ReferenceReport> references;
-  std::vector<std::size_t> matched_data;       // indices in VerifyOptions::data: what the references were compared with
-  std::vector<pki::TimeStampReport> time_stamps;
+  std::vector<std::size_t> matched_data;  // indices in VerifyOptions::data: what the references were compared with
+  std::vector<TimeStampFinding> time_stamps;
   std::optional<pki::PathReport> path;
+  std::vector<SignatureReport>
+      counter_signatures;  // over this one's SignatureValue (EN 319 132-1 5.2.7.1), each a verdict of its own
   std::vector<std::string> warnings;
-  std::string detail;                          // why, for developers
+  std::string detail;  // why, for developers
 };
 
 // Verifies every ds:Signature of a document per EN 319 102-1 (baseline B-B and B-T): format, references, wrapping defence

@@ -1,0 +1,68 @@
+#include "proofs.hpp"
+
+#include <algorithm>
+
+namespace signet::xades {
+namespace {
+
+bool is_issued_by(const pki::Crl& crl, const pki::Certificate& issuer) {
+  return X509_NAME_cmp(X509_get_subject_name(issuer.native()), X509_CRL_get_issuer(crl.native())) == 0;
+}
+bool is_issued_by(const pki::OcspResponse& response, const pki::Certificate& responder) {
+  return response.is_signed_by(responder);
+}
+
+// Whether the certificate of who signed it had not expired by `proven`. Of one that is not known nothing is said here: without it
+// the data count nowhere.
+template <class T>
+bool had_a_living_issuer(const T& data, const pki::TrustMaterial& material, base::Time proven) {
+  bool known = false, living = false;
+  const auto look = [&](const std::vector<pki::Certificate>& certificates) {
+    for (const pki::Certificate& one : certificates) {
+      if (!is_issued_by(data, one)) continue;
+      known = true;
+      living = living || proven <= one.not_after();
+    }
+  };
+  look(material.anchors);
+  look(material.intermediates);
+  if constexpr (std::is_same_v<T, pki::OcspResponse>) look(data.certificates());
+  return !known || living;
+}
+
+}  // namespace
+
+void ProofsOfExistence::archived(std::size_t index, base::Time time) {
+  signature_ = std::min(signature_, time);
+  for (std::size_t i = 0; i < index && i < properties_.size(); ++i) properties_[i] = std::min(properties_[i], time);
+}
+
+CarriedEvidence carried_evidence(const Properties& properties, const std::vector<pki::Certificate>& others) {
+  CarriedEvidence out;
+  out.certificates = others;
+  for (const EmbeddedEvidence& one : properties.evidence) {
+    const auto der = decoded(one.node);
+    if (!der) continue;
+    if (one.kind == EmbeddedEvidence::Kind::certificate) {
+      if (auto certificate = pki::Certificate::from_der(*der)) out.certificates.push_back(std::move(*certificate));
+    } else if (one.kind == EmbeddedEvidence::Kind::crl) {
+      if (auto crl = pki::Crl::from_der(*der)) out.crls.push_back({std::move(*crl), one.property});
+    } else if (auto response = pki::OcspResponse::from_der(*der)) {
+      out.ocsp.push_back({std::move(*response), one.property});
+    }
+  }
+  return out;
+}
+
+pki::TrustMaterial with_carried(const pki::TrustMaterial& trust, const CarriedEvidence& carried,
+                                const ProofsOfExistence& proofs) {
+  pki::TrustMaterial out = trust;
+  out.intermediates.insert(out.intermediates.end(), carried.certificates.begin(), carried.certificates.end());
+  for (const auto& [crl, property] : carried.crls)
+    if (had_a_living_issuer(crl, out, proofs.of_property(property))) out.crls.push_back(crl);
+  for (const auto& [response, property] : carried.ocsp)
+    if (had_a_living_issuer(response, out, proofs.of_property(property))) out.ocsp.push_back(response);
+  return out;
+}
+
+}  // namespace signet::xades
