@@ -158,9 +158,9 @@ class Display:
                 found.append((int(process), window))
         return found
 
-    def dialog(self, signing=None):
+    def dialog(self, signing=None, within_s=WITHIN_S):
         """The dialog that is there or soon to come, of a `signet sign` where that is given."""
-        until(lambda: self._windows() or (signing and signing.ended()), "a dialog on the display")
+        until(lambda: self._windows() or (signing and signing.ended()), "a dialog on the display", within_s)
         windows = self._windows()
         assert windows, f"no dialog: {signing and (signing.exit_code(), signing.said)}"
         assert len(windows) == 1, f"one dialog at a time, not {windows}"

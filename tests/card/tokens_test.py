@@ -226,7 +226,7 @@ class WatchTest(TokensTest):
             self.card.tell("insert")
         until(lambda: agent.query("tokens", within_s=HANGING_WITHIN_S).get("tokens"), "the token is there again", HANGING_WITHIN_S)
         signing = self.sign(agent, self.documents(2))
-        self.display.dialog(signing).type_pin(PIN)
+        self.display.dialog(signing, HANGING_WITHIN_S).type_pin(PIN)
         self.assert_ends(signing, agent_case.EXIT_DONE, within_s=60)
         self.assert_good(agent)
 
