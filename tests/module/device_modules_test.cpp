@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "fake_modules.hpp"
 #include "run.hpp"
 #include "usb_bus.hpp"
 
@@ -119,7 +120,7 @@ TEST_CASE("a person at a PIN pad is not cut short because a mouse was unplugged"
   const auto host = run(bench.io, bench.modules.host(0));
   REQUIRE(host);
   std::optional<base::Result<pkcs11::TokenHost::Login>> login;
-  boost::asio::co_spawn(bench.io, (*host)->login(fake_token, nullptr),
+  boost::asio::co_spawn(bench.io, (*host)->login(test::fake_token, nullptr),
                         [&](std::exception_ptr, base::Result<pkcs11::TokenHost::Login> done) { login = std::move(done); });
   REQUIRE(until(bench.io, [&] { return (*host)->in_call() == "C_Login"; }));
   bench.change([&] { bench.bus.remove(mouse); });

@@ -312,7 +312,7 @@ TEST_CASE("a PIN that is set slowly is set, whatever the limit") {
   StrictAgent agent("slow_set_pin");  // a second for a login
   const auto host = agent.host();
   const auto old_pin = secret(right_pin), new_pin = secret("12345");
-  const auto done = value_of(run(agent.io, host->change_pin(slot, &old_pin, &new_pin)));
+  const auto done = value_of(run(agent.io, host->change_pin(fake_token, &old_pin, &new_pin)));
   CHECK_FALSE(done.error);
   CHECK(host->alive());
 }
@@ -328,7 +328,7 @@ TEST_CASE("a module that hangs over a PIN's change before it sets the PIN is end
   const int process = host->process_id();
   const auto old_pin = secret(right_pin), new_pin = secret("12345");
   const auto begin = Clock::now();
-  const auto done = run(agent.io, host->change_pin(slot, &old_pin, &new_pin));
+  const auto done = run(agent.io, host->change_pin(fake_token, &old_pin, &new_pin));
   CHECK(Clock::now() - begin < seconds(5));
   REQUIRE_FALSE(done);
   CHECK(done.error().code == code);
