@@ -52,7 +52,8 @@ base::Result<signing::BatchRequest> batch_request(const Parameters& parameters, 
   if (!pss) return std::unexpected(pss.error());
 
   const auto level = xades::level(level_name->empty() ? "b" : *level_name);
-  if (!level) return failure(ErrorCode::parameter_invalid, "level: unknown");
+  // What B-LT wants beside a time stamp is gathered when a signature is verified (`signet extend`), not while a token waits.
+  if (!level || *level > xades::Level::b_t) return failure(ErrorCode::parameter_invalid, "level: unknown");
   if (*level != xades::Level::b_b && options.time_stamps == NativeOptions::TimeStamps::none)
     return failure(ErrorCode::parameter_invalid, "level: no time stamp service is configured");
   const auto packaging = xades::packaging(packaging_name->empty() ? "detached" : *packaging_name);

@@ -81,17 +81,16 @@ const char* explanation(const xades::SignatureReport& report) {
 }
 
 json::object row_of(const xades::SignatureReport& report) {
-  json::object row{
-      {"id", report.id},
-      {"indication", name(report.indication)},
-      {"sub_indication", name(report.sub_indication)},
-      {"integrity", name(report.integrity)},
-      {"level", report.level ? std::string("XAdES-B-") + (*report.level == xades::Level::b_t ? "T" : "B") : std::string{}},
-      {"signer", report.signer ? report.signer->subject() : std::string{}},
-      {"claimed_time", report.claimed_time ? base::rfc3339(*report.claimed_time) : std::string{}},
-      {"proven_time", report.proven_time ? base::rfc3339(*report.proven_time) : std::string{}},
-      {"explanation", explanation(report)},
-      {"detail", report.detail}};
+  json::object row{{"id", report.id},
+                   {"indication", name(report.indication)},
+                   {"sub_indication", name(report.sub_indication)},
+                   {"integrity", name(report.integrity)},
+                   {"level", report.level ? std::string(profile_name(*report.level)) : std::string{}},
+                   {"signer", report.signer ? report.signer->subject() : std::string{}},
+                   {"claimed_time", report.claimed_time ? base::rfc3339(*report.claimed_time) : std::string{}},
+                   {"proven_time", report.proven_time ? base::rfc3339(*report.proven_time) : std::string{}},
+                   {"explanation", explanation(report)},
+                   {"detail", report.detail}};
   json::array references;
   for (const auto& reference : report.references)
     references.push_back(json::object{{"uri", reference.uri},
@@ -112,8 +111,7 @@ void print(const std::string& file, const xades::SignatureReport& report) {
   if (report.sub_indication != xades::SubIndication::none) std::cout << " / " << name(report.sub_indication);
   std::cout << "\n  " << explanation(report) << '\n';
   if (report.signer) std::cout << "  " << filled(tr("Signer: %1"), {base::shown(report.signer->subject(), 200)}) << '\n';
-  if (report.level)
-    std::cout << "  " << filled(tr("Level: XAdES-B-%1"), {*report.level == xades::Level::b_t ? "T" : "B"}) << '\n';
+  if (report.level) std::cout << "  " << filled(tr("Level: %1"), {std::string(profile_name(*report.level))}) << '\n';
   if (report.proven_time)
     std::cout << "  " << filled(tr("Signed before %1 (time stamp)"), {base::rfc3339(*report.proven_time)}) << '\n';
   else if (report.claimed_time)

@@ -68,10 +68,9 @@ TEST_CASE("what a verification used makes B-LT of a signature, by OCSP and lists
   const demo::Identity person = pki.person();
   VerifyOptions given = options({"the contract"}, pki);
   given.trust.crls = {pki.authority.crl()};
-  given.trust.ocsp = {demo::ocsp_response(pki.issuer.root(), {{.certificate = person.certificate,
-                                                               .issuer = pki.issuer.root().certificate,
-                                                               .at = now,
-                                                               .next_update = now + 1h}})};
+  given.trust.ocsp = {demo::ocsp_response(
+      pki.issuer.root(),
+      {{.certificate = person.certificate, .issuer = pki.issuer.root().certificate, .at = now, .next_update = now + 1h}})};
   const std::string document = signed_document(person, enveloping, pki);
   const auto found = verified_one(document, given);
   REQUIRE(said(found) == "TOTAL-PASSED, valid");
