@@ -76,7 +76,7 @@ TEST_CASE("a request to set a PIN has two secrets or none, and says where the se
   CHECK_FALSE(read({.way = static_cast<UnblockWay>(3)}, 0));
   const TokenQuirks quirks{
       .mechanisms = {Mechanism::rsa_pkcs, Mechanism::ecdsa}, .always_authenticate = false, .pin_min = 4, .pin_max = 300};
-  const auto with_quirks = read({.target = {.quirks = quirks}}, 0);
+  const auto with_quirks = read({.target = {7, "label", "maker", "0001", quirks}}, 0);
   REQUIRE(with_quirks);
   CHECK(with_quirks->target.quirks == quirks);
 }
