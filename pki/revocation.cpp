@@ -309,36 +309,18 @@ class Check {
     const auto status = response.status_of(certificate, issuer);
     if (!status) return std::nullopt;
     const auto signed_well = [&](const Certificate& signer) {
-      return !signature_weakness(context_.algorithms, OCSP_resp_get0_tbs_sigalg(response.native()),
-                                 X509_get0_pubkey(signer.native()), context_.at) &&
-             response.is_signed_by(signer);
+      return has_signed(signer, response, context_.algorithms, context_.at);
     };
     if (signed_well(issuer)) return Answer{&response, *status, {}};
     if (!by_delegates) return std::nullopt;
     for (const auto* candidates : {&response.certificates(), &context_.trust.intermediates}) {
       for (const Certificate& candidate : *candidates) {
-        if (candidate != issuer && is_delegate(candidate, issuer, response.produced_at()) && signed_well(candidate) &&
-            is_in_good_standing(candidate, issuers))
+        if (candidate != issuer && is_delegate(candidate, issuer, response.produced_at(), context_.algorithms, context_.at) &&
+            signed_well(candidate) && is_in_good_standing(candidate, issuers))
           return Answer{&response, *status, candidate};
       }
     }
     return std::nullopt;
-  }
-
-  bool is_delegate(const Certificate& candidate, const Certificate& issuer, Time then) const {
-    X509* x = candidate.native();
-    X509* above = issuer.native();
-    if ((X509_get_extension_flags(x) & (EXFLAG_INVALID | EXFLAG_CRITICAL)) != 0) return false;
-    // The usage must be said: all usages where the extension is absent are not meant here.
-    if ((X509_get_extension_flags(x) & EXFLAG_XKUSAGE) == 0 || (X509_get_extended_key_usage(x) & XKU_OCSP_SIGN) == 0)
-      return false;
-    if ((X509_get_key_usage(x) & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) == 0) return false;
-    if (then < candidate.not_before() || then > candidate.not_after()) return false;
-    const X509_ALGOR* algorithm = nullptr;
-    X509_get0_signature(nullptr, &algorithm, x);
-    return X509_NAME_cmp(X509_get_issuer_name(x), X509_get_subject_name(above)) == 0 &&
-           !signature_weakness(context_.algorithms, algorithm, X509_get0_pubkey(above), context_.at) &&
-           X509_verify(x, X509_get0_pubkey(above)) == 1;
   }
 
   // 4.2.2.2.1: nobody asks about a responder with id-pkix-ocsp-nocheck; of another the issuer must tell.
@@ -486,6 +468,27 @@ bool has_signed(const Certificate& authority, const Crl& list, const AlgorithmTa
   const X509_ALGOR* algorithm = nullptr;
   X509_CRL_get0_signature(list.native(), nullptr, &algorithm);
   return !signature_weakness(algorithms, algorithm, key, at) && X509_CRL_verify(list.native(), X509_get0_pubkey(x)) == 1;
+}
+
+bool is_delegate(const Certificate& candidate, const Certificate& issuer, Time then, const AlgorithmTable& algorithms, Time at) {
+  X509* x = candidate.native();
+  X509* above = issuer.native();
+  const std::uint32_t flags = X509_get_extension_flags(x);
+  if ((flags & (EXFLAG_INVALID | EXFLAG_CRITICAL)) != 0) return false;
+  // The usage must be said: all usages where the extension is absent are not meant here.
+  if ((flags & EXFLAG_XKUSAGE) == 0 || (X509_get_extended_key_usage(x) & XKU_OCSP_SIGN) == 0) return false;
+  if ((X509_get_key_usage(x) & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) == 0) return false;
+  if (then < candidate.not_before() || then > candidate.not_after()) return false;
+  const X509_ALGOR* algorithm = nullptr;
+  X509_get0_signature(nullptr, &algorithm, x);
+  return X509_NAME_cmp(X509_get_issuer_name(x), X509_get_subject_name(above)) == 0 &&
+         !signature_weakness(algorithms, algorithm, X509_get0_pubkey(above), at) && X509_verify(x, X509_get0_pubkey(above)) == 1;
+}
+
+bool has_signed(const Certificate& responder, const OcspResponse& response, const AlgorithmTable& algorithms, Time at) {
+  return !signature_weakness(algorithms, OCSP_resp_get0_tbs_sigalg(response.native()), X509_get0_pubkey(responder.native()),
+                             at) &&
+         response.is_signed_by(responder);
 }
 
 std::vector<RevocationFinding> revocation_of(const std::vector<Certificate>& chain, const RevocationContext& context) {
