@@ -17,6 +17,7 @@ using Reasons = unsigned;  // bits of ReasonFlags (RFC 5280 4.2.1.13)
 constexpr Reasons all_reasons = 0x1fe;  // keyCompromise to aACompromise: bits 1 to 8
 constexpr Reasons hold_reason = 1u << 6;
 constexpr int max_distribution_points = 16;
+constexpr std::size_t max_delegates = 256;      // responders' certificates of one path that are verified; real paths have two
 constexpr std::size_t max_outside_signers = 8;  // whose paths are built; real lists have none or one
 // An OCSP response without nextUpdate says that newer ones are always there: it is good for a check of now.
 constexpr std::chrono::hours ocsp_without_end{1};
@@ -315,8 +316,9 @@ class Check {
     if (!by_delegates) return std::nullopt;
     for (const auto* candidates : {&response.certificates(), &context_.trust.intermediates}) {
       for (const Certificate& candidate : *candidates) {
-        if (candidate != issuer && is_delegate(candidate, issuer, response.produced_at(), context_.algorithms, context_.at) &&
-            signed_well(candidate) && is_in_good_standing(candidate, issuers))
+        if (candidate != issuer && delegates_++ < max_delegates &&
+            is_delegate(candidate, issuer, response.produced_at(), context_.algorithms, context_.at) && signed_well(candidate) &&
+            is_in_good_standing(candidate, issuers))
           return Answer{&response, *status, candidate};
       }
     }
@@ -394,7 +396,7 @@ class Check {
     Reasons told = 0;
     std::vector<const AuthenticList*> used;
     for (const AuthenticList* list : newest_first) {
-      if (list->changes_since || told == all_reasons || !is_entitled(*list, certificate, points)) continue;
+      if (list->changes_since || !list->end || told == all_reasons || !is_entitled(*list, certificate, points)) continue;
       const Reasons more = reasons_covered(*list, certificate, points) & ~told;
       if (more == 0) continue;
       const AuthenticList* changes = nullptr;
@@ -414,7 +416,8 @@ class Check {
   const AuthenticList* changes_to(const AuthenticList& complete, const Certificate& certificate) const {
     if (complete.made > context_.at) return nullptr;
     for (const AuthenticList& list : lists_) {
-      if (list.changes_since && fits(list, complete) && counts(list.made, list.end, list.expired_since, certificate, context_.at))
+      if (list.changes_since && list.end && fits(list, complete) &&
+          counts(list.made, list.end, list.expired_since, certificate, context_.at))
         return &list;
     }
     return nullptr;
@@ -447,6 +450,7 @@ class Check {
   const RevocationContext& context_;
   std::vector<AuthenticList> lists_;
   std::size_t outside_signers_ = 0;
+  mutable std::size_t delegates_ = 0;  // of this path's checks, which are one thread's
 };
 
 }  // namespace
