@@ -318,4 +318,16 @@ bool is_wanted(const Crl& list, const ListWanted& wanted) {
                              [&](const Certificate& issuer) { return has_signed(issuer, list, ts_119_312(), at); });
 }
 
+bool is_wanted(const OcspResponse& response, const ListWanted& wanted) {
+  const ErrorQueue queue;
+  if (wanted.issuers.empty()) return false;
+  const Certificate& issuer = wanted.issuers.front();
+  const base::Time then = response.produced_at();
+  if (!response.status_of(wanted.certificate, issuer)) return false;
+  if (has_signed(issuer, response, ts_119_312(), then)) return true;
+  return std::ranges::any_of(response.certificates(), [&](const Certificate& candidate) {
+    return is_delegate(candidate, issuer, then, ts_119_312(), then) && has_signed(candidate, response, ts_119_312(), then);
+  });
+}
+
 }  // namespace signet::pki

@@ -17,6 +17,7 @@ using Reasons = unsigned;  // bits of ReasonFlags (RFC 5280 4.2.1.13)
 constexpr Reasons all_reasons = 0x1fe;  // keyCompromise to aACompromise: bits 1 to 8
 constexpr Reasons hold_reason = 1u << 6;
 constexpr int max_distribution_points = 16;
+constexpr std::size_t max_delegates = 256;      // responders' certificates of one path that are verified; real paths have two
 constexpr std::size_t max_outside_signers = 8;  // whose paths are built; real lists have none or one
 // An OCSP response without nextUpdate says that newer ones are always there: it is good for a check of now.
 constexpr std::chrono::hours ocsp_without_end{1};
@@ -309,36 +310,19 @@ class Check {
     const auto status = response.status_of(certificate, issuer);
     if (!status) return std::nullopt;
     const auto signed_well = [&](const Certificate& signer) {
-      return !signature_weakness(context_.algorithms, OCSP_resp_get0_tbs_sigalg(response.native()),
-                                 X509_get0_pubkey(signer.native()), context_.at) &&
-             response.is_signed_by(signer);
+      return has_signed(signer, response, context_.algorithms, context_.at);
     };
     if (signed_well(issuer)) return Answer{&response, *status, {}};
     if (!by_delegates) return std::nullopt;
     for (const auto* candidates : {&response.certificates(), &context_.trust.intermediates}) {
       for (const Certificate& candidate : *candidates) {
-        if (candidate != issuer && is_delegate(candidate, issuer, response.produced_at()) && signed_well(candidate) &&
+        if (candidate != issuer && delegates_++ < max_delegates &&
+            is_delegate(candidate, issuer, response.produced_at(), context_.algorithms, context_.at) && signed_well(candidate) &&
             is_in_good_standing(candidate, issuers))
           return Answer{&response, *status, candidate};
       }
     }
     return std::nullopt;
-  }
-
-  bool is_delegate(const Certificate& candidate, const Certificate& issuer, Time then) const {
-    X509* x = candidate.native();
-    X509* above = issuer.native();
-    if ((X509_get_extension_flags(x) & (EXFLAG_INVALID | EXFLAG_CRITICAL)) != 0) return false;
-    // The usage must be said: all usages where the extension is absent are not meant here.
-    if ((X509_get_extension_flags(x) & EXFLAG_XKUSAGE) == 0 || (X509_get_extended_key_usage(x) & XKU_OCSP_SIGN) == 0)
-      return false;
-    if ((X509_get_key_usage(x) & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) == 0) return false;
-    if (then < candidate.not_before() || then > candidate.not_after()) return false;
-    const X509_ALGOR* algorithm = nullptr;
-    X509_get0_signature(nullptr, &algorithm, x);
-    return X509_NAME_cmp(X509_get_issuer_name(x), X509_get_subject_name(above)) == 0 &&
-           !signature_weakness(context_.algorithms, algorithm, X509_get0_pubkey(above), context_.at) &&
-           X509_verify(x, X509_get0_pubkey(above)) == 1;
   }
 
   // 4.2.2.2.1: nobody asks about a responder with id-pkix-ocsp-nocheck; of another the issuer must tell.
@@ -412,7 +396,7 @@ class Check {
     Reasons told = 0;
     std::vector<const AuthenticList*> used;
     for (const AuthenticList* list : newest_first) {
-      if (list->changes_since || told == all_reasons || !is_entitled(*list, certificate, points)) continue;
+      if (list->changes_since || !list->end || told == all_reasons || !is_entitled(*list, certificate, points)) continue;
       const Reasons more = reasons_covered(*list, certificate, points) & ~told;
       if (more == 0) continue;
       const AuthenticList* changes = nullptr;
@@ -432,7 +416,8 @@ class Check {
   const AuthenticList* changes_to(const AuthenticList& complete, const Certificate& certificate) const {
     if (complete.made > context_.at) return nullptr;
     for (const AuthenticList& list : lists_) {
-      if (list.changes_since && fits(list, complete) && counts(list.made, list.end, list.expired_since, certificate, context_.at))
+      if (list.changes_since && list.end && fits(list, complete) &&
+          counts(list.made, list.end, list.expired_since, certificate, context_.at))
         return &list;
     }
     return nullptr;
@@ -465,6 +450,7 @@ class Check {
   const RevocationContext& context_;
   std::vector<AuthenticList> lists_;
   std::size_t outside_signers_ = 0;
+  mutable std::size_t delegates_ = 0;  // of this path's checks, which are one thread's
 };
 
 }  // namespace
@@ -486,6 +472,27 @@ bool has_signed(const Certificate& authority, const Crl& list, const AlgorithmTa
   const X509_ALGOR* algorithm = nullptr;
   X509_CRL_get0_signature(list.native(), nullptr, &algorithm);
   return !signature_weakness(algorithms, algorithm, key, at) && X509_CRL_verify(list.native(), X509_get0_pubkey(x)) == 1;
+}
+
+bool is_delegate(const Certificate& candidate, const Certificate& issuer, Time then, const AlgorithmTable& algorithms, Time at) {
+  X509* x = candidate.native();
+  X509* above = issuer.native();
+  const std::uint32_t flags = X509_get_extension_flags(x);
+  if ((flags & (EXFLAG_INVALID | EXFLAG_CRITICAL)) != 0) return false;
+  // The usage must be said: all usages where the extension is absent are not meant here.
+  if ((flags & EXFLAG_XKUSAGE) == 0 || (X509_get_extended_key_usage(x) & XKU_OCSP_SIGN) == 0) return false;
+  if ((X509_get_key_usage(x) & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) == 0) return false;
+  if (then < candidate.not_before() || then > candidate.not_after()) return false;
+  const X509_ALGOR* algorithm = nullptr;
+  X509_get0_signature(nullptr, &algorithm, x);
+  return X509_NAME_cmp(X509_get_issuer_name(x), X509_get_subject_name(above)) == 0 &&
+         !signature_weakness(algorithms, algorithm, X509_get0_pubkey(above), at) && X509_verify(x, X509_get0_pubkey(above)) == 1;
+}
+
+bool has_signed(const Certificate& responder, const OcspResponse& response, const AlgorithmTable& algorithms, Time at) {
+  return !signature_weakness(algorithms, OCSP_resp_get0_tbs_sigalg(response.native()), X509_get0_pubkey(responder.native()),
+                             at) &&
+         response.is_signed_by(responder);
 }
 
 std::vector<RevocationFinding> revocation_of(const std::vector<Certificate>& chain, const RevocationContext& context) {

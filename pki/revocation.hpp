@@ -33,4 +33,9 @@ bool is_complete(const X509_CRL* list);                               // with an
 bool is_about(const X509_CRL* list, const Certificate& certificate);  // by its issuer's name
 bool has_signed(const Certificate& authority, const Crl& list, const AlgorithmTable& algorithms, base::Time at);
 
+// RFC 6960 4.2.2.2: a responder that the issuer's key certified for it, in force at `then`; algorithms as of `at`.
+bool is_delegate(const Certificate& candidate, const Certificate& issuer, base::Time then, const AlgorithmTable& algorithms,
+                 base::Time at);
+bool has_signed(const Certificate& responder, const OcspResponse& response, const AlgorithmTable& algorithms, base::Time at);
+
 }  // namespace signet::pki

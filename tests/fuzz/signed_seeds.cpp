@@ -1,7 +1,9 @@
 #include "signed_seeds.hpp"
 
 #include "base/text.hpp"
+#include "demo/ocsp.hpp"
 #include "demo/pki.hpp"
+#include "demo/trusted_list.hpp"
 #include "demo/tsa.hpp"
 #include "world.hpp"
 #include "xades/build.hpp"
@@ -28,6 +30,9 @@ struct Pki {
   demo::Identity tsa =
       root.issue({.common_name = "Fuzz TSA", .key_type = KeyType::ec_p256, .usage = demo::Subject::Usage::time_stamping});
   demo::TimeStampResponder responder{tsa, {}, signer};
+  demo::Identity ocsp_responder =
+      issuer.issue({.common_name = "Fuzz OCSP", .key_type = KeyType::ec_p256, .usage = demo::Subject::Usage::ocsp_signing});
+  demo::Identity list_signer = root.issue(subject("Fuzz list signer"));
 
   Pki() { issuer.revoke(revoked.certificate, now - std::chrono::hours{48}); }
 };
@@ -38,6 +43,7 @@ void make_world(Pki& pki, const pki::TimeStampRequest& request, const Write& wri
   write("world/signer.der", pki.signer.certificate.der());
   write("world/revoked.der", pki.revoked.certificate.der());
   write("world/tsa.der", pki.tsa.certificate.der());
+  write("world/list_signer.der", pki.list_signer.certificate.der());
   write("world/lists.pem", as_bytes(demo::pem(pki.root.crl()) + demo::pem(pki.issuer.crl())));
   write("world/request.der", request.der);
   write("world/request.imprint", request.imprint.bytes());
@@ -60,6 +66,52 @@ void make_lists(Pki& pki, const Write& write) {
   write("crl/issuer.der", pki.issuer.crl().der());
   write("crl/past.der", pki.issuer.crl(std::chrono::hours{48}, -std::chrono::hours{24}).der());
   write("crl/both.pem", as_bytes(demo::pem(pki.root.crl()) + demo::pem(pki.issuer.crl())));
+}
+
+// Of the signer and of who is revoked, by the issuer and by its responder; in force, ended, on hold, with all that can be said.
+void make_ocsp_responses(Pki& pki, const Write& write) {
+  using std::chrono::hours;
+  const demo::OcspSaid good{.certificate = pki.signer.certificate,
+                            .issuer = pki.issuer.root().certificate,
+                            .at = now - hours{1},
+                            .next_update = now + hours{1}};
+  demo::OcspSaid revoked = good, ended = good, all = good;
+  revoked.certificate = pki.revoked.certificate;
+  revoked.value = pki::OcspStatus::Value::revoked;
+  revoked.revoked_at = now - hours{48};
+  ended.next_update = now - std::chrono::minutes{1};
+  all.nonce = {1, 2, 3, 4};
+  all.archive_cutoff = now - hours{1'000};
+  all.id_digest = base::DigestAlgorithm::sha256;
+  all.responder_id = demo::OcspSaid::ResponderId::key;
+  demo::OcspSaid none = good;
+  none.value = pki::OcspStatus::Value::unknown;
+  demo::OcspSaid held = revoked;
+  held.on_hold = true;
+  const auto& issuer = pki.issuer.root();
+  write("ocsp/good.der", ocsp_response(issuer, {good}).der());
+  write("ocsp/revoked.der", ocsp_response(issuer, {revoked}).der());
+  write("ocsp/ended.der", ocsp_response(pki.ocsp_responder, {ended}).der());
+  write("ocsp/all.der", ocsp_response(pki.ocsp_responder, {all, revoked, held, none}).der());
+  write("ocsp/stranger.der", ocsp_response(pki.tsa, {good}).der());
+}
+
+void make_trusted_lists(Pki& pki, const Write& write) {
+  demo::ListedScheme scheme{
+      .sequence_number = 7,
+      .issued = now - std::chrono::hours{24},
+      .next_update = now + std::chrono::hours{24},
+      .services = {{.certificates = {pki.issuer.root().certificate}, .from = now - std::chrono::hours{240}}},
+      .other_signers = {pki.root.root().certificate}};
+  write("trusted_list/one.xml", as_bytes(demo::trusted_list(scheme, pki.list_signer)));
+  scheme.sequence_number = 8;
+  scheme.version = 5;
+  scheme.next_update.reset();
+  scheme.services[0].status = "withdrawn";
+  scheme.services[0].history = {{"granted", now - std::chrono::hours{2'400}}};
+  scheme.services[0].extensions = "<Extension Critical=\"true\"><Other></Other></Extension>";
+  scheme.services.push_back({.type = "TSA/QTST", .certificates = {pki.tsa.certificate}, .from = now - std::chrono::hours{24}});
+  write("trusted_list/two.xml", as_bytes(demo::trusted_list(scheme, pki.list_signer)));
 }
 
 // Beside the good ones, what a broken or hostile TSA sends. Times differ: a token is known by its own.
@@ -209,6 +261,8 @@ void make_signed_seeds(const Write& write) {
   make_certificates(pki, write);
   make_lists(pki, write);
   make_time_stamps(pki, request, write);
+  make_ocsp_responses(pki, write);
+  make_trusted_lists(pki, write);
   make_documents(pki, write);
   make_enveloped(pki, write);
 }

@@ -20,7 +20,8 @@ World read_world() {
           certificate("signer.der"),
           certificate("revoked.der"),
           certificate("tsa.der"),
-          {read(folder / "request.der"), imprint, read(folder / "request.nonce")}};
+          {read(folder / "request.der"), imprint, read(folder / "request.nonce")},
+          certificate("list_signer.der")};
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ struct World {
   pki::Certificate revoked;
   pki::Certificate tsa;
   pki::TimeStampRequest request;
+  pki::Certificate list_signer;  // of trusted lists
 };
 
 base::Bytes read(const std::filesystem::path& file);

@@ -96,5 +96,8 @@ struct ListWanted {
 std::vector<ListWanted> lists_wanted(const PathReport& path);
 // Whether it is one of the certificate's issuer, complete and signed; whether it is in force is not asked. Any thread.
 bool is_wanted(const Crl& list, const ListWanted& wanted);
+// Whether it tells of the certificate and is signed by its issuer (the first of `issuers`), or by a responder that this one certified
+// for it and that is in force when it answers; the responder's own revocation and whether the response is in force are not asked.
+bool is_wanted(const OcspResponse& response, const ListWanted& wanted);
 
 }  // namespace signet::pki

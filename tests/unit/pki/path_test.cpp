@@ -210,8 +210,9 @@ TEST_CASE("a list without nextUpdate is no revocation data") {
   X509_CRL_set_issuer_name(fresh.get(), X509_CRL_get_issuer(model.native()));
   X509_CRL_set1_lastUpdate(fresh.get(), X509_CRL_get0_lastUpdate(model.native()));
   TrustMaterial trust = world.trust();
-  trust.crls = {world.root.crl(), signed_again(fresh.get(), world.issuing.root(), EVP_sha256())};
+  trust.crls = {world.root.crl(48h), signed_again(fresh.get(), world.issuing.root(), EVP_sha256())};
   CHECK(status(world.ana.certificate, trust) == PathStatus::no_revocation_data);
+  CHECK(status(world.ana.certificate, trust, now - 24h) == PathStatus::no_revocation_data);  // nor for the time before it
 }
 
 TEST_CASE("a revocation in a list that is out of force counts, because a revocation is for ever") {
