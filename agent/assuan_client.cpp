@@ -167,8 +167,8 @@ std::string assuan_escaped(std::string_view text) {
 struct Pinentry::State {
   std::string program;
   assuan_context_t context = nullptr;
-  int socket = -1;
-  bool greeted = false;  // the socket is the context's from then on
+  int socket = -1;    // for hanging up: open as long as this lives, so that its number is nobody else's
+  int to_greet = -1;  // the same, for the context: it owns what it was given, and has closed it where that failed
   pid_t process = -1;
   std::chrono::milliseconds patience = usual_patience;
   // libassuan waits for a line as long as it takes, whatever the socket's own time limit: another thread hangs up.
@@ -230,7 +230,8 @@ struct Pinentry::State {
     changed.notify_all();
     if (watchdog.joinable()) watchdog.join();
     if (context != nullptr) assuan_release(context);
-    if (!greeted && socket >= 0) ::close(socket);
+    for (const int descriptor : {socket, to_greet})
+      if (descriptor >= 0) ::close(descriptor);
     if (process > 0) {
       // It has lost its connection and gets a signal; a dialog that ignores both is ended for good.
       ::kill(process, SIGTERM);
@@ -258,6 +259,7 @@ base::Result<Pinentry> Pinentry::start(const std::string& program, const Screen&
   auto state = std::make_unique<State>();
   state->program = program;
   state->socket = sockets[0];
+  state->to_greet = ::fcntl(sockets[0], F_DUPFD_CLOEXEC, 0);
   auto started = start_process(program, screen, sockets[1], state->process);
   ::close(sockets[1]);
   if (!started) return base::failure_of(started);
@@ -270,13 +272,13 @@ base::Result<Pinentry> Pinentry::start(const std::string& program, const Screen&
 base::Result<void> Pinentry::greet(const Screen& screen, std::chrono::milliseconds patience) {
   state_->patience = patience;
   state_->expect_within(patience);
-  const gpg_error_t error = assuan_socket_connect_fd(state_->context, state_->socket, 0);
+  if (state_->to_greet < 0) return failure(ErrorCode::no_dialog_possible, "no descriptor is left", EMFILE);
+  const gpg_error_t error = assuan_socket_connect_fd(state_->context, std::exchange(state_->to_greet, -1), 0);
   state_->expect_within(std::nullopt);
   if (error != 0) {
     if (state_->gave_up()) return std::unexpected(state_->silent(" did not greet"));
     return failure(ErrorCode::no_dialog_possible, state_->program + " did not greet: " + gpg_strerror(error), error);
   }
-  state_->greeted = true;
   for (const auto& [option, variable] : {std::pair{"ttyname", "GPG_TTY"}, {"ttytype", "TERM"}, {"lc-messages", "LANG"}}) {
     // Not every pinentry knows every option: what it refuses it does not need.
     if (const auto value = screen.find(variable); value != screen.end())

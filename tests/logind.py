@@ -1,8 +1,10 @@
 """A logind that tells of locked screens and of sleep: python-dbusmock's, on a system bus of the test's own. `lacking` is what
 this machine has not, None if nothing: then the classes here work."""
+import contextlib
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -56,8 +58,15 @@ class SystemBus:
             ["dbus-daemon", "--nofork", "--nopidfile", f"--config-file={self._configuration}"],
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,  # it wants more descriptors than it may have, and goes on
         )
-        until(self.socket.exists, "the bus listens")
+        until(self._listens, "the bus listens")
         return self
+
+    def _listens(self):
+        """Its socket is there a moment before it can be connected to."""
+        with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            connection.connect(str(self.socket))
+            return True
+        return False
 
     def stop(self):
         if self._process is not None:

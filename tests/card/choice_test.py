@@ -70,7 +70,9 @@ class ChoiceTest(AgentTest):
         cls.softhsm = make_token(cls.bin, cls.pki, pathlib.Path(tempfile.mkdtemp(dir=cls.work)))
 
     def start(self, **options):
-        agent = self.agent(**{"pinentry": self.PINENTRY, "module": SOFTHSM, "softhsm": self.softhsm, "recorded": True, **options})
+        # The card of the bench is not to be among them.
+        agent = self.agent(**{"pinentry": self.PINENTRY, "module": SOFTHSM, "softhsm": self.softhsm, "recorded": True,
+                              "more": "[devices]\nautomatic = false\n", **options})
         self.order = [row["id"] for row in agent.query("certs")["certificates"]]
         self.names = [row["subject"].removeprefix("CN=") for row in agent.query("certs")["certificates"]]
         return agent

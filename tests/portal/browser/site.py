@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import http.server
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
@@ -105,6 +106,10 @@ class DisturbedSite(Site):
         for host in hosts:
             with contextlib.suppress(ProcessLookupError):  # it found out, and has ended
                 os.kill(int(host), signal.SIGKILL)
+        # Killed by us, and not for a fault of the module's: too many, and it would not be started any more.
+        signet = [self.bin / "signet", "--config", self.work / "signet.toml", "--json"]
+        status = json.loads(subprocess.run([*signet, "status"], capture_output=True, check=True).stdout)
+        subprocess.run([*signet, "restart", status["modules"][0]["name"]], capture_output=True, check=True)
 
 
 def controlled(site):

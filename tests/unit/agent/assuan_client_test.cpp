@@ -37,7 +37,14 @@ TEST_CASE("a pinentry that does not greet costs no descriptor, and each is close
   const std::string program = GENERATE(as<std::string>{}, "/bin/true", "/bin/echo", "/no/such/pinentry");
   CAPTURE(program);
   const auto before = open_descriptors();
-  CHECK(Pinentry::start(program, {}).error().code == base::ErrorCode::no_dialog_possible);
+  const auto code = [&] {
+    auto started = Pinentry::start(program, {});
+    if (!started) return started.error().code;
+    const auto greeted = started->greet({}, std::chrono::seconds(5));
+    REQUIRE_FALSE(greeted);
+    return greeted.error().code;
+  }();
+  CHECK(code == base::ErrorCode::no_dialog_possible);
   CHECK(open_descriptors() == before);
   CHECK(closed_for_nothing == 0);
   // The count can tell.
