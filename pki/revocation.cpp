@@ -158,7 +158,7 @@ std::optional<AuthenticList> read_list(const Crl& crl, std::vector<Certificate> 
   return out;
 }
 
-// 6.3.3 (b), (d): for which reasons this list tells of that certificate.
+// 6.3.3 (b), (d): for which reasons this list, of somebody who is_entitled(), tells of that certificate.
 Reasons reasons_covered(const AuthenticList& list, const Certificate& certificate, const CRL_DIST_POINTS* points) {
   const ISSUING_DIST_POINT* scope = list.scope.get();
   const X509_NAME* by = X509_CRL_get_issuer(list.native());
@@ -172,7 +172,7 @@ Reasons reasons_covered(const AuthenticList& list, const Certificate& certificat
   Reasons covered = 0;
   for (int i = 0; i < sk_DIST_POINT_num(points); ++i) {
     const DIST_POINT* point = sk_DIST_POINT_value(points, i);
-    const bool entitled = point->CRLissuer == nullptr ? own : names(point->CRLissuer, by) && list.indirect();
+    const bool entitled = point->CRLissuer == nullptr ? own : names(point->CRLissuer, by);
     if (!entitled) continue;
     bool here = place == nullptr;
     if (place != nullptr && point->distpoint != nullptr) here = share_a_name(point->distpoint, place);

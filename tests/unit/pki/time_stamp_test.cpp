@@ -455,7 +455,8 @@ TEST_CASE("the authorities of a token's path must have been in force at its time
   CHECK(stamped(now - 61min).path.status == PathStatus::not_yet_valid);
 }
 
-TEST_CASE("what a token says besides is told: its accuracy, a hint to another authority, a name by SHA-1 alone") {
+TEST_CASE(
+    "what a token says besides is told: its accuracy, a hint to another authority; what is critical and unknown is refused") {
   World world;
   const base::Bytes info = info_of(world.token());
   TrustMaterial trust = world.trust();
@@ -483,6 +484,11 @@ TEST_CASE("what a token says besides is told: its accuracy, a hint to another au
   CHECK(verify_time_stamp(elsewhere, world.imprint, trust, now).status == TimeStampStatus::valid);
 
   CHECK(parse_time_stamp_token(world.token())->accuracy == 1s);
+  CHECK_FALSE(parse_time_stamp_token(with([](TS_TST_INFO* changed) {
+    const base::Owned<X509_EXTENSION, X509_EXTENSION_free> unknown{
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_netscape_comment, "critical,x")};
+    TS_TST_INFO_add_ext(changed, unknown.get(), -1);
+  })));
   const auto accurate = parse_time_stamp_token(with([](TS_TST_INFO* changed) {
     const base::Owned<TS_ACCURACY, TS_ACCURACY_free> accuracy{TS_ACCURACY_new()};
     const base::Owned<ASN1_INTEGER, ASN1_INTEGER_free> number{ASN1_INTEGER_new()};
