@@ -15,6 +15,12 @@ const EVP_MD* message_digest(base::DigestAlgorithm algorithm) {
   return digest;
 }
 
+Owned<X509_EXTENSION, X509_EXTENSION_free> unknown_critical() {
+  const Owned<ASN1_OBJECT, ASN1_OBJECT_free> object{OBJ_txt2obj("1.2.3.4", 1)};
+  const Owned<ASN1_OCTET_STRING, ASN1_OCTET_STRING_free> value{ASN1_OCTET_STRING_new()};
+  return Owned<X509_EXTENSION, X509_EXTENSION_free>{X509_EXTENSION_create_by_OBJ(nullptr, object.get(), 1, value.get())};
+}
+
 void add(OCSP_BASICRESP* response, const OcspSaid& said) {
   const Owned<OCSP_CERTID, OCSP_CERTID_free> id{
       OCSP_cert_to_id(message_digest(said.id_digest), said.certificate.native(), said.issuer.native())};
@@ -29,6 +35,8 @@ void add(OCSP_BASICRESP* response, const OcspSaid& said) {
   OCSP_SINGLERESP* single = OCSP_basic_add1_status(response, id.get(), value, reason, revoked ? when.get() : nullptr,
                                                    this_update.get(), next_update.get());
   need(single != nullptr, "OCSP_basic_add1_status");
+  if (said.oddity == OcspSaid::Oddity::in_status)
+    need(OCSP_SINGLERESP_add_ext(single, unknown_critical().get(), -1) == 1, "an extension");
   if (said.archive_cutoff) {
     const Asn1Time cutoff{ASN1_GENERALIZEDTIME_set(nullptr, said.archive_cutoff->time_since_epoch().count())};
     need(OCSP_SINGLERESP_add1_ext_i2d(single, NID_id_pkix_OCSP_archiveCutoff, cutoff.get(), 0, 0) == 1, "archiveCutoff");
@@ -43,6 +51,8 @@ pki::OcspResponse ocsp_response(const Identity& responder, const std::vector<Ocs
   for (const OcspSaid& one : said) add(basic.get(), one);
   base::Bytes nonce = first.nonce;  // OpenSSL copies it but does not take it as const
   if (!nonce.empty()) need(OCSP_basic_add1_nonce(basic.get(), nonce.data(), static_cast<int>(nonce.size())) == 1, "the nonce");
+  if (first.oddity == OcspSaid::Oddity::in_response)
+    need(OCSP_BASICRESP_add_ext(basic.get(), unknown_critical().get(), -1) == 1, "an extension");
   for (const pki::Certificate& one : first.certificates) need(OCSP_basic_add1_cert(basic.get(), one.native()) == 1, "add1_cert");
   // Only then producedAt is ours: OCSP_basic_sign writes the clock's, unless it is told not to.
   const unsigned long flags = OCSP_NOTIME | (first.responder_id == OcspSaid::ResponderId::key ? OCSP_RESPID_KEY : 0);

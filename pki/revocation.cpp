@@ -99,29 +99,6 @@ struct AuthenticList {
   bool indirect() const { return scope && scope->indirectCRL > 0; }
 };
 
-bool has_unknown_critical(const STACK_OF(X509_EXTENSION) * extensions, std::initializer_list<int> known) {
-  for (int i = 0; i < sk_X509_EXTENSION_num(extensions); ++i) {
-    X509_EXTENSION* one = sk_X509_EXTENSION_value(extensions, i);
-    const int nid = OBJ_obj2nid(X509_EXTENSION_get_object(one));
-    if (X509_EXTENSION_get_critical(one) == 1 && std::ranges::find(known, nid) == known.end()) return true;
-  }
-  return false;
-}
-
-// RFC 5280 5.2 and 5.3: a list with a critical extension that is not known, of its own or of an entry, says nothing of anybody.
-bool has_unknown_critical(X509_CRL* list) {
-  if (has_unknown_critical(X509_CRL_get0_extensions(list), {NID_issuing_distribution_point, NID_delta_crl, NID_crl_number,
-                                                            NID_authority_key_identifier, NID_freshest_crl}))
-    return true;
-  const STACK_OF(X509_REVOKED)* entries = X509_CRL_get_REVOKED(list);
-  for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
-    if (has_unknown_critical(X509_REVOKED_get0_extensions(sk_X509_REVOKED_value(entries, i)),
-                             {NID_crl_reason, NID_certificate_issuer, NID_invalidity_date}))
-      return true;
-  }
-  return false;
-}
-
 // ISO/IEC 9594-8 9.5.2.4; OpenSSL has no name for it.
 std::optional<Time> expired_since(const X509_CRL* list) {
   const Owned<ASN1_OBJECT, ASN1_OBJECT_free> wanted{OBJ_txt2obj("2.5.29.60", 1)};
@@ -148,7 +125,7 @@ std::optional<AuthenticList> read_list(const Crl& crl, std::vector<Certificate> 
   const bool scoped = X509_CRL_get_ext_by_NID(crl.native(), NID_issuing_distribution_point, -1) >= 0;
   const bool partial = X509_CRL_get_ext_by_NID(crl.native(), NID_delta_crl, -1) >= 0;
   const ISSUING_DIST_POINT* scope = out.scope.get();
-  if (has_unknown_critical(crl.native()) || scoped != (scope != nullptr) || partial != (out.changes_since != nullptr))
+  if (crl.has_unknown_critical_extension() || scoped != (scope != nullptr) || partial != (out.changes_since != nullptr))
     out.readable = false;
   if (scope != nullptr) {
     out.readable &= (scope->onlyuser > 0) + (scope->onlyCA > 0) + (scope->onlyattr > 0) <= 1;
@@ -158,7 +135,7 @@ std::optional<AuthenticList> read_list(const Crl& crl, std::vector<Certificate> 
   return out;
 }
 
-// 6.3.3 (b), (d): for which reasons this list tells of that certificate.
+// 6.3.3 (b), (d): for which reasons this list, of somebody who is_entitled(), tells of that certificate.
 Reasons reasons_covered(const AuthenticList& list, const Certificate& certificate, const CRL_DIST_POINTS* points) {
   const ISSUING_DIST_POINT* scope = list.scope.get();
   const X509_NAME* by = X509_CRL_get_issuer(list.native());
@@ -172,7 +149,7 @@ Reasons reasons_covered(const AuthenticList& list, const Certificate& certificat
   Reasons covered = 0;
   for (int i = 0; i < sk_DIST_POINT_num(points); ++i) {
     const DIST_POINT* point = sk_DIST_POINT_value(points, i);
-    const bool entitled = point->CRLissuer == nullptr ? own : names(point->CRLissuer, by) && list.indirect();
+    const bool entitled = point->CRLissuer == nullptr ? own : names(point->CRLissuer, by);
     if (!entitled) continue;
     bool here = place == nullptr;
     if (place != nullptr && point->distpoint != nullptr) here = share_a_name(point->distpoint, place);

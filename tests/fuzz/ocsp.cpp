@@ -26,10 +26,15 @@ pki::PathReport judged(const pki::Certificate& certificate, const pki::OcspRespo
   return pki::validate_path(certificate, trust, {.at = fuzz::now});
 }
 
-// The bytes that the issuer and its responder signed.
-bool is_seed(const pki::OcspResponse& response) {
+// What the issuer and its responder signed: the certificates that are sent along are nobody's word.
+bool is_said_by_a_seed(const pki::OcspResponse& response) {
   static const std::vector<base::Bytes> seeds = fuzz::seeds("ocsp");
-  return std::ranges::any_of(seeds, [&](const base::Bytes& seed) { return std::ranges::equal(seed, response.der()); });
+  return std::ranges::any_of(seeds, [&](const base::Bytes& seed) {
+    const auto known = pki::OcspResponse::from_der(seed).value();
+    return known.produced_at() == response.produced_at() && known.size() == response.size() &&
+           known.nonce() == response.nonce() &&
+           known.status_of(world().signer, issuer()) == response.status_of(world().signer, issuer());
+  });
 }
 
 void check_paths(const pki::OcspResponse& response) {
@@ -40,7 +45,7 @@ void check_paths(const pki::OcspResponse& response) {
   // And what nobody signed neither clears nor revokes this one.
   const auto report = judged(world().signer, response, {lists.front()});
   hold(report.status == pki::PathStatus::valid || report.status == pki::PathStatus::no_revocation_data);
-  if (report.status == pki::PathStatus::valid) hold(is_seed(response) && report.evidence.front().ocsp == response);
+  if (report.status == pki::PathStatus::valid) hold(is_said_by_a_seed(response) && report.evidence.front().ocsp == response);
   hold(judged(world().signer, response, lists).status == pki::PathStatus::valid);
 }
 

@@ -20,6 +20,8 @@ struct OcspSaid {
   base::DigestAlgorithm id_digest = base::DigestAlgorithm::sha1;
   const EVP_MD* signature_digest = EVP_sha256();
   enum class ResponderId : std::uint8_t { name, key } responder_id = ResponderId::name;
+  // An extension that nobody knows and that is critical, of the response or of this status.
+  enum class Oddity : std::uint8_t { none, in_response, in_status } oddity = Oddity::none;
   std::vector<pki::Certificate> certificates = {};  // sent along, besides the responder's own
 };
 

@@ -20,6 +20,8 @@ class Crl {
   // nextUpdate (5.1.2.5); a list without one, or with one that is no time, has no end that it could be trusted until.
   std::optional<base::Time> next_update() const;
   std::optional<base::Time> this_update() const;  // when it was made (5.1.2.4)
+  // A critical extension that nobody here knows, of the list or of an entry: it then tells of no certificate at all (5.2, 5.3).
+  bool has_unknown_critical_extension() const;
   X509_CRL* native() const;  // owned by this object and its copies; not to be changed
 
  private:

@@ -199,6 +199,10 @@ TEST_CASE("nobody else speaks for the issuer") {
   CHECK(world.status({ocsp_response(namesake.issue(usage), {said})}) == PathStatus::no_revocation_data);
   CHECK(world.status({ocsp_response(world.root.root(), {said})}) == PathStatus::no_revocation_data);
   CHECK(world.status({ocsp_response(demo::Authority("Stranger", now).root(), {said})}) == PathStatus::no_revocation_data);
+  // One that the issuer's key certified under another name.
+  CHECK(world.status({ocsp_response(
+            with([&](X509* x) { X509_set_issuer_name(x, X509_get_subject_name(world.root.root().certificate.native())); }),
+            {said})}) == PathStatus::no_revocation_data);
   // One whose certificate somebody else signed.
   const demo::Authority stranger("Stranger", now);
   const demo::Identity forged{altered(responder.certificate, stranger.root(), EVP_sha256(), [](X509*) {}), responder.key};
@@ -235,6 +239,8 @@ TEST_CASE("a responder without nocheck is asked about in turn, and never at itse
   CHECK(world.status({response, ocsp_response(world.issuing.root(), {itself})}) == PathStatus::valid);
   const Crl clean = world.issuing.crl();
   CHECK(world.judged({response}, {clean}).evidence[0].source == Source::ocsp);
+  // Not another responder's.
+  CHECK(world.status({response, ocsp_response(world.responder("Other"), {itself})}) == PathStatus::no_revocation_data);
   // Once it is revoked the list has the last word: of the certificate it says nothing bad.
   world.issuing.revoke(responder.certificate, now - 2h);
   const PathReport report = world.judged({response}, {world.issuing.crl()});
@@ -336,6 +342,11 @@ TEST_CASE("what is no OCSP response is refused: rubbish, a part, something after
   CHECK_NOTHROW(ocsp_response(world.issuing.root(), many));
   many.push_back(world.about_ana());
   CHECK_THROWS(ocsp_response(world.issuing.root(), many));
+  for (const auto oddity : {OcspSaid::Oddity::in_response, OcspSaid::Oddity::in_status}) {
+    OcspSaid odd = world.about_ana();
+    odd.oddity = oddity;
+    CHECK_THROWS(ocsp_response(world.issuing.root(), {odd}));
+  }
   OcspSaid chain = world.about_ana();
   chain.certificates.assign(16, world.issuer());  // and the responder's own
   CHECK_THROWS(ocsp_response(world.issuing.root(), {chain}));

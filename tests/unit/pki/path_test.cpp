@@ -555,6 +555,14 @@ TEST_CASE("beside trusted services an intermediate alone is no anchor either") {
   CHECK(status(world.ana.certificate, trust) == PathStatus::valid);
 }
 
+TEST_CASE("a trusted service that does not say that it is an authority is none") {
+  World world;
+  const Certificate old = altered(world.issuing.root().certificate, world.root.root(), EVP_sha256(),
+                                  [](X509* x) { remove_extension(x, NID_basic_constraints); });
+  const TrustMaterial trust{{}, {}, {world.issuing.crl()}, {}, {{old, TrustedService::Use::certificates, now - 24h, {}}}};
+  CHECK(status(world.ana.certificate, trust) == PathStatus::constraints);
+}
+
 TEST_CASE("a trusted service that is no authority vouches for itself alone") {
   World world;
   auto subject = person("TSA");

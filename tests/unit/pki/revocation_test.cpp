@@ -164,6 +164,17 @@ TEST_CASE("nobody's indirect list counts who is not named, or who does not say t
   CHECK(world.status(ana, {world.lists.crl()}) == PathStatus::no_revocation_data);
 }
 
+TEST_CASE("an authority above signs no list for the one below it, neither in its name nor unasked") {
+  World world;
+  const Crl in_its_name = altered(world.issuing.crl(), world.root.root(), EVP_sha256(), [](X509_CRL*) {});
+  CHECK(world.status(world.ana.certificate, {in_its_name}) == PathStatus::no_revocation_data);
+  const Crl unasked =
+      with_entry_for(scoped(world.root.crl(), world.root.root(), {.indirect = true}), world.root.root(), world.ana.certificate);
+  CHECK(world.status(world.ana.certificate, {world.issuing.crl(), unasked}) == PathStatus::valid);
+  const Certificate asked = with_list_issuer(world, world.ana.certificate, world.root.root().certificate);
+  CHECK(world.status(asked, {world.issuing.crl(), unasked}) == PathStatus::revoked);
+}
+
 TEST_CASE("who signs lists for others must have a path to the same anchor, in force and not revoked") {
   World world;
   const Certificate list_issuer = world.lists.root().certificate;

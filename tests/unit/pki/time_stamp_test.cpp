@@ -394,6 +394,35 @@ TEST_CASE("a token signed with SHA-1 is untrusted") {
   CHECK(report.path.status == PathStatus::constraints);
 }
 
+TEST_CASE("an answer signed with SHA-1 is refused") {
+  World world;
+  const demo::Identity rsa_tsa =
+      world.issuing.issue({.common_name = "TSA", .serial_number = {}, .usage = demo::Subject::Usage::time_stamping, .key = {}});
+  const auto answered = [&](const EVP_MD* digest) {
+    const base::Bytes token = handmade(rsa_tsa, info_of(world.token()), {.digest = digest});
+    // TimeStampResp ::= SEQUENCE { status SEQUENCE { INTEGER 0 }, token }
+    const std::size_t size = token.size() + 5;
+    base::Bytes response{0x30, 0x82, static_cast<std::uint8_t>(size >> 8), static_cast<std::uint8_t>(size), 0x30, 3, 2, 1, 0};
+    response.insert(response.end(), token.begin(), token.end());
+    return read_time_stamp_response(response, world.request);
+  };
+  CHECK(answered(EVP_sha256()));
+  check_failed(answered(EVP_sha1()), "the token is signed with a weak digest: sha1 was acceptable until 2012-08-01");
+}
+
+TEST_CASE("a token whose signed attributes name another content is not valid") {
+  World world;
+  TrustMaterial trust = world.trust();
+  trust.intermediates = one(world.issuing.root());
+  // Signed as a receipt, 1.2.840.113549.1.9.16.1.1, and called a TSTInfo, ….4, where nothing is signed.
+  base::Bytes der = handmade(world.tsa, info_of(world.token()), {.content_type = NID_id_smime_ct_receipt});
+  const base::Bytes receipt{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x01, 0x01};
+  der[position_of(der, receipt) + receipt.size() - 1] = 0x04;
+  const TimeStampReport report = verify_time_stamp(der, world.imprint, trust, now);
+  CHECK(report.status == TimeStampStatus::signature_invalid);
+  CHECK(report.detail == "the signed content type is another");
+}
+
 TEST_CASE("which digests a token may be signed with is the table's to say, at the time of the validation") {
   World world;
   const base::Bytes token = world.token();
@@ -455,7 +484,8 @@ TEST_CASE("the authorities of a token's path must have been in force at its time
   CHECK(stamped(now - 61min).path.status == PathStatus::not_yet_valid);
 }
 
-TEST_CASE("what a token says besides is told: its accuracy, a hint to another authority, a name by SHA-1 alone") {
+TEST_CASE(
+    "what a token says besides is told: its accuracy, a hint to another authority; what is critical and unknown is refused") {
   World world;
   const base::Bytes info = info_of(world.token());
   TrustMaterial trust = world.trust();
@@ -483,6 +513,11 @@ TEST_CASE("what a token says besides is told: its accuracy, a hint to another au
   CHECK(verify_time_stamp(elsewhere, world.imprint, trust, now).status == TimeStampStatus::valid);
 
   CHECK(parse_time_stamp_token(world.token())->accuracy == 1s);
+  CHECK_FALSE(parse_time_stamp_token(with([](TS_TST_INFO* changed) {
+    const base::Owned<X509_EXTENSION, X509_EXTENSION_free> unknown{
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_netscape_comment, "critical,x")};
+    TS_TST_INFO_add_ext(changed, unknown.get(), -1);
+  })));
   const auto accurate = parse_time_stamp_token(with([](TS_TST_INFO* changed) {
     const base::Owned<TS_ACCURACY, TS_ACCURACY_free> accuracy{TS_ACCURACY_new()};
     const base::Owned<ASN1_INTEGER, ASN1_INTEGER_free> number{ASN1_INTEGER_new()};
