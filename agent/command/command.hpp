@@ -27,12 +27,15 @@ int exit_code_of(const base::Error& error);
 int report(const Context& context, const base::Error& error, const std::string& message = {});
 // "name: No such file or directory", of errno.
 base::Error file_error(const std::string& file, int error);
+// Written beside and moved into place: a file is whole or not there. file_failed with errno.
+base::Result<void> write_file(const std::filesystem::path& file, std::string_view content);
 
 void add_status(CLI::App& app, Context& context);
 void add_tokens(CLI::App& app, Context& context);
 void add_certs(CLI::App& app, Context& context);
 void add_sign(CLI::App& app, Context& context);
 void add_verify(CLI::App& app, Context& context);
+void add_extend(CLI::App& app, Context& context);
 void add_origins(CLI::App& app, Context& context);
 void add_restart(CLI::App& app, Context& context);
 void add_lock(CLI::App& app, Context& context);

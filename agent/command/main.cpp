@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <iostream>
 
 #include "agent/command/command.hpp"
@@ -47,6 +48,20 @@ base::Error file_error(const std::string& file, int error) {
       base::ErrorCode::file_failed, base::shown(file, 200) + ": " + std::strerror(error), static_cast<std::uint64_t>(error), {}};
 }
 
+base::Result<void> write_file(const std::filesystem::path& file, std::string_view content) {
+  const std::filesystem::path beside = file.string() + ".part";
+  {
+    std::ofstream out(beside, std::ios::binary | std::ios::trunc);
+    out.write(content.data(), static_cast<std::streamsize>(content.size()));
+    out.flush();
+    if (!out) return std::unexpected(file_error(file.string(), errno));
+  }
+  std::error_code error;
+  std::filesystem::rename(beside, file, error);
+  if (error) return std::unexpected(file_error(file.string(), error.value()));
+  return {};
+}
+
 int report(const Context& context, const base::Error& error, const std::string& message) {
   const std::string said = message.empty() ? message_for(error.code) : message;
   if (context.json) {
@@ -89,6 +104,7 @@ int main(int argc, char** argv) {
   add_certs(app, context);
   add_sign(app, context);
   add_verify(app, context);
+  add_extend(app, context);
   add_origins(app, context);
   add_lock(app, context);
   add_restart(app, context);

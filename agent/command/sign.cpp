@@ -105,21 +105,6 @@ base::Result<std::vector<Item>> collect(const Options& options) {
   return items;
 }
 
-// Written beside and moved into place: a signature file is whole or not there.
-base::Result<void> write_file(const std::filesystem::path& file, std::string_view content) {
-  const std::filesystem::path beside = file.string() + ".part";
-  {
-    std::ofstream out(beside, std::ios::binary | std::ios::trunc);
-    out.write(content.data(), static_cast<std::streamsize>(content.size()));
-    out.flush();
-    if (!out) return std::unexpected(file_error(file.string(), errno));
-  }
-  std::error_code error;
-  std::filesystem::rename(beside, file, error);
-  if (error) return std::unexpected(file_error(file.string(), error.value()));
-  return {};
-}
-
 // The abbreviated ids that `signet certs` prints are accepted where only one certificate fits.
 base::Result<std::string> whole_certificate_id(ControlClient& agent, const std::string& start) {
   auto listed = agent.call("certificates", {});

@@ -6,7 +6,7 @@
 #include <iostream>
 #include <sstream>
 
-#include "agent/command/command.hpp"
+#include "agent/command/judging.hpp"
 #include "base/text.hpp"
 #include "service/files.hpp"
 #include "service/text.hpp"
@@ -14,7 +14,6 @@
 namespace signet::agent {
 
 using service::filled;
-using service::read_trust;
 using service::tr;
 
 namespace json = boost::json;
@@ -22,63 +21,10 @@ using base::ErrorCode;
 
 namespace {
 
-struct Options {
-  std::vector<std::string> signatures, digests, contents;
-  std::string trust, at, policy = "strict";
-  bool offline = false;
-  std::size_t max_size = 0;
+struct Options : JudgingOptions {
+  std::vector<std::string> signatures;
+  std::string policy = "strict";
 };
-
-base::Result<base::Bytes> read_file(const std::filesystem::path& file, std::size_t most) {
-  auto content = service::read_file(file, most);
-  if (!content && content.error().code == ErrorCode::message_too_large) content.error().detail += " (--max-size lifts the limit)";
-  return content;
-}
-
-const char* explanation(const xades::SignatureReport& report) {
-  using enum xades::SubIndication;
-  switch (report.sub_indication) {
-    case none:
-      return tr("The signature is valid.");
-    case format_failure:
-      return tr("This is not a well-formed XAdES signature.");
-    case hash_failure:
-      return tr("The document was changed after it was signed, or it is not the one that was signed.");
-    case sig_crypto_failure:
-      return tr("The signature itself was changed or is damaged.");
-    case revoked:
-      return tr("The signer's certificate had been revoked when it was used.");
-    case expired:
-      return tr("The signer's certificate had expired when it was used.");
-    case not_yet_valid:
-      return tr("The signer's certificate was not valid yet when it was used.");
-    case revoked_no_poe:
-      return tr("The signer's certificate is revoked, and nothing proves that the signature was made before.");
-    case revoked_ca_no_poe:
-      return tr("The certificate of the issuer is revoked, and nothing proves that the signature was made before.");
-    case out_of_bounds_no_poe:
-    case out_of_bounds_not_revoked:
-      return tr("The signer's certificate is outside its validity, and nothing proves that the signature was made within it.");
-    case no_certificate_chain_found:
-      return tr("The signer's certificate does not come from a trusted authority (see --trust).");
-    case no_signing_certificate_found:
-      return tr("The signer's certificate is missing or is not the one that was meant.");
-    case try_later:
-      return tr("Whether the certificate was revoked cannot be told: no revocation list in force was given (see --trust).");
-    case signed_data_not_found:
-      return tr("The signed document is needed: give it with --content, or its hash with --digest.");
-    case timestamp_order_failure:
-      return tr("The times in the signature contradict each other.");
-    case crypto_constraints_failure:
-      return tr("An algorithm is too weak to be relied on.");
-    case chain_constraints_failure:
-    case certificate_chain_general_failure:
-      return tr("The signer's certificate, or one above it, may not be used like this.");
-    case sig_constraints_failure:
-      break;
-  }
-  return tr("The signature lacks something that it must have.");
-}
 
 json::object row_of(const xades::SignatureReport& report) {
   json::object row{{"id", report.id},
@@ -89,7 +35,7 @@ json::object row_of(const xades::SignatureReport& report) {
                    {"signer", report.signer ? report.signer->subject() : std::string{}},
                    {"claimed_time", report.claimed_time ? base::rfc3339(*report.claimed_time) : std::string{}},
                    {"proven_time", report.proven_time ? base::rfc3339(*report.proven_time) : std::string{}},
-                   {"explanation", explanation(report)},
+                   {"explanation", explanation_of(report)},
                    {"detail", report.detail}};
   json::array references;
   for (const auto& reference : report.references)
@@ -109,7 +55,7 @@ json::object row_of(const xades::SignatureReport& report) {
 void print(const std::string& file, const xades::SignatureReport& report) {
   std::cout << file << ": " << name(report.indication);
   if (report.sub_indication != xades::SubIndication::none) std::cout << " / " << name(report.sub_indication);
-  std::cout << "\n  " << explanation(report) << '\n';
+  std::cout << "\n  " << explanation_of(report) << '\n';
   if (report.signer) std::cout << "  " << filled(tr("Signer: %1"), {base::shown(report.signer->subject(), 200)}) << '\n';
   if (report.level) std::cout << "  " << filled(tr("Level: %1"), {std::string(profile_name(*report.level))}) << '\n';
   if (report.proven_time)
@@ -120,56 +66,18 @@ void print(const std::string& file, const xades::SignatureReport& report) {
   for (const std::string& warning : report.warnings) std::cout << "  ! " << warning << '\n';
 }
 
-base::Result<std::vector<xades::GivenData>> read_given(const Options& options, std::size_t most) {
-  std::vector<xades::GivenData> given;
-  for (const std::string& digest : options.digests) {
-    auto value = base::parse_digest(digest);
-    if (!value) return base::failure_of(value);
-    given.push_back({{}, *value});
-  }
-  for (const std::string& content : options.contents) {
-    auto bytes = read_file(content, most);
-    if (!bytes) return base::failure_of(bytes);
-    given.push_back({std::filesystem::path(content).filename().string(), std::move(*bytes)});
-  }
-  return given;
-}
-
 int verify(const Context& context, const Options& options) {
-  xades::VerifyOptions how;
-  how.at = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  if (options.max_size > 0) {
-    how.limits.max_bytes = options.max_size;
-    how.limits.max_nodes = std::max(how.limits.max_nodes, options.max_size / 20);
-  }
-  if (!options.at.empty()) {
-    const auto at = base::from_rfc3339(options.at);
-    if (!at) return report(context, {ErrorCode::parameter_invalid, "--at wants a time such as 2026-11-22T10:00:00Z", 0, {}});
-    how.at = *at;
-  }
-  auto trust = read_trust(options.trust);
-  if (!trust) return report(context, trust.error());
-  how.trust = std::move(*trust);
-  auto given = read_given(options, std::size_t{1} << 30);
-  if (!given) return report(context, given.error());
-  how.data = std::move(*given);
-  // All that is given goes with a single signature; of several, each finds its own.
-  using DataFor = xades::VerifyOptions::DataFor;
-  if (options.signatures.size() > 1) how.data_for = DataFor::any_signature;
-  const auto verified = [&](const base::Bytes& document) {
-    auto reports = xades::verify(document, how);
-    if (!reports || reports->size() == 1 || how.data.size() < 2 || how.data_for == DataFor::any_signature) return reports;
-    how.data_for = DataFor::any_signature;
-    return xades::verify(document, how);
-  };
+  auto judge = Judge::with(options);
+  if (!judge) return report(context, judge.error());
+  if (options.signatures.size() > 1) judge->how().data_for = xades::VerifyOptions::DataFor::any_signature;
 
   int worst = 0;
   json::array rows;
-  std::vector<bool> matched(how.data.size());
+  std::vector<bool> matched(judge->how().data.size());
   for (const std::string& file : options.signatures) {
-    const auto document = read_file(file, how.limits.max_bytes);
+    const auto document = judge->read(file);
     const auto reports =
-        document ? verified(*document) : base::Result<std::vector<xades::SignatureReport>>(std::unexpected(document.error()));
+        document ? judge->judge(*document) : base::Result<std::vector<xades::SignatureReport>>(std::unexpected(document.error()));
     if (!document) return report(context, document.error());
     if (!reports) {
       const std::string said = reports.error().code == ErrorCode::message_invalid
@@ -202,8 +110,16 @@ int verify(const Context& context, const Options& options) {
                           {base::shown(what, 200)})
                 << '\n';
   }
-  if (context.json)
-    std::cout << json::serialize(json::object{{"signatures", std::move(rows)}, {"not_signed", std::move(not_signed)}}) << '\n';
+  if (context.json) {
+    const auto& failures = judge->failures();
+    std::cout << json::serialize(json::object{{"signatures", std::move(rows)},
+                                              {"not_signed", std::move(not_signed)},
+                                              {"not_fetched", json::array(failures.begin(), failures.end())}})
+              << '\n';
+  } else {
+    for (const std::string& failure : judge->failures())
+      std::cout << "  ! " << filled(tr("not fetched: %1"), {base::shown(failure, 200)}) << '\n';
+  }
   return worst;
 }
 
@@ -214,15 +130,9 @@ void add_verify(CLI::App& app, Context& context) {
   CLI::App* const command =
       app.add_subcommand("verify", "Verify XAdES signatures (EN 319 102-1); exit code 0 only when all are TOTAL-PASSED");
   command->add_option("SIGNATURE", options.signatures, "Signature files")->required();
-  command->add_option("--digest", options.digests, "The hash of a signed document: ALG:HEX");
-  command->add_option("--content", options.contents,
-                      "A signed document; of several, each signature finds its own by hash, then by name");
-  command->add_option("--trust", options.trust, "Folder with trusted CA certificates and revocation lists (PEM or DER)")
-      ->check(CLI::ExistingPath);
+  add_judging(*command, options);
   command->add_option("--at", options.at, "The time of the verification (default: now)");
   command->add_option("--policy", options.policy, "What is accepted")->check(CLI::IsMember({"strict"}))->capture_default_str();
-  command->add_flag("--offline", options.offline, "Ask nobody over the network (always so in this version)");
-  command->add_option("--max-size", options.max_size, "Largest signature file, in bytes (default: 16 MiB)");
   command->callback([&context] { context.exit_code = verify(context, options); });
 }
 

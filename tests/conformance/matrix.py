@@ -4,7 +4,7 @@
 usage: matrix.py BIN_FOLDER
 
 A demo PKI with a key of each kind on a SoftHSM2 token, signetd with it, a TSA; `signet sign` makes level x packaging x key x
-one or several hashes; and each packaging over SHA-384 and SHA-512; and B-B signatures that get their time stamp later. No cell may be empty: where a judge cannot judge (xmlsec1
+one or several hashes, and `signet extend` makes B-LT and B-LTA of each; and each packaging over SHA-384 and SHA-512; and B-B signatures that get their time stamp later. No cell may be empty: where a judge cannot judge (xmlsec1
 knows no RSA-PSS) another must. Then one flipped bit in each of digest, SignedProperties, SignatureValue and time stamp, and a
 revoked signer: everybody says no, and for that reason.
 Exit: 0 all as expected, 1 not, 77 a tool is missing (1 with CI=true).
@@ -148,6 +148,18 @@ def make(bench, folder):
     return cases
 
 
+def extended(bench, cases, trust):
+    """Each B-B and B-T as B-LT and B-LTA, by `signet extend`: with the documents, of which an archive time stamp is too."""
+    more = []
+    for case in cases:
+        content = [word for document in case["documents"] for word in ("--content", document["file"])] if case["packaging"] == "detached" else []
+        for level in ("lt", "lta"):
+            out = pathlib.Path(case["signature"]).with_suffix(f".{level}.xml")
+            bench.signet("extend", case["signature"], "--level", level, "--out", out, "--tsa", bench.tsa, "--trust", trust, "--offline", *content)
+            more.append(case | {"id": f"{case['id']} extended to B-{level.upper()}", "signature": str(out), "level": level})
+    return more
+
+
 def hash_of(file, algorithm):
     return hashlib.new(algorithm, pathlib.Path(file).read_bytes()).hexdigest()
 
@@ -181,7 +193,7 @@ def damaged(cases, folder):
     for case in cases:
         text = pathlib.Path(case["signature"]).read_text()
         for kind, (pattern, position) in kinds.items():
-            if kind == "time stamp" and case["level"] != "t":
+            if kind == "time stamp" and case["level"] == "b":
                 continue
             file = folder / f"bad-{len(bad)}.xml"
             file.write_text(flipped(text, pattern, position))
@@ -228,11 +240,12 @@ def main():
         folder = pathlib.Path(name)
         bench = Bench(pathlib.Path(sys.argv[1]), folder)
         try:
-            cases = make(bench, folder)
             trust_folder = folder / "trust"
             trust_folder.mkdir()
             for file in ("demo-ca.pem", "demo-ca.crl.pem"):
                 shutil.copy(bench.pki / file, trust_folder)
+            cases = make(bench, folder)
+            cases += extended(bench, [case for case in cases if not case["id"].endswith("stamped") and " over " not in case["id"]], trust_folder)
             ca, crl = trust_folder / "demo-ca.pem", trust_folder / "demo-ca.crl.pem"
             verdicts = judged(cases, ca, crl)
             print(f"{'':52}{'dss':16}{'jdk':8}{'xmlsec1':9}signet")
