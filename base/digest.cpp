@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/message_digest.hpp"
 #include "base/owned.hpp"
 
 namespace signet::base {
@@ -23,16 +24,6 @@ constexpr std::array rows{
 };
 const Row& row(DigestAlgorithm algorithm) { return rows.at(static_cast<std::size_t>(algorithm)); }
 
-// Fetching an EVP_MD costs more than hashing a kilobyte, so each is fetched once and kept.
-const EVP_MD* message_digest(DigestAlgorithm algorithm) {
-  static const auto fetched = [] {
-    std::array<Owned<EVP_MD, EVP_MD_free>, rows.size()> all;
-    for (std::size_t i = 0; i < rows.size(); ++i) all[i].reset(EVP_MD_fetch(nullptr, rows[i].openssl_name, nullptr));
-    return all;
-  }();
-  return fetched.at(static_cast<std::size_t>(algorithm)).get();
-}
-
 EVP_MD_CTX* context_of_thread() {
   thread_local const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context{EVP_MD_CTX_new()};
   return context.get();
@@ -43,6 +34,16 @@ EVP_MD_CTX* context_of_thread() {
 }
 
 }  // namespace
+
+// Fetching an EVP_MD costs more than hashing a kilobyte, so each is fetched once and kept.
+const EVP_MD* message_digest(DigestAlgorithm algorithm) {
+  static const auto fetched = [] {
+    std::array<Owned<EVP_MD, EVP_MD_free>, rows.size()> all;
+    for (std::size_t i = 0; i < rows.size(); ++i) all[i].reset(EVP_MD_fetch(nullptr, rows[i].openssl_name, nullptr));
+    return all;
+  }();
+  return fetched.at(static_cast<std::size_t>(algorithm)).get();
+}
 
 std::string_view name(DigestAlgorithm algorithm) { return row(algorithm).name; }
 

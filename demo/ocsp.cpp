@@ -2,18 +2,13 @@
 
 #include <stdexcept>
 
+#include "base/message_digest.hpp"
 #include "openssl.hpp"
 
 namespace signet::demo {
 namespace {
 
 using base::Owned;
-
-const EVP_MD* message_digest(base::DigestAlgorithm algorithm) {
-  const EVP_MD* digest = EVP_get_digestbyname(std::string(base::name(algorithm)).c_str());
-  need(digest != nullptr, "EVP_get_digestbyname");
-  return digest;
-}
 
 Owned<X509_EXTENSION, X509_EXTENSION_free> unknown_critical() {
   const Owned<ASN1_OBJECT, ASN1_OBJECT_free> object{OBJ_txt2obj("1.2.3.4", 1)};
@@ -23,7 +18,7 @@ Owned<X509_EXTENSION, X509_EXTENSION_free> unknown_critical() {
 
 void add(OCSP_BASICRESP* response, const OcspSaid& said) {
   const Owned<OCSP_CERTID, OCSP_CERTID_free> id{
-      OCSP_cert_to_id(message_digest(said.id_digest), said.certificate.native(), said.issuer.native())};
+      OCSP_cert_to_id(base::message_digest(said.id_digest), said.certificate.native(), said.issuer.native())};
   const bool revoked = said.value == pki::OcspStatus::Value::revoked;
   const Asn1Time when = asn1_time(said.revoked_at.value_or(said.at));
   const Asn1Time this_update = asn1_time(said.at);

@@ -8,6 +8,7 @@
 
 #include <stdexcept>
 
+#include "base/message_digest.hpp"
 #include "openssl.hpp"
 
 namespace signet::demo {
@@ -128,22 +129,6 @@ base::Bytes r_and_s(base::BytesView der, int key_bits) {
            BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), out.data() + width, width) == width,
        "BN_bn2binpad");
   return out;
-}
-
-const EVP_MD* message_digest(base::DigestAlgorithm algorithm) {
-  switch (algorithm) {
-    case base::DigestAlgorithm::sha1:
-      return EVP_sha1();
-    case base::DigestAlgorithm::sha224:
-      return EVP_sha224();
-    case base::DigestAlgorithm::sha256:
-      return EVP_sha256();
-    case base::DigestAlgorithm::sha384:
-      return EVP_sha384();
-    case base::DigestAlgorithm::sha512:
-      return EVP_sha512();
-  }
-  throw std::logic_error("no such digest algorithm");
 }
 
 }  // namespace
@@ -270,7 +255,7 @@ base::Bytes sign_digest(const PrivateKey& key, SoftScheme scheme, const base::Di
              EVP_PKEY_CTX_set_rsa_pss_saltlen(context.get(), RSA_PSS_SALTLEN_DIGEST) == 1,
          "RSA padding");
   }
-  need(EVP_PKEY_CTX_set_signature_md(context.get(), message_digest(digest.algorithm())) == 1, "signature digest");
+  need(EVP_PKEY_CTX_set_signature_md(context.get(), base::message_digest(digest.algorithm())) == 1, "signature digest");
   std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key.get()));
   base::Bytes signature(size);
   need(EVP_PKEY_sign(context.get(), signature.data(), &size, digest.bytes().data(), digest.bytes().size()) == 1, "EVP_PKEY_sign");

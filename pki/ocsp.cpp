@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <new>
-#include <stdexcept>
 
+#include "base/message_digest.hpp"
 #include "openssl.hpp"
 #include "stack.hpp"
 
@@ -96,22 +96,6 @@ bool is_about(const OCSP_CERTID* id, const Certificate& certificate, const Certi
 }
 
 std::string refusal(int status) { return std::string("the OCSP responder refused: ") + OCSP_response_status_str(status); }
-
-const EVP_MD* message_digest(base::DigestAlgorithm algorithm) {
-  switch (algorithm) {
-    case base::DigestAlgorithm::sha1:
-      return EVP_sha1();
-    case base::DigestAlgorithm::sha224:
-      return EVP_sha224();
-    case base::DigestAlgorithm::sha256:
-      return EVP_sha256();
-    case base::DigestAlgorithm::sha384:
-      return EVP_sha384();
-    case base::DigestAlgorithm::sha512:
-      return EVP_sha512();
-  }
-  throw std::logic_error("no such digest algorithm");
-}
 
 void need(bool done) {
   if (!done) throw std::bad_alloc();
@@ -209,7 +193,7 @@ OcspRequest make_ocsp_request(const Certificate& certificate, const Certificate&
   out.nonce.resize(nonce_size);
   need(RAND_bytes(out.nonce.data(), static_cast<int>(out.nonce.size())) == 1);
   const Owned<OCSP_REQUEST, OCSP_REQUEST_free> request{OCSP_REQUEST_new()};
-  CertId id{OCSP_cert_to_id(message_digest(id_digest), certificate.native(), issuer.native())};
+  CertId id{OCSP_cert_to_id(base::message_digest(id_digest), certificate.native(), issuer.native())};
   need(request && id && OCSP_request_add0_id(request.get(), id.get()) != nullptr);
   (void)id.release();  // the request's now
   need(OCSP_request_add1_nonce(request.get(), out.nonce.data(), static_cast<int>(out.nonce.size())) == 1);
