@@ -109,19 +109,18 @@ bool carries_its_evidence(const Evidence& evidence, const VerifyOptions& options
   pki::TrustMaterial alone;
   alone.anchors = options.trust.anchors;
   alone = with_carried(alone, carried, proofs);
-  const auto suffices = [&](const pki::Certificate& certificate, base::Time at, pki::Purpose purpose) {
-    return pki::validate_path(certificate, alone, at, purpose).status == pki::PathStatus::valid;
-  };
   for (std::size_t i = 0; i < evidence.time_stamps.size(); ++i) {
     const CheckedTimeStamp& checked = evidence.time_stamps[i];
     if (checked.kind != TimeStampKind::signature || checked.failure != SubIndication::none) continue;
+    // Its imprint was found right already.
+    const base::Bytes& token = *properties.time_stamps[i].token;
     const base::Time known_since = proofs.of_property(property_of(properties.time_stamps[i], properties));
-    const auto within =
-        pki::verify_time_stamp(*properties.time_stamps[i].token,
-                               pki::parse_time_stamp_token(*properties.time_stamps[i].token)->imprint, alone, known_since);
-    if (within.status != pki::TimeStampStatus::valid) return false;
+    if (pki::verify_time_stamp(token, pki::parse_time_stamp_token(token)->imprint, alone, known_since).status !=
+        pki::TimeStampStatus::valid)
+      return false;
   }
-  return suffices(*evidence.key.certificate, std::min(proofs.of_signature(), options.at), pki::Purpose::signer);
+  return pki::validate_path(*evidence.key.certificate, alone, std::min(proofs.of_signature(), options.at), pki::Purpose::signer)
+             .status == pki::PathStatus::valid;
 }
 
 }  // namespace

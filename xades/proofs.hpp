@@ -23,8 +23,8 @@ class ProofsOfExistence {
   base::Time signature_;
 };
 
-// The certificates and revocation data that a signature carries, in its properties and in the tokens of its time stamps. What
-// does not parse is as if it were not there.
+// The certificates and revocation data that a signature carries in its properties; what is in the tokens of its time stamps helps
+// these tokens alone (pki::verify_time_stamp). What does not parse is as if it were not there.
 struct CarriedEvidence {
   template <class T>
   struct Dated {

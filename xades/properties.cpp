@@ -111,10 +111,8 @@ void read_unsigned_property(const xmlNode* property, Properties& out) {
     return;
   }
   if (is_xades(property, "SignatureTimeStamp")) read_time_stamp(property, TimeStampKind::signature, out);
-  if (is_xades(property, "CertificateValues") || is_xades(property, "AttrAuthoritiesCertValues")) {
-    out.has_certificate_values = true;
+  if (is_xades(property, "CertificateValues") || is_xades(property, "AttrAuthoritiesCertValues"))
     read_certificate_values(property, out);
-  }
   if (is_xades(property, "RevocationValues") || is_xades(property, "AttributeRevocationValues")) {
     out.has_revocation_values = true;
     read_revocation_values(property, out);

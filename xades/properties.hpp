@@ -43,7 +43,7 @@ struct Properties {
   std::vector<TimeStampElement> time_stamps;        // those over content, which are signed, first; each kind in order
   std::vector<EmbeddedEvidence> evidence;
   std::vector<const xmlNode*> counter_signatures;  // ds:Signature
-  bool has_certificate_values = false, has_revocation_values = false;
+  bool has_revocation_values = false;
 };
 
 // What SignedProperties a signature has.

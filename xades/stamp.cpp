@@ -175,6 +175,26 @@ Result<Gap> gap_in(const Opened& document, const xmlNode* signature, const Verif
   return gap;
 }
 
+// The signature that is to get a property, and where that goes.
+struct Chosen {
+  Opened document;
+  const xmlNode* node = nullptr;
+  SignatureElement element;
+  Gap gap;
+};
+
+Result<Chosen> chosen(std::string_view document, const VerifyLimits& limits, std::optional<std::size_t> signature) {
+  auto open = opened(document, limits);
+  if (!open) return std::unexpected(open.error());
+  const auto node = chosen_signature(open->tree, signature);
+  if (!node) return std::unexpected(node.error());
+  auto element = read_signature(*node, limits);
+  if (!element) return std::unexpected(element.error());
+  auto gap = gap_in(*open, *node, limits);
+  if (!gap) return std::unexpected(gap.error());
+  return Chosen{std::move(*open), *node, std::move(*element), std::move(*gap)};
+}
+
 StampPlan plan_in(const Gap& gap, std::string_view name, std::string_view own_declarations, const base::Digest& imprint) {
   const Markup stamp = time_stamp_markup(name, gap.declarations + std::string(own_declarations));
   return {.imprint = imprint,
@@ -267,60 +287,46 @@ Markup time_stamp_markup(std::string_view qualified_name, std::string_view decla
 
 Result<StampPlan> plan_time_stamp(std::string_view document, base::DigestAlgorithm algorithm, const VerifyLimits& limits,
                                   std::optional<std::size_t> signature) {
-  const auto open = opened(document, limits);
-  if (!open) return std::unexpected(open.error());
-  const auto node = chosen_signature(open->tree, signature);
-  if (!node) return std::unexpected(node.error());
-  const auto element = read_signature(*node, limits);
-  if (!element) return std::unexpected(element.error());
-  const auto gap = gap_in(*open, *node, limits);
-  if (!gap) return std::unexpected(gap.error());
+  const auto place = chosen(document, limits, signature);
+  if (!place) return std::unexpected(place.error());
   WorkBudget budget;
-  const auto covered = canonical(open->tree, {.top = element->value_node, .comments = true}, stamp_method, budget);
+  const auto covered =
+      canonical(place->document.tree, {.top = place->element.value_node, .comments = true}, stamp_method, budget);
   if (!covered) return unfit("SignatureValue cannot be canonicalized within the limits");
-  return plan_in(*gap, "xades:SignatureTimeStamp", {}, base::digest(algorithm, base::as_bytes(*covered)));
+  return plan_in(place->gap, "xades:SignatureTimeStamp", {}, base::digest(algorithm, base::as_bytes(*covered)));
 }
 
 Result<StampPlan> plan_archive_time_stamp(std::string_view document, const std::vector<GivenData>& data,
                                           base::DigestAlgorithm algorithm, const VerifyLimits& limits,
                                           std::optional<std::size_t> signature) {
-  const auto open = opened(document, limits);
-  if (!open) return std::unexpected(open.error());
-  const auto node = chosen_signature(open->tree, signature);
-  if (!node) return std::unexpected(node.error());
-  const auto element = read_signature(*node, limits);
-  if (!element) return std::unexpected(element.error());
-  const auto gap = gap_in(*open, *node, limits);
-  if (!gap) return std::unexpected(gap.error());
-
+  const auto place = chosen(document, limits, signature);
+  if (!place) return std::unexpected(place.error());
   WorkBudget budget;
-  const TransformContext context{open->tree, *element, limits, budget};
+  const TransformContext context{place->document.tree, place->element, limits, budget};
   const CheckedReferences references = check_references(context, data, VerifyOptions::DataFor::any_signature);
-  const FoundProperties properties = find_properties(*element, references);
+  const FoundProperties properties = find_properties(place->element, references);
   if (properties.status != FoundProperties::Status::found) return unfit(properties.detail);
   const TimeStampElement stamp{
       .kind = TimeStampKind::archive, .node = nullptr, .canonicalization = stamp_method, .token = {}, .includes = {}};
   const auto covered = covered_octets(stamp, context, references, properties.properties, data);
   if (!covered) return std::unexpected(covered.error());
-  return plan_in(*gap, "xades141:ArchiveTimeStamp", xades141_declaration, base::digest(algorithm, *covered));
+  return plan_in(place->gap, "xades141:ArchiveTimeStamp", xades141_declaration, base::digest(algorithm, *covered));
 }
 
 Result<std::string> with_validation_data(std::string_view document, const ValidationData& of_signer,
                                          const ValidationData& of_time_stamps, const VerifyLimits& limits,
                                          std::optional<std::size_t> signature) {
-  const auto open = opened(document, limits);
-  if (!open) return std::unexpected(open.error());
-  const auto node = chosen_signature(open->tree, signature);
-  if (!node) return std::unexpected(node.error());
-  const auto gap = gap_in(*open, *node, limits);
-  if (!gap) return std::unexpected(gap.error());
-  const std::vector<base::Bytes> held = held_values(*node);
+  const auto place = chosen(document, limits, signature);
+  if (!place) return std::unexpected(place.error());
+  const Gap& gap = place->gap;
+  const std::vector<base::Bytes> held = held_values(place->node);
   const ValidationData signers = without_held(of_signer, held), stamps = without_held(of_time_stamps, held);
-  const bool has_values = has_unsigned_property(*node, "CertificateValues") || has_unsigned_property(*node, "RevocationValues");
+  const bool has_values =
+      has_unsigned_property(place->node, "CertificateValues") || has_unsigned_property(place->node, "RevocationValues");
   const auto within_141 = [&](const ValidationData& data) {
     const std::string values = certificate_values(data, {}) + revocation_values(data, {});
     if (values.empty()) return std::string{};
-    return "<xades141:TimeStampValidationData" + gap->declarations + std::string(xades141_declaration) + ">" + values +
+    return "<xades141:TimeStampValidationData" + gap.declarations + std::string(xades141_declaration) + ">" + values +
            "</xades141:TimeStampValidationData>";
   };
   std::string properties;
@@ -328,13 +334,13 @@ Result<std::string> with_validation_data(std::string_view document, const Valida
   if (has_values) {
     properties = within_141(signers);
   } else {
-    properties = certificate_values(signers, gap->declarations) + revocation_values(signers, gap->declarations);
+    properties = certificate_values(signers, gap.declarations) + revocation_values(signers, gap.declarations);
   }
   properties += within_141(stamps);
   std::string out;
-  out.append(document.substr(0, gap->begin));
-  if (!properties.empty()) out.append(gap->around.before).append(properties).append(gap->around.after);
-  return out.append(document.substr(properties.empty() ? gap->begin : gap->end));
+  out.append(document.substr(0, gap.begin));
+  if (!properties.empty()) out.append(gap.around.before).append(properties).append(gap.around.after);
+  return out.append(document.substr(properties.empty() ? gap.begin : gap.end));
 }
 
 std::string stamped(std::string_view document, const StampPlan& plan, base::BytesView time_stamp_token) {
