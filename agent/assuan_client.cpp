@@ -271,8 +271,8 @@ base::Result<Pinentry> Pinentry::start(const std::string& program, const Screen&
 
 base::Result<void> Pinentry::greet(const Screen& screen, std::chrono::milliseconds patience) {
   state_->patience = patience;
-  state_->expect_within(patience);
   if (state_->to_greet < 0) return failure(ErrorCode::no_dialog_possible, "no descriptor is left", EMFILE);
+  state_->expect_within(patience);
   const gpg_error_t error = assuan_socket_connect_fd(state_->context, std::exchange(state_->to_greet, -1), 0);
   state_->expect_within(std::nullopt);
   if (error != 0) {

@@ -146,6 +146,8 @@ void read_web(SettingsTable table, Configuration::Web& web) {
 
 std::filesystem::path state_folder() { return from_environment("XDG_STATE_HOME", ".local/state") / "signet"; }
 
+std::filesystem::path cache_folder() { return from_environment("XDG_CACHE_HOME", ".cache") / "signet"; }
+
 std::filesystem::path runtime_folder() {
   if (const char* value = std::getenv("XDG_RUNTIME_DIR"); value != nullptr && *value == '/')
     return std::filesystem::path(value) / "signet";

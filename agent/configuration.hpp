@@ -55,8 +55,10 @@ std::vector<std::filesystem::path> configuration_places();
 base::Result<Configuration> read_configuration(const std::filesystem::path& file);
 base::Result<Configuration> parse_configuration(std::string_view toml, const std::string& file_name);
 
-// $XDG_STATE_HOME/signet or ~/.local/state/signet; $XDG_RUNTIME_DIR/signet or a folder below the state folder.
+// $XDG_STATE_HOME/signet or ~/.local/state/signet; $XDG_CACHE_HOME/signet or ~/.cache/signet; $XDG_RUNTIME_DIR/signet or a folder
+// below the state folder.
 std::filesystem::path state_folder();
+std::filesystem::path cache_folder();
 std::filesystem::path runtime_folder();
 
 }  // namespace signet::agent

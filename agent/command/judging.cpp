@@ -1,7 +1,6 @@
 #include "agent/command/judging.hpp"
 
 #include <chrono>
-#include <cstdlib>
 #include <iterator>
 
 #include "service/files.hpp"
@@ -41,15 +40,10 @@ base::Result<std::vector<xades::GivenData>> read_given(const JudgingOptions& opt
 
 // The user's cache folder (XDG Base Directory Specification); without one nothing is kept.
 std::optional<trust::Cache> cache_of_user() {
-  std::filesystem::path folder;
-  if (const char* const cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
-    folder = cache;
-  else if (const char* const home = std::getenv("HOME"); home != nullptr && *home == '/')
-    folder = std::filesystem::path(home) / ".cache";
-  if (folder.empty()) return std::nullopt;
+  const std::filesystem::path folder = cache_folder();
   std::error_code ignored;
-  std::filesystem::create_directories(folder / "signet", ignored);
-  auto cache = trust::Cache::open(folder / "signet" / "revocation");
+  std::filesystem::create_directories(folder, ignored);
+  auto cache = trust::Cache::open(folder / "revocation");
   return cache ? std::optional(std::move(*cache)) : std::nullopt;
 }
 
