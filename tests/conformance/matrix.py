@@ -160,6 +160,20 @@ def extended(bench, cases, trust):
     return more
 
 
+def refused(bench, case, trust):
+    """Why not: an archive time stamp of a hash alone, and B-LT of what has no anchor. The file stays as it was."""
+    file = pathlib.Path(case["signature"])
+    before = file.read_bytes()
+    digest = "sha256:" + hash_of(case["documents"][0]["file"], "sha256")
+    problems = []
+    for words, wanted in ((["--level", "lta", "--digest", digest, "--trust", trust], "only the hash is known"),
+                          (["--level", "lt", "--digest", digest], "does not reach XAdES-B-LT")):
+        done = subprocess.run([str(bench.bin / "signet"), "extend", str(file), "--tsa", bench.tsa, "--offline", *map(str, words)], capture_output=True, text=True)
+        if done.returncode != 5 or wanted not in done.stderr or "was not changed" not in done.stderr or file.read_bytes() != before:
+            problems.append(f"{case['id']}: extend {words}: exit {done.returncode}: {done.stderr}")
+    return problems
+
+
 def hash_of(file, algorithm):
     return hashlib.new(algorithm, pathlib.Path(file).read_bytes()).hexdigest()
 
@@ -246,6 +260,7 @@ def main():
                 shutil.copy(bench.pki / file, trust_folder)
             cases = make(bench, folder)
             cases += extended(bench, [case for case in cases if not case["id"].endswith("stamped") and " over " not in case["id"]], trust_folder)
+            problems += refused(bench, next(case for case in cases if case["id"] == "p256 B-T detached x1"), trust_folder)
             ca, crl = trust_folder / "demo-ca.pem", trust_folder / "demo-ca.crl.pem"
             verdicts = judged(cases, ca, crl)
             print(f"{'':52}{'dss':16}{'jdk':8}{'xmlsec1':9}signet")

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "base/text.hpp"
+#include "call_log.hpp"
 #include "fake_modules.hpp"
 #include "lacking.hpp"
 #include "memory_scan.hpp"
@@ -49,30 +50,6 @@ std::size_t processes_in_session(int session) {
   }
   return count;
 }
-
-class PresentationLog {
- public:
-  PresentationLog() : path_(std::filesystem::temp_directory_path() / ("signet-presentations-" + std::to_string(getpid()))) {
-    std::filesystem::remove(path_);
-    setenv("FAKE_TOKEN_LOG", path_.c_str(), 1);
-  }
-  ~PresentationLog() {
-    unsetenv("FAKE_TOKEN_LOG");
-    std::filesystem::remove(path_);
-  }
-  PresentationLog(const PresentationLog&) = delete;  // owns a file
-  PresentationLog& operator=(const PresentationLog&) = delete;
-
-  std::vector<std::string> lines() const {
-    std::ifstream file(path_);
-    std::vector<std::string> all;
-    for (std::string line; std::getline(file, line);) all.push_back(line);
-    return all;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 // Root has another group meanwhile: what it starts, too.
 class OtherGroup {
@@ -340,7 +317,7 @@ TEST_CASE("a module whose events never end is not listened to for ever") {
 }
 
 TEST_CASE("each wrong PIN spends one try and what is left of them is told") {
-  const PresentationLog log;
+  const test::CallLog log;
   Agent agent("good");
   auto host = agent.host();
   const auto wrong = secret("9999");
@@ -369,7 +346,7 @@ TEST_CASE("a PIN of a length that the token does not take is said to be that") {
 }
 
 TEST_CASE("a login that is a stranger's is ended before ours, and the PIN is still presented once") {
-  const PresentationLog log;
+  const test::CallLog log;
   Agent agent("strangers_login");
   auto host = agent.host();
   agent.login(*host);
@@ -378,7 +355,7 @@ TEST_CASE("a login that is a stranger's is ended before ours, and the PIN is sti
 }
 
 TEST_CASE("a context PIN that is refused is presented once, however many signatures wait behind it") {
-  const PresentationLog log;
+  const test::CallLog log;
   Agent agent("good");
   auto host = agent.host();
   agent.login(*host);

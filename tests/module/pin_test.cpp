@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "call_log.hpp"
 #include "lacking.hpp"
 #include "memory_scan.hpp"
 #include "pkcs11/modules.hpp"
@@ -63,29 +64,6 @@ std::optional<ErrorCode> code_of(const base::Result<TokenHost::Login>& result) {
 
 std::string fake(const std::string& name) { return SIGNET_FAKE_MODULES "/" + name + ".so"; }
 
-// What the fake modules write down.
-class CallLog {
- public:
-  CallLog() : path_(std::filesystem::temp_directory_path() / ("signet-pins-" + std::to_string(getpid()))) {
-    std::filesystem::remove(path_);
-    setenv("FAKE_TOKEN_LOG", path_.c_str(), 1);
-  }
-  ~CallLog() {
-    unsetenv("FAKE_TOKEN_LOG");
-    std::filesystem::remove(path_);
-  }
-  CallLog(const CallLog&) = delete;  // owns a file
-  CallLog& operator=(const CallLog&) = delete;
-  std::vector<std::string> lines() const {
-    std::ifstream file(path_);
-    std::vector<std::string> all;
-    for (std::string line; std::getline(file, line);) all.push_back(line);
-    return all;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 using Lines = std::vector<std::string>;
 
 }  // namespace
@@ -126,7 +104,7 @@ TEST_CASE("an SO PIN sets a new PIN, and the keys stay") {
 }
 
 TEST_CASE("a PIN of a wrong length, and an empty one, is not presented") {
-  const CallLog log;
+  const test::CallLog log;
   Host host(fake("sets_pins"));
   CHECK(code_of(host.change("1234", "123")) == ErrorCode::pin_length);
   CHECK(code_of(host.change("1234", "123456789")) == ErrorCode::pin_length);
@@ -143,7 +121,7 @@ TEST_CASE("a PIN of a wrong length, and an empty one, is not presented") {
 }
 
 TEST_CASE("a PIN is presented by a login first, and a wrong one goes no further") {
-  const CallLog log;
+  const test::CallLog log;
   Host host(fake("sets_pins"));
   CHECK(code_of(host.change("9999", "12345")) == ErrorCode::pin_incorrect);
   CHECK(log.lines() == Lines{"user"});
@@ -152,7 +130,7 @@ TEST_CASE("a PIN is presented by a login first, and a wrong one goes no further"
 }
 
 TEST_CASE("a PUK is presented without a login and in a host that was started for it") {
-  const CallLog log;
+  const test::CallLog log;
   {
     Host host(fake("sets_pins"));
     CHECK(code_of(host.unblock(UnblockWay::puk, "puk", "12345")) == ErrorCode::token_failed);
@@ -166,7 +144,7 @@ TEST_CASE("a PUK is presented without a login and in a host that was started for
 }
 
 TEST_CASE("an SO PIN is presented by the SO's login, once, and C_InitToken is never called") {
-  const CallLog log;
+  const test::CallLog log;
   Host host(fake("sets_pins"));
   CHECK(code_of(host.unblock(UnblockWay::so_pin, "wrong", "12345")) == ErrorCode::puk_incorrect);
   CHECK(code_of(host.unblock(UnblockWay::so_pin, "so-pin", "12345")) == std::nullopt);
@@ -175,7 +153,7 @@ TEST_CASE("an SO PIN is presented by the SO's login, once, and C_InitToken is ne
 }
 
 TEST_CASE("a PIN, a PUK or an SO PIN is for the token that was shown, and for none that is in its slot since") {
-  const CallLog log;
+  const test::CallLog log;
   const std::filesystem::path told = std::filesystem::temp_directory_path() / ("signet-told-" + std::to_string(getpid()));
   const SoftHsm hsm = SoftHsm::make();
   ::setenv("TOLD_TOKEN", told.c_str(), 1);
@@ -205,7 +183,7 @@ TEST_CASE("a PIN, a PUK or an SO PIN is for the token that was shown, and for no
 }
 
 TEST_CASE("a new PIN that the token does not take is not called a wrong one") {
-  const CallLog log;
+  const test::CallLog log;
   Host host(fake("sets_pins"), HostPurpose::unblocks_pins);
   CHECK(code_of(host.change("1234", "xxxxx")) == ErrorCode::pin_unfit);
   CHECK(code_of(host.unblock(UnblockWay::so_pin, "so-pin", "xxxxx")) == ErrorCode::pin_unfit);
@@ -213,14 +191,14 @@ TEST_CASE("a new PIN that the token does not take is not called a wrong one") {
 }
 
 TEST_CASE("an SO PIN that the token does not take is a wrong one, whatever it calls it") {
-  const CallLog log;
+  const test::CallLog log;
   Host host(fake("sets_pins"));
   CHECK(code_of(host.unblock(UnblockWay::so_pin, "xxxxxx", "12345")) == ErrorCode::puk_incorrect);
   CHECK(log.lines() == Lines{"so"});
 }
 
 TEST_CASE("a module without the functions says so, and nothing is presented") {
-  const CallLog log;
+  const test::CallLog log;
   Host host(fake("good"), HostPurpose::unblocks_pins);
   CHECK(code_of(host.change("1234", "12345")) == ErrorCode::mechanism_unsupported);
   CHECK(code_of(host.unblock(UnblockWay::puk, "puk", "12345")) == ErrorCode::mechanism_unsupported);
@@ -229,7 +207,7 @@ TEST_CASE("a module without the functions says so, and nothing is presented") {
 }
 
 TEST_CASE("a host that dies while it sets a PIN leaves the outcome unknown, and nothing is repeated") {
-  const CallLog log;
+  const test::CallLog log;
   {
     Host host(fake("crash_in_set_pin"));
     const auto lost = host.change("1234", "12345");
@@ -245,7 +223,7 @@ TEST_CASE("a host that dies while it sets a PIN leaves the outcome unknown, and 
 }
 
 TEST_CASE("a PIN pad is given no PIN") {
-  const CallLog log;
+  const test::CallLog log;
   Host host(fake("pin_pad"), HostPurpose::unblocks_pins);
   CHECK(code_of(run(host.io, host.host->change_pin(host.token, nullptr, nullptr))) == std::nullopt);
   CHECK(code_of(run(host.io, host.host->unblock_pin(host.token, UnblockWay::so_pin, nullptr, nullptr))) == std::nullopt);
@@ -255,7 +233,7 @@ TEST_CASE("a PIN pad is given no PIN") {
 }
 
 TEST_CASE("a host apart is not ended with the others") {
-  const CallLog log;
+  const test::CallLog log;
   boost::asio::io_context io;
   pkcs11::Modules modules(io.get_executor(), {.program = SIGNET_TOKEN_HOST, .module = {}}, {{"fake", fake("sets_pins")}});
   const auto ordinary = value_of(run(io, modules.host(0)));

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "call_log.hpp"
 #include "pkcs11/modules.hpp"
 #include "run.hpp"
 #include "softhsm.hpp"
@@ -63,35 +64,12 @@ struct Host {
   }
 };
 
-// What the fake modules write down: a line for each PIN.
-class CallLog {
- public:
-  CallLog() : path_(std::filesystem::temp_directory_path() / ("signet-quirks-" + std::to_string(getpid()))) {
-    std::filesystem::remove(path_);
-    setenv("FAKE_TOKEN_LOG", path_.c_str(), 1);
-  }
-  ~CallLog() {
-    unsetenv("FAKE_TOKEN_LOG");
-    std::filesystem::remove(path_);
-  }
-  CallLog(const CallLog&) = delete;  // owns a file
-  CallLog& operator=(const CallLog&) = delete;
-  std::vector<std::string> lines() const {
-    std::ifstream file(path_);
-    std::vector<std::string> all;
-    for (std::string line; std::getline(file, line);) all.push_back(line);
-    return all;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 using Lines = std::vector<std::string>;
 
 }  // namespace
 
 TEST_CASE("a key that wants the PIN for each signature, and does not say so, is given it where that is known") {
-  const CallLog log;
+  const test::CallLog log;
   {
     Host host(fake("hides_always_authenticate"));
     REQUIRE_FALSE(host.login("1234"));
@@ -110,7 +88,7 @@ TEST_CASE("a key that wants the PIN for each signature, and does not say so, is 
 }
 
 TEST_CASE("a key that says so wrongly is given no PIN") {
-  const CallLog log;
+  const test::CallLog log;
   Host host(fake("good"));
   REQUIRE_FALSE(host.login("1234"));
   CHECK(host.key(2).always_authenticate);
@@ -142,7 +120,7 @@ TEST_CASE("a mechanism that is known not to work is neither offered nor tried") 
 }
 
 TEST_CASE("a PIN of a length that the token's cannot have is not presented: as its module says, and before that as is known") {
-  const CallLog log;
+  const test::CallLog log;
   Host host(fake("sets_pins"));  // 4 to 8
   CHECK(host.login("123") == ErrorCode::pin_length);
   CHECK(host.login("123456789") == ErrorCode::pin_length);

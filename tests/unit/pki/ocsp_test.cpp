@@ -2,6 +2,7 @@
 
 #include "altered.hpp"
 #include "demo/ocsp.hpp"
+#include "path_status.hpp"
 #include "pki/path.hpp"
 
 using namespace signet;
@@ -40,10 +41,6 @@ struct World {
 };
 
 }  // namespace
-
-namespace signet::pki {
-std::ostream& operator<<(std::ostream& out, PathStatus status);
-}
 
 TEST_CASE("an OCSP response signed by the issuer clears a certificate, and the report says so") {
   World world;

@@ -1,6 +1,7 @@
 #include "pki/path.hpp"
 
 #include "altered.hpp"
+#include "path_status.hpp"
 
 using namespace signet;
 using namespace signet::pki;
@@ -28,14 +29,6 @@ PathStatus status(const Certificate& certificate, const TrustMaterial& trust, ba
 }
 
 }  // namespace
-
-namespace signet::pki {
-std::ostream& operator<<(std::ostream& out, PathStatus status) {
-  static constexpr const char* names[] = {
-      "valid", "no_path", "expired", "not_yet_valid", "revoked", "ca_revoked", "no_revocation_data", "constraints"};
-  return out << names[static_cast<int>(status)];
-}
-}  // namespace signet::pki
 
 TEST_CASE("a chain to an anchor with lists in force is valid, and is told from the certificate to the anchor") {
   World world;

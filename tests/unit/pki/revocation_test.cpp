@@ -1,4 +1,5 @@
 #include "altered.hpp"
+#include "path_status.hpp"
 #include "pki/path.hpp"
 
 // What RFC 5280 6.3.3 knows beyond a list of all: partitions, indirect lists, lists of changes. PKITS has more of each
@@ -7,10 +8,6 @@
 using namespace signet;
 using namespace signet::pki;
 using namespace std::chrono_literals;
-
-namespace signet::pki {
-std::ostream& operator<<(std::ostream& out, PathStatus status);
-}
 
 namespace {
 

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "../pki/path_status.hpp"
 #include "../service/list_service.hpp"
 #include "base/owned.hpp"
 #include "demo/ocsp.hpp"
@@ -86,14 +87,6 @@ class Redirecting {
 };
 
 }  // namespace
-
-namespace signet::pki {
-std::ostream& operator<<(std::ostream& out, PathStatus status) {
-  static constexpr const char* names[] = {
-      "valid", "no_path", "expired", "not_yet_valid", "revoked", "ca_revoked", "no_revocation_data", "constraints"};
-  return out << names[static_cast<int>(status)];
-}
-}  // namespace signet::pki
 
 TEST_CASE("openssl's responder says good, revoked and unknown, and is believed") {
   World world;
