@@ -3,4 +3,15 @@
 # or `start` only that.
 set -euo pipefail
 cd /
-exec pg_ctlcluster --mode immediate "$PGVERSION" regress "${1:-restart}"
+case ${1:-restart} in
+  stop|restart) pg_ctlcluster --mode immediate "$PGVERSION" regress stop ;;&
+  stop) exit ;;
+esac
+# 2, "is already running": a postmaster that fell over leaves its pid file, and its process until it is waited for.
+for _ in {1..50}; do
+  status=0
+  pg_ctlcluster "$PGVERSION" regress start || status=$?
+  [ $status = 2 ] || exit "$status"
+  sleep 0.1
+done
+exit 2
