@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
@@ -12,6 +13,7 @@
 #include "plugging.hpp"
 #include "raw_loop.hpp"
 #include "raw_token.hpp"
+#include "verifying.hpp"
 #include "web_socket_client.hpp"
 #include "xades/build.hpp"
 
@@ -25,12 +27,16 @@ using bench::note;
 namespace {
 
 struct Options {
-  std::filesystem::path programs, demo;
+  std::filesystem::path programs, demo, judges;
   bool json = false, card = false;
   unsigned rounds = 21;
   std::string card_module, card_ids = "02";
   std::vector<std::string> only;
   bool wants(const std::string& part) const { return only.empty() || std::ranges::find(only, part) != only.end(); }
+  bool wants_token() const {
+    return std::ranges::any_of(std::array{"batch", "always", "stamped", "memory", "killed"},
+                               [&](const char* part) { return wants(part); });
+  }
 };
 
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
@@ -113,6 +119,28 @@ double assembly_cpu_us() {
   return median(times);
 }
 
+// Batches without and with a time stamp for each signature, by turns. The median of the rounds' ratios.
+double stamped_against_plain(const AgentUnderTest& agent, const std::string& certificate, std::size_t count, unsigned rounds) {
+  note("RSA-2048, " + std::to_string(count) + " signatures a round, B-B and B-T");
+  std::vector<double> ratios;
+  const auto rate = [&](xades::Level level) {
+    const auto run = bench::run_batch(agent.port(), AgentUnderTest::origin, certificate, count, level);
+    if (run.without_time_stamp != (level == xades::Level::b_t ? 0 : count)) throw std::runtime_error("a time stamp is missing");
+    return static_cast<double>(run.results) / run.time.count();
+  };
+  double before = rate(xades::Level::b_b);
+  for (unsigned round = 0; round < rounds; ++round) {
+    const double stamped = rate(xades::Level::b_t), after = rate(xades::Level::b_b);
+    ratios.push_back(stamped / ((before + after) / 2));
+    char line[160];
+    std::snprintf(line, sizeof line, "  round %u: B-B %.0f/s, B-T %.0f/s, B-B %.0f/s: %.3f", round + 1, before, stamped, after,
+                  ratios.back());
+    note(line);
+    before = after;
+  }
+  return median(ratios);
+}
+
 void on_softhsm(const Options& options, std::vector<Figure>& figures) {
   const Folder folder;
   demo::write_pki(folder.path / "pki", {"rsa2048", "p256"}, now());
@@ -155,6 +183,17 @@ void on_softhsm(const Options& options, std::vector<Figure>& figures) {
   if (options.wants("always"))
     figures.push_back({"aa_vs_raw", against_raw(agent, aa, options.rounds), 0.95, true,
                        "1000 always-authenticate signatures, one PIN entry, against the same loop of context logins"});
+  if (options.wants("stamped")) {
+    const AgentUnderTest stamping({.programs = options.programs,
+                                   .demo = options.demo,
+                                   .folder = folder.path / "stamping",
+                                   .module = demo::SoftHsm::module,
+                                   .pin = demo::SoftHsm::default_pin,
+                                   .pki = folder.path / "pki",
+                                   .tsa_delay_ms = 20});
+    figures.push_back({"bt_vs_bb", stamped_against_plain(stamping, stamping.certificate("Ana"), 1'000, options.rounds), 0.90,
+                       true, "B-T with a TSA 20 ms away against B-B, SoftHSM RSA-2048"});
+  }
   if (options.wants("memory")) {
     note("a batch of 100000");
     const long before = agent.rss_kib();
@@ -221,10 +260,12 @@ int main(int argc, char** argv) {
   CLI::App app{"Measures Signet against the token's own speed. Run by scripts/bench."};
   app.add_option("--programs", options.programs)->required();
   app.add_option("--demo", options.demo)->required();
+  app.add_option("--judges", options.judges, "What tests/conformance/build_judges.sh filled: measure DSS too");
   app.add_option("--rounds", options.rounds)->capture_default_str();
   app.add_option("--card-module", options.card_module, "Measure the card behind this module instead");
   app.add_flag("--json", options.json);
-  app.add_option("--only", options.only, "Some parts alone: batch, always, memory, killed, plugged, wear");
+  app.add_option("--only", options.only,
+                 "Some parts alone: batch, always, stamped, memory, killed, assembly, verify, big; plugged, wear");
   // What RawToken starts: as little as possible before its module is loaded.
   if (argc == 3 && std::string_view(argv[1]) == "--raw-token") return bench::watch_token_by_hand(argv[2]);
   CLI11_PARSE(app, argc, argv);
@@ -233,9 +274,14 @@ int main(int argc, char** argv) {
     if (!options.card_module.empty()) {
       on_card(options, figures);
     } else {
-      on_softhsm(options, figures);
-      note("assembly");
-      figures.push_back({"assembly_cpu_us", assembly_cpu_us(), 5, false, "one B-B without the token, CPU microseconds"});
+      if (options.wants_token()) on_softhsm(options, figures);
+      if (options.wants("assembly")) {
+        note("assembly");
+        figures.push_back({"assembly_cpu_us", assembly_cpu_us(), 5, false, "one B-B without the token, CPU microseconds"});
+      }
+      if (options.wants("verify"))
+        std::ranges::move(bench::verifying(options.rounds, options.judges), std::back_inserter(figures));
+      if (options.wants("big")) figures.push_back(bench::big_xml(options.rounds));
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench: %s\n", error.what());
