@@ -5,6 +5,10 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <list>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
 
 #include "openssl.hpp"
 
@@ -47,7 +51,47 @@ struct Certificate::Content {
   base::Time not_before, not_after;
 };
 
+// The certificates that were decoded last. Most documents carry the same few, and to decode one (its key above all) costs more
+// than to verify with it. Bounded, as documents of others fill it.
+class Certificate::Recent {
+ public:
+  static Recent& instance() {
+    static Recent recent;
+    return recent;
+  }
+
+  std::shared_ptr<const Content> find(base::BytesView der) {
+    if (der.size() > max_size) return nullptr;
+    const std::lock_guard lock(mutex_);
+    const auto found = places_.find(text(der));
+    if (found == places_.end()) return nullptr;
+    kept_.splice(kept_.begin(), kept_, found->second);
+    return *found->second;
+  }
+
+  void keep(const std::shared_ptr<const Content>& content) {
+    if (content->der.size() > max_size) return;
+    const std::lock_guard lock(mutex_);
+    if (places_.contains(text(content->der))) return;  // by another thread meanwhile
+    kept_.push_front(content);
+    places_.emplace(text(content->der), kept_.begin());
+    if (kept_.size() <= max_count) return;
+    places_.erase(text(kept_.back()->der));
+    kept_.pop_back();
+  }
+
+ private:
+  static constexpr std::size_t max_count = 256, max_size = std::size_t{4} << 10;
+
+  static std::string_view text(base::BytesView der) { return {reinterpret_cast<const char*>(der.data()), der.size()}; }
+
+  std::mutex mutex_;
+  std::list<std::shared_ptr<const Content>> kept_;                                                    // the last used first
+  std::unordered_map<std::string_view, std::list<std::shared_ptr<const Content>>::iterator> places_;  // by DER, in kept_
+};
+
 base::Result<Certificate> Certificate::from_der(base::BytesView der) {
+  if (auto recent = Recent::instance().find(der)) return Certificate(std::move(recent));
   const ErrorQueue queue;
   if (der.size() > max_certificate_size) return base::failure(base::ErrorCode::parameter_invalid, "the certificate is too large");
   Content content;
@@ -64,7 +108,9 @@ base::Result<Certificate> Certificate::from_der(base::BytesView der) {
   content.not_before = *not_before;
   content.not_after = *not_after;
   X509_check_purpose(content.x509.get(), -1, 0);  // decodes the extensions now, before copies are shared between threads
-  return Certificate(std::make_shared<const Content>(std::move(content)));
+  auto shared = std::make_shared<const Content>(std::move(content));
+  Recent::instance().keep(shared);
+  return Certificate(std::move(shared));
 }
 
 base::BytesView Certificate::der() const { return content_->der; }

@@ -15,7 +15,8 @@ namespace signet::pki {
 
 enum class KeyType : std::uint8_t { rsa, ec_p256, ec_p384, ec_p521, other };
 
-// An X.509 certificate (RFC 5280), decoded once; copies share it. Any thread.
+// An X.509 certificate (RFC 5280), decoded once; copies share it, and so do those that are decoded from the same bytes soon after.
+// Any thread.
 class Certificate {
  public:
   // parameter_invalid if it does not parse, has bytes after its end, or is over 64 KiB.
@@ -50,6 +51,7 @@ class Certificate {
 
  private:
   struct Content;
+  class Recent;
   explicit Certificate(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
   std::shared_ptr<const Content> content_;
 };

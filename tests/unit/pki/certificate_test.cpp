@@ -240,6 +240,29 @@ TEST_CASE("a file without a certificate, or with a damaged one, is refused") {
   CHECK(certificates.error().code == ErrorCode::parameter_invalid);
 }
 
+TEST_CASE("the same bytes are decoded once while others are not many") {
+  const auto first = authority().issue({.common_name = "First", .key_type = KeyType::ec_p256}).certificate;
+  const base::Bytes der(first.der().begin(), first.der().end());
+  const auto again = Certificate::from_der(der).value();
+  CHECK(again.native() == Certificate::from_der(der).value().native());
+  CHECK(again == first);
+
+  // What differs in one bit is another certificate, or none.
+  base::Bytes other = der;
+  other.back() ^= 1;
+  CHECK(!(Certificate::from_der(other).value() == first));
+
+  // As many others as are kept: by then it is decoded anew, and what was handed out is still good.
+  for (unsigned i = 0; i < 256; ++i) {
+    other[other.size() - 2] = static_cast<std::uint8_t>(i);
+    REQUIRE(Certificate::from_der(other).value().der().back() == other.back());
+  }
+  const auto anew = Certificate::from_der(der).value();
+  CHECK(anew.native() != again.native());
+  CHECK(anew == again);
+  CHECK(again.common_name() == "First");
+}
+
 TEST_CASE("a failure leaves nothing in OpenSSL's error queue") {
   ERR_clear_error();
   CHECK_FALSE(certificates_in(base::as_bytes("nothing")));

@@ -93,6 +93,7 @@ TEST_CASE("the same that is asked for by many at once is under way once") {
   for (int i = 0; i < 20; ++i) all.push_back(sandbox.playing(id, 300ms));
   for (auto& one : all) CHECK(sandbox.status(std::move(one)) == 200);
   REQUIRE(sandbox.all_have_come(300ms));
+  CHECK(sandbox.comes_to([&] { return !sandbox.simulation.state(id).reason.empty(); }));
   CHECK(sandbox.context.on_thread([&] { return sandbox.tried; }) == 2);
 }
 
@@ -147,7 +148,7 @@ TEST_CASE("who gives a request back and another who takes it leave one outcome u
     if (i < 19) REQUIRE(sandbox.context.await(sandbox.store->release(id, mine)));
   }
   REQUIRE(sandbox.all_have_come(600ms));
-  CHECK(sandbox.context.on_thread([&] { return sandbox.simulation.state(id).reason; }) == "unavailable");
+  CHECK(sandbox.comes_to([&] { return sandbox.simulation.state(id).reason == "unavailable"; }));
   CHECK(sandbox.context.on_thread([&] { return sandbox.tried; }) == 2);
 }
 
