@@ -89,7 +89,7 @@ bool is_type_code(std::string_view text) {
          text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 3) == std::string_view::npos;
 }
 
-void read_revocation(SettingsTable table, service::RevocationLists::Options& revocation) {
+void read_revocation(SettingsTable table, service::RevocationServices::Options& revocation) {
   table.boolean("fetch", [&](bool fetch) { revocation.fetch = fetch; });
   table.boolean("private_addresses", [&](bool allowed) { revocation.private_addresses = allowed; });
   table.number("timeout_ms", 100, 60'000, [&](std::int64_t value) { revocation.timeout = std::chrono::milliseconds{value}; });

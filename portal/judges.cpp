@@ -12,22 +12,25 @@ namespace {
 
 base::Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
-struct Answers {
-  std::vector<std::expected<Accepted, Refusal>> verdicts;
-  std::vector<pki::ListWanted> without_lists;
+using Verdicts = std::vector<std::expected<Accepted, Refusal>>;
+
+template <class Result>
+struct Judged {
+  Result result;
+  std::vector<pki::ListWanted> without;  // what it may have failed for alone
 };
 
-Answers judged(const std::vector<std::pair<std::string, Wanted>>& questions, const pki::TrustMaterial& trust) {
-  Answers answers;
-  answers.verdicts.reserve(questions.size());
+Judged<Verdicts> judged(const std::vector<std::pair<std::string, Wanted>>& questions, const pki::TrustMaterial& trust) {
+  Judged<Verdicts> answers;
+  answers.result.reserve(questions.size());
   for (const auto& [signature, wanted] : questions) {
     std::vector<pki::ListWanted> without;
-    answers.verdicts.push_back(accept(signature, wanted, trust, now(), &without));
-    if (answers.verdicts.back()) continue;
+    answers.result.push_back(accept(signature, wanted, trust, now(), &without));
+    if (answers.result.back()) continue;
     // One batch is one signer's: as a rule one certificate and its TSA's.
-    for (pki::ListWanted& wanted_list : without) {
-      if (std::ranges::find(answers.without_lists, wanted_list) == answers.without_lists.end())
-        answers.without_lists.push_back(std::move(wanted_list));
+    for (pki::ListWanted& one_wanted : without) {
+      if (std::ranges::find(answers.without, one_wanted) == answers.without.end())
+        answers.without.push_back(std::move(one_wanted));
     }
   }
   return answers;
@@ -41,7 +44,7 @@ void Judges::trust(pki::TrustMaterial trust) {
 }
 
 std::shared_ptr<const pki::TrustMaterial> Judges::current() {
-  auto known = lists_.known(now());
+  auto known = services_.known(now());
   if (with_lists_ && lists_in_it_ == known) return with_lists_;
   auto all = std::make_shared<pki::TrustMaterial>(*given_);
   lists_in_it_ = std::move(known);
@@ -49,12 +52,35 @@ std::shared_ptr<const pki::TrustMaterial> Judges::current() {
   return with_lists_ = std::move(all);
 }
 
-awaitable<std::vector<std::expected<Accepted, Refusal>>> Judges::accept(std::vector<std::pair<std::string, Wanted>> questions) {
+template <class Judge>
+awaitable<decltype(std::declval<Judge>()(std::declval<const pki::TrustMaterial&>()).result)> Judges::with_revocation_data(
+    boost::asio::thread_pool& pool, Judge judge) {
+  std::vector<pki::OcspResponse> responses;
+  const auto judged = [&] {
+    auto trust = current();
+    if (!responses.empty()) {
+      auto all = std::make_shared<pki::TrustMaterial>(*trust);
+      all->ocsp.insert(all->ocsp.end(), responses.begin(), responses.end());
+      trust = std::move(all);
+    }
+    return service::on_worker(pool, [judge, trust = std::move(trust)] { return judge(*trust); });
+  };
+  auto made = co_await judged();
+  using enum service::RevocationServices::Ask;
+  for (const auto ask : {lists_after_ocsp, both}) {
+    if (made.without.empty()) break;
+    auto came = co_await services_.fetch(std::move(made.without), now(), ask);
+    if (!came.any()) break;
+    std::ranges::move(came.responses, std::back_inserter(responses));
+    made = co_await judged();
+  }
+  co_return std::move(made.result);
+}
+
+awaitable<Verdicts> Judges::accept(std::vector<std::pair<std::string, Wanted>> questions) {
   const auto shared = std::make_shared<const std::vector<std::pair<std::string, Wanted>>>(std::move(questions));
-  auto answers = co_await service::on_worker(acceptors_, [shared, trust = current()] { return judged(*shared, *trust); });
-  if (!answers.without_lists.empty() && co_await lists_.fetch(std::move(answers.without_lists), now()))
-    answers = co_await service::on_worker(acceptors_, [shared, trust = current()] { return judged(*shared, *trust); });
-  co_return std::move(answers.verdicts);
+  co_return co_await with_revocation_data(acceptors_,
+                                          [shared](const pki::TrustMaterial& trust) { return judged(*shared, trust); });
 }
 
 awaitable<std::optional<std::vector<VerificationResult>>> Judges::verify(std::vector<VerificationContent> contents,
@@ -68,22 +94,13 @@ awaitable<std::optional<std::vector<VerificationResult>>> Judges::verify(std::ve
 }
 
 awaitable<VerificationResult> Judges::verify_one(VerificationContent content, Language language, Bench& bench) {
-  struct Verified {
-    VerificationResult result;
-    std::vector<pki::ListWanted> without_lists;
-  };
   const auto shared = std::make_shared<const VerificationContent>(std::move(content));
-  const auto verified = [&] {
-    return service::on_worker(bench.worker, [shared, trust = current(), language] {
-      Verified made;
-      made.result = verify_content(*shared, *trust, now(), language, &made.without_lists);
-      return made;
-    });
-  };
-  Verified made = co_await verified();
-  if (!made.result.signatures_valid && !made.without_lists.empty() && co_await lists_.fetch(std::move(made.without_lists), now()))
-    made = co_await verified();
-  co_return std::move(made.result);
+  co_return co_await with_revocation_data(bench.worker, [shared, language](const pki::TrustMaterial& trust) {
+    Judged<VerificationResult> made;
+    made.result = verify_content(*shared, trust, now(), language, &made.without);
+    if (made.result.signatures_valid) made.without.clear();
+    return made;
+  });
 }
 
 void Judges::join() {

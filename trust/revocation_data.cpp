@@ -102,6 +102,22 @@ Had<Thing> have(const Kind<Thing>& kind, const std::optional<Cache>& cache, cons
   return had;
 }
 
+Result<pki::OcspResponse> asked_about(const pki::Certificate& certificate, const pki::Certificate& issuer, const std::string& url,
+                                      pki::NonceRule rule, const Budget& budget) {
+  const auto request = pki::make_ocsp_request(certificate, issuer);
+  net::FetchRequest post;
+  post.url = url;
+  post.body = request.der;
+  post.content_type = "application/ocsp-request";
+  post.accept = "application/ocsp-response";
+  post.max_response_bytes = budget.fetching.most_ocsp_bytes;
+  auto body = budget.ask(std::move(post));
+  if (!body) return base::failure_of(body);
+  return pki::read_ocsp_response(*body, request, certificate, issuer, rule);
+}
+
+base::Time end_of(const pki::OcspStatus& status) { return status.next_update.value_or(status.this_update + without_end); }
+
 Kind<pki::OcspResponse> ocsp_about(const pki::ListWanted& wanted, const pki::Certificate& issuer, pki::NonceRule rule,
                                    const Budget& budget) {
   const auto names = base::hex(wanted.certificate.fingerprint().bytes()) + " " + base::hex(issuer.fingerprint().bytes());
@@ -109,18 +125,7 @@ Kind<pki::OcspResponse> ocsp_about(const pki::ListWanted& wanted, const pki::Cer
           .most = budget.fetching.most_ocsp_bytes,
           .urls = wanted.certificate.ocsp_urls(),
           .read = [](base::BytesView der) { return pki::OcspResponse::from_der(der); },
-          .ask = [&, rule](const std::string& url) -> Result<pki::OcspResponse> {
-            const auto request = pki::make_ocsp_request(wanted.certificate, issuer);
-            net::FetchRequest post;
-            post.url = url;
-            post.body = request.der;
-            post.content_type = "application/ocsp-request";
-            post.accept = "application/ocsp-response";
-            post.max_response_bytes = budget.fetching.most_ocsp_bytes;
-            auto body = budget.ask(std::move(post));
-            if (!body) return base::failure_of(body);
-            return pki::read_ocsp_response(*body, request, wanted.certificate, issuer, rule);
-          },
+          .ask = [&, rule](const std::string& url) { return asked_about(wanted.certificate, issuer, url, rule, budget); },
           .is_authentic = [&](const pki::OcspResponse& response) { return pki::is_wanted(response, wanted); },
           .made = [&](const pki::OcspResponse& response) -> std::optional<base::Time> {
             const auto status = response.status_of(wanted.certificate, issuer);
@@ -130,7 +135,7 @@ Kind<pki::OcspResponse> ocsp_about(const pki::ListWanted& wanted, const pki::Cer
           .end = [&](const pki::OcspResponse& response) -> std::optional<base::Time> {
             const auto status = response.status_of(wanted.certificate, issuer);
             if (!status) return std::nullopt;
-            return status->next_update.value_or(status->this_update + without_end);
+            return end_of(*status);
           },
           // Without nextUpdate newer ones are always there (RFC 6960 4.2.2.1).
           .is_kept =
@@ -166,6 +171,23 @@ Kind<pki::Crl> list_about(const pki::ListWanted& wanted, const pki::Certificate&
 void move_into(std::vector<std::string>& all, std::vector<std::string> more) { std::ranges::move(more, std::back_inserter(all)); }
 
 }  // namespace
+
+Result<Answered> ask_responder(const std::string& url, const pki::ListWanted& wanted, const Fetching& fetching, base::Time now,
+                               const std::atomic<bool>* cancelled) {
+  if (wanted.issuers.empty()) return base::failure(ErrorCode::network_failed, "the certificate's issuer is not known");
+  const pki::Certificate& issuer = wanted.issuers.front();
+  const Budget budget{fetching, Clock::now() + fetching.timeout, cancelled, now};
+  auto response = asked_about(wanted.certificate, issuer, url, pki::NonceRule::same_or_absent, budget);
+  if (!response) return base::failure_of(response);
+  const auto status = response->status_of(wanted.certificate, issuer);
+  if (!status || status->value == pki::OcspStatus::Value::unknown)
+    return base::failure(ErrorCode::network_failed, "the responder does not know the certificate");
+  if (!pki::is_wanted(*response, wanted))
+    return base::failure(ErrorCode::network_failed, "what it gave is not signed by the certificate's issuer");
+  const base::Time end = end_of(*status);
+  if (end <= now) return base::failure(ErrorCode::network_failed, "what it gave has ended");
+  return Answered{std::move(*response), end};
+}
 
 RevocationData RevocationSource::fetch(const std::vector<pki::ListWanted>& wanted, base::Time now, Ask ask,
                                        const std::atomic<bool>* cancelled) const {

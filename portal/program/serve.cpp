@@ -86,8 +86,8 @@ class Portal {
         lanes_(configuration_.api_threads > 0 ? configuration_.api_threads
                                               : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, api_threads)),
         store_(std::move(store)),
-        lists_(io_.get_executor(), configuration_.revocation,
-               [this](std::string_view name, const service::EventFields& fields) { event(name, fields); }) {}
+        revocation_(io_.get_executor(), configuration_.revocation,
+                    [this](std::string_view name, const service::EventFields& fields) { event(name, fields); }) {}
 
   base::Result<void> prepare();
   int run();
@@ -130,8 +130,8 @@ class Portal {
   Identity identity_{Identity::Options{}};
   std::vector<Consumer> consumers_;
   std::uint64_t register_version_ = 0;
-  service::RevocationLists lists_;
-  Judges judges_{lists_};
+  service::RevocationServices revocation_;
+  Judges judges_{revocation_};
   std::unique_ptr<Sandbox> sandbox_;
   std::unique_ptr<Stamper> stamper_;
   std::unique_ptr<ApiFace> api_face_;

@@ -64,7 +64,7 @@ struct Configuration {
     std::chrono::milliseconds timeout{10'000};
   } mpower;
 
-  service::RevocationLists::Options revocation;  // of lists that the folder of trust does not have
+  service::RevocationServices::Options revocation;  // of lists that the folder of trust does not have
   // Who stamps signatures that come without a time stamp; nobody: they are refused. A page waits for all tries.
   service::TimeStamping time_stamping{.urls = {}, .timeout = std::chrono::seconds{5}, .tries = 2};
 

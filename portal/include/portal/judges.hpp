@@ -11,18 +11,18 @@
 
 namespace signet::portal {
 
-// accept() and verify_content() on workers, by the anchors and lists as they are when they are asked. Where only revocation lists
-// are missing they are fetched, and it is judged again; whoever has them does not wait for that. What people sign never waits for
-// what others want verified, nor that of consumers for that of strangers. One thread (the executor's).
+// accept() and verify_content() on workers, by the anchors and lists as they are when they are asked. Where only OCSP responses or
+// revocation lists are missing they are fetched, and it is judged again; whoever has them does not wait for that. What people sign
+// never waits for what others want verified, nor that of consumers for that of strangers. One thread (the executor's).
 class Judges {
  public:
   struct Limits {  // of those who have something verified or wait for it
     std::size_t consumers = 256;
     std::size_t strangers = 32;  // with up to 4 MiB each
   };
-  explicit Judges(service::RevocationLists& lists) : Judges(lists, Limits{}) {}
-  Judges(service::RevocationLists& lists, Limits limits)
-      : lists_(lists), of_consumers_(limits.consumers), of_strangers_(limits.strangers) {}
+  explicit Judges(service::RevocationServices& services) : Judges(services, Limits{}) {}
+  Judges(service::RevocationServices& services, Limits limits)
+      : services_(services), of_consumers_(limits.consumers), of_strangers_(limits.strangers) {}
 
   void trust(pki::TrustMaterial trust);
   // Answers in the order of what was asked.
@@ -45,9 +45,13 @@ class Judges {
   };
 
   std::shared_ptr<const pki::TrustMaterial> current();
+  // judge(trust) on a worker: its result and, where that is not good, whose revocation data it lacks. The last result, with the data.
+  template <class Judge>
+  boost::asio::awaitable<decltype(std::declval<Judge>()(std::declval<const pki::TrustMaterial&>()).result)> with_revocation_data(
+      boost::asio::thread_pool& pool, Judge judge);
   boost::asio::awaitable<VerificationResult> verify_one(VerificationContent content, Language language, Bench& bench);
 
-  service::RevocationLists& lists_;
+  service::RevocationServices& services_;
   std::shared_ptr<const pki::TrustMaterial> given_ = std::make_shared<const pki::TrustMaterial>(), with_lists_;
   std::shared_ptr<const std::vector<pki::Crl>> lists_in_it_;
   boost::asio::thread_pool acceptors_{1};

@@ -1,6 +1,7 @@
 #include <future>
 
 #include "../service/list_service.hpp"
+#include "../trust/openssl_responder.hpp"
 #include "portal/judges.hpp"
 #include "signing_bench.hpp"
 
@@ -26,16 +27,16 @@ struct Country {
 
 struct Bank {
   signet::test::RunningContext context;
-  service::RevocationLists lists;
+  service::RevocationServices services;
   Judges judges;
 
-  explicit Bank(service::RevocationLists::Options options, Judges::Limits limits = {})
-      : lists(context.io().get_executor(), options, [](auto, const auto&) {}), judges(lists, limits) {
+  explicit Bank(service::RevocationServices::Options options, Judges::Limits limits = {})
+      : services(context.io().get_executor(), options, [](auto, const auto&) {}), judges(services, limits) {
     context.start();
   }
   ~Bank() { context.join(); }
-  static service::RevocationLists::Options with_private(std::chrono::milliseconds timeout) {
-    service::RevocationLists::Options options;
+  static service::RevocationServices::Options with_private(std::chrono::milliseconds timeout) {
+    service::RevocationServices::Options options;
     options.private_addresses = true;
     options.timeout = timeout;
     return options;
@@ -176,4 +177,32 @@ TEST_CASE("what has not begun when all stops is not worked off") {
   const auto stopped = std::chrono::steady_clock::now();
   bank.judges.join();
   CHECK(std::chrono::steady_clock::now() - stopped < 6 * one_takes);
+}
+
+TEST_CASE("a responder of others is asked about the signer, and what it says counts") {
+  Country country;
+  const bool delegated = GENERATE(true, false);
+  signet::test::OpensslResponder responder(
+      country.bench.authority.root().certificate,
+      delegated ? country.bench.authority.issue({.common_name = "OCSP", .usage = demo::Subject::Usage::ocsp_signing})
+                : country.bench.authority.root());
+  country.bench.authority.publish_crl_at("");
+  country.bench.authority.answer_ocsp_at(responder.url());
+  const auto issued = [&](const char* name) {
+    return country.bench.authority.issue({.common_name = name, .serial_number = ana, .key_type = pki::KeyType::ec_p256});
+  };
+  const demo::Identity good = issued("Good"), revoked = issued("Revoked"), unknown = issued("Unknown");
+  const demo::Identity tsa = country.bench.authority.issue({.common_name = "TSA", .usage = demo::Subject::Usage::time_stamping});
+  country.bench.tsa = demo::TimeStampResponder(tsa, {});
+  responder.list({{good.certificate}, {tsa.certificate}, {revoked.certificate, now - 1h}});
+  Bank bank(Bank::with_private(10s));
+  bank.judges.trust({.anchors = {country.bench.authority.root().certificate}, .intermediates = {}, .crls = {}});
+  const auto sign = [&](const demo::Identity& signer) { return country.bench.sign(signer, {.time_stamp = true}); };
+  CHECK(bank.verify(sign(good)).signatures_valid);
+  CHECK(bank.context.await(bank.judges.accept({{sign(good), country.bench.wanted(ana)}})).at(0));
+  CHECK(bank.verify(sign(revoked)).message.find("revoked") != std::string::npos);
+  const auto refused = bank.context.await(bank.judges.accept({{sign(revoked), country.bench.wanted(ana)}}));
+  REQUIRE_FALSE(refused.at(0));
+  CHECK(refused.at(0).error() == Refusal::certificate_refused);
+  CHECK(bank.verify(sign(unknown)).message.find("cannot be told now") != std::string::npos);
 }

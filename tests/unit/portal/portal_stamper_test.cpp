@@ -21,7 +21,7 @@ std::chrono::nanoseconds used(clockid_t clock) {
 TEST_CASE("what a batch of large signatures takes is not taken from the thread that all others wait for") {
   Bench bench;
   signet::test::RunningContext context;
-  service::RevocationLists lists(context.io().get_executor(), {.fetch = false}, [](auto, const auto&) {});
+  service::RevocationServices lists(context.io().get_executor(), {.fetch = false}, [](auto, const auto&) {});
   Judges judges(lists);
   judges.trust(bench.trust());
   service::TimeStamping nobody;

@@ -4,14 +4,17 @@
 #include <ctime>
 #include <future>
 
+#include "demo/ocsp.hpp"
 #include "demo/pki.hpp"
 #include "list_service.hpp"
 
 using namespace signet;
 using namespace std::chrono_literals;
-using service::RevocationLists;
+using service::RevocationServices;
 
 namespace {
+
+using Fetched = std::future<RevocationServices::Came>;
 
 const base::Time now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 
@@ -31,9 +34,9 @@ struct Authority {
 struct Lists {
   test::RunningContext context;
   std::vector<std::string> told;
-  std::optional<RevocationLists> lists;
+  std::optional<RevocationServices> lists;
 
-  explicit Lists(RevocationLists::Options options = with_private()) {
+  explicit Lists(RevocationServices::Options options = with_private()) {
     lists.emplace(context.io().get_executor(), options, [this](std::string_view event, const service::EventFields& fields) {
       std::string line(event);
       for (const auto& [key, value] : fields) line += " " + std::string(key) + "=" + value;
@@ -45,13 +48,15 @@ struct Lists {
     context.join();
     lists.reset();
   }
-  static RevocationLists::Options with_private() {
-    RevocationLists::Options options;
+  static RevocationServices::Options with_private() {
+    RevocationServices::Options options;
     options.private_addresses = true;
     return options;
   }
-  bool fetch(const Authority& authority, base::Time at = now) { return context.await(lists->fetch({authority.wanted()}, at)); }
-  std::future<bool> fetching(const Authority& authority) {
+  bool fetch(const Authority& authority, base::Time at = now) {
+    return context.await(lists->fetch({authority.wanted()}, at)).list;
+  }
+  Fetched fetching(const Authority& authority) {
     return boost::asio::co_spawn(context.io(), lists->fetch({authority.wanted()}, now), boost::asio::use_future);
   }
   std::vector<pki::Crl> known(base::Time at = now) {
@@ -90,9 +95,9 @@ TEST_CASE("several who need one list at once cause one request") {
   Authority authority("A CA", service.url + "/a.crl");
   service.files["/a.crl"] = test::text_of(authority.authority.crl());
   Lists lists;
-  std::vector<std::future<bool>> all;
+  std::vector<Fetched> all;
   for (int i = 0; i < 20; ++i) all.push_back(lists.fetching(authority));
-  for (auto& one : all) CHECK(one.get());
+  for (auto& one : all) CHECK(one.get().list);
   CHECK(service.count("/a.crl") == 1);
 }
 
@@ -107,7 +112,7 @@ TEST_CASE("a service that is slow keeps nobody else waiting, and is left alone f
   auto waiting = lists.fetching(patient);
   CHECK(lists.fetch(other));
   CHECK(waiting.wait_for(0s) == std::future_status::timeout);  // it still waits, alone
-  CHECK_FALSE(waiting.get());
+  CHECK_FALSE(waiting.get().list);
   CHECK_FALSE(lists.fetch(patient));
   CHECK(slow.count("/a.crl") == 1);
   CHECK(lists.known().size() == 1);
@@ -140,7 +145,7 @@ TEST_CASE("a certificate does not make the service call this machine or its netw
   test::ListService service;
   Authority authority("A CA", service.url + "/a.crl");
   service.files["/a.crl"] = test::text_of(authority.authority.crl());
-  Lists lists{RevocationLists::Options{}};
+  Lists lists{RevocationServices::Options{}};
   CHECK_FALSE(lists.fetch(authority));
   CHECK(service.count("/a.crl") == 0);
   auto off = Lists::with_private();
@@ -244,9 +249,9 @@ TEST_CASE("who waits for a turn waits without work, and gets it when another has
   }
   Lists lists;
   const auto before = lists.processor_time();
-  std::vector<std::future<bool>> all;
+  std::vector<Fetched> all;
   for (const Authority& one : authorities) all.push_back(lists.fetching(one));
-  for (auto& one : all) CHECK(one.get());
+  for (auto& one : all) CHECK(one.get().list);
   CHECK(lists.processor_time() - before < 100ms);  // of two seconds
   CHECK(lists.known().size() == 6);
 }
@@ -264,9 +269,9 @@ TEST_CASE("nobody waits longer than the time-out: not for a turn and an answer, 
   }
   REQUIRE(authorities.front().certificate.crl_urls().size() == 2);
   const auto begun = std::chrono::steady_clock::now();
-  std::vector<std::future<bool>> all;
+  std::vector<Fetched> all;
   for (const Authority& one : authorities) all.push_back(lists.fetching(one));
-  for (auto& one : all) CHECK_FALSE(one.get());
+  for (auto& one : all) CHECK_FALSE(one.get().list);
   CHECK(std::chrono::steady_clock::now() - begun < 3'500ms);
 }
 
@@ -276,15 +281,15 @@ TEST_CASE("what goes wrong while a list is loaded leaves nobody waiting") {
   test::RunningContext context;
   auto options = Lists::with_private();
   options.timeout = 60s;
-  RevocationLists lists(context.io().get_executor(), options,
-                        [](auto, const auto&) { throw std::runtime_error("no memory for the log"); });
+  RevocationServices lists(context.io().get_executor(), options,
+                           [](auto, const auto&) { throw std::runtime_error("no memory for the log"); });
   context.start();
-  std::vector<std::future<bool>> all;
+  std::vector<Fetched> all;
   for (int i = 0; i < 3; ++i)
     all.push_back(boost::asio::co_spawn(context.io(), lists.fetch({authority.wanted()}, now), boost::asio::use_future));
   for (auto& one : all) {
     REQUIRE(one.wait_for(10s) == std::future_status::ready);
-    CHECK_FALSE(one.get());
+    CHECK_FALSE(one.get().list);
   }
   context.join();
 }
@@ -294,11 +299,106 @@ TEST_CASE("lists that are waited for when all ends are left behind") {
   service.delay = 20s;
   std::vector<Authority> authorities;
   for (int i = 0; i < 5; ++i) authorities.emplace_back("CA", service.url + "/" + std::to_string(i) + ".crl");
-  std::vector<std::future<bool>> all;
+  std::vector<Fetched> all;
   {
     Lists lists;
     for (const Authority& one : authorities) all.push_back(lists.fetching(one));
     while (service.count("/0.crl") + service.count("/1.crl") < 2) std::this_thread::yield();
   }
   for (auto& one : all) CHECK_THROWS_AS(one.get(), std::future_error);
+}
+
+namespace {
+
+// Somebody whose authority answers at /ocsp and has a list at /a.crl.
+struct Asked {
+  test::ListService service;
+  demo::Authority authority{"A CA", now};
+  pki::Certificate certificate = issued();
+  pki::ListWanted wanted{certificate, {authority.root().certificate}};
+
+  pki::Certificate issued() {
+    authority.answer_ocsp_at(service.url + "/ocsp");
+    authority.publish_crl_at(service.url + "/a.crl");
+    return authority.issue({.common_name = "Somebody", .key_type = pki::KeyType::ec_p256}).certificate;
+  }
+  void answers(demo::OcspSaid said) { answers(std::move(said), authority.root()); }
+  void answers(demo::OcspSaid said, const demo::Identity& responder) {
+    service.put("/ocsp", std::string(base::as_text(demo::ocsp_response(responder, {std::move(said)}).der())));
+  }
+  demo::OcspSaid good(base::Time at = now) const {
+    return {.certificate = certificate, .issuer = authority.root().certificate, .at = at};
+  }
+};
+
+using Ask = RevocationServices::Ask;
+
+}  // namespace
+
+TEST_CASE("a responder is asked first, once, and its answer is there for the next") {
+  Asked asked;
+  asked.service.put("/a.crl", test::text_of(asked.authority.crl()));
+  asked.answers(asked.good());
+  Lists lists;
+  const auto fetch = [&](Ask ask) { return lists.context.await(lists.lists->fetch({asked.wanted}, now, ask)); };
+  for (int i = 0; i < 2; ++i) {
+    const auto came = fetch(Ask::lists_after_ocsp);
+    REQUIRE(came.responses.size() == 1);
+    CHECK_FALSE(came.list);
+    CHECK(pki::validate_path(
+              asked.certificate,
+              {.anchors = {asked.authority.root().certificate}, .intermediates = {}, .crls = {}, .ocsp = came.responses}, now,
+              pki::Purpose::signer)
+              .status == pki::PathStatus::valid);
+  }
+  CHECK(asked.service.count("/ocsp") == 1);
+  CHECK(asked.service.count("/a.crl") == 0);
+  CHECK(lists.told == std::vector<std::string>{"ocsp_response_fetched host=" + asked.service.url.substr(7)});
+  const auto both = fetch(Ask::both);
+  CHECK(both.responses.size() == 1);
+  CHECK(both.list);
+  CHECK(asked.service.count("/a.crl") == 1);
+}
+
+TEST_CASE("where a responder has no answer that counts, the list is fetched") {
+  Asked asked;
+  asked.service.put("/a.crl", test::text_of(asked.authority.crl()));
+  const auto takes_the_list = [&] {
+    Lists lists;
+    const auto came = lists.context.await(lists.lists->fetch({asked.wanted}, now));
+    return came.list && came.responses.empty() && lists.told.front().starts_with("ocsp_response_failed");
+  };
+  CHECK(takes_the_list());  // 404
+  asked.service.put("/ocsp", "no response");
+  CHECK(takes_the_list());
+  auto said = asked.good();
+  said.value = pki::OcspStatus::Value::unknown;
+  asked.answers(said);
+  CHECK(takes_the_list());
+  asked.answers(asked.good(now - 2h));  // without nextUpdate good for an hour
+  CHECK(takes_the_list());
+  asked.answers(asked.good(), demo::Authority("A CA", now).root());
+  CHECK(takes_the_list());
+  said = asked.good();
+  said.certificate = asked.issued();
+  asked.answers(said);
+  CHECK(takes_the_list());
+}
+
+TEST_CASE("a response is asked for anew after an hour, and used on until its end where that fails") {
+  Asked asked;
+  auto said = asked.good();
+  said.next_update = now + 3h;
+  asked.answers(said);
+  auto options = Lists::with_private();
+  options.left_alone = 0s;
+  Lists lists(options);
+  const auto came = [&](base::Time at) { return !lists.context.await(lists.lists->fetch({asked.wanted}, at)).responses.empty(); };
+  CHECK(came(now));
+  CHECK(came(now + 59min));
+  CHECK(asked.service.count("/ocsp") == 1);
+  asked.service.put("/ocsp", {});
+  CHECK(came(now + 2h));
+  CHECK(asked.service.count("/ocsp") == 2);
+  CHECK_FALSE(came(now + 4h));
 }

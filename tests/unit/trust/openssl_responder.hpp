@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -30,17 +31,18 @@ class OpensslResponder {
     start({"openssl", "ocsp", "-ndays", "1", "-port", "0", "-index", path("index.txt"), "-CA", path("ca.pem"), "-rsigner",
            path("signer.pem"), "-rkey", path("signer.key")});
   }
-  // What it knows from now on: it reads its index anew when that is another file.
+  // What it knows from now on: it reads its index anew when that is another file, after it has answered whoever it waits for.
   void list(const std::vector<Listed>& listed) {
     std::string index;
     for (const Listed& one : listed) {
       std::string serial = one.certificate.serial_hex();
       for (char& c : serial) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
       index += std::string(one.revoked ? "R" : "V") + "\t" + compact(one.certificate.not_after()) + "\t" +
-               (one.revoked ? compact(*one.revoked) + ",keyCompromise" : "") + "\t" + serial + "\tunknown\t/CN=x\n";
+               (one.revoked ? compact(*one.revoked) + ",keyCompromise" : "") + "\t" + serial + "\tunknown\t/CN=" + serial + "\n";
     }
     write("index.new", index);
     std::filesystem::rename(path("index.new"), path("index.txt"));
+    if (process_ > 0) visit();
   }
   OpensslResponder(const OpensslResponder&) = delete;  // a process
   OpensslResponder& operator=(const OpensslResponder&) = delete;
@@ -56,6 +58,9 @@ class OpensslResponder {
 
  private:
   std::string path(const char* name) const { return (folder_.path / name).string(); }
+  void visit() const {
+    REQUIRE(std::system(("openssl ocsp -issuer " + path("ca.pem") + " -serial 1 -noverify -url " + url() + " >/dev/null 2>&1").c_str()) == 0);
+  }
   void write(const char* name, const std::string& text) { std::ofstream(path(name)) << text; }
   // UTCTime, as the index has it.
   static std::string compact(base::Time time) {

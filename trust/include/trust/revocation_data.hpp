@@ -43,6 +43,16 @@ class RevocationSource {
 
 void add(RevocationData data, pki::TrustMaterial& trust);
 
+// One question to one responder, for those who keep answers themselves: about `wanted.certificate`, by what its issuer signed, itself
+// or by a responder that it certified, and in force until `end`. network_failed with what is wrong, also where the certificate is not
+// known there. Blocks up to fetching.timeout; any thread. `cancelled` may be null.
+struct Answered {
+  pki::OcspResponse response;
+  base::Time end;
+};
+base::Result<Answered> ask_responder(const std::string& url, const pki::ListWanted& wanted, const Fetching& fetching, base::Time now,
+                                     const std::atomic<bool>* cancelled = nullptr);
+
 // pki::validate_path, and again with what could be fetched where it lacked revocation data.
 pki::PathReport validate_path(const pki::Certificate& certificate, pki::TrustMaterial trust, const pki::PathOptions& options,
                               const RevocationSource& source, base::Time now);
