@@ -125,7 +125,7 @@ double stamped_against_plain(const AgentUnderTest& agent, const std::string& cer
   std::vector<double> ratios;
   const auto rate = [&](xades::Level level) {
     const auto run = bench::run_batch(agent.port(), AgentUnderTest::origin, certificate, count, level);
-    if (run.without_time_stamp != (level == xades::Level::b_t ? 0 : count)) throw std::runtime_error("a time stamp is missing");
+    if (run.without_time_stamp != 0) throw std::runtime_error("a time stamp is missing");
     return static_cast<double>(run.results) / run.time.count();
   };
   double before = rate(xades::Level::b_b);
