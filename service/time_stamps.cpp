@@ -10,7 +10,7 @@ using base::ErrorCode;
 namespace {
 
 // As many requests under way as keep a fast token busy beside a TSA that takes some tens of milliseconds.
-constexpr std::size_t requests_at_once = 8;
+constexpr std::size_t requests_at_once = 32;
 constexpr std::chrono::milliseconds first_pause{200};
 
 }  // namespace
