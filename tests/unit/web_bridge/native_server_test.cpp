@@ -350,7 +350,7 @@ TEST_CASE("what batch.begin is given wrongly is named") {
                                         {json::object{{"purpose", std::string(257, 'p')}}, "purpose"},
                                         {json::object{{"purpose", "x"}, {"level", "t"}}, "level"},
                                         {json::object{{"purpose", "x"}, {"level", "lta"}}, "level"},
-                                        {json::object{{"purpose", "x"}, {"packaging", "enveloped"}}, "packaging"},
+                                        {json::object{{"purpose", "x"}, {"packaging", "wrapped"}}, "packaging"},
                                         {json::object{{"purpose", "x"}, {"certificate", "9b1c"}}, "certificate"},
                                         {json::object{{"purpose", "x"}, {"certificate", std::string(64, 'X')}}, "certificate"},
                                         {json::object{{"purpose", "x"}, {"together", 1}}, "together"},
