@@ -110,6 +110,35 @@ std::string refusal_text(const ConsentRequest& request) {
   return out;
 }
 
+std::string commitment_text(const std::string& uri, std::size_t bytes) {
+  const std::string_view name = xades::commitment_type_name(uri);
+  if (name == "origin") return tr("I am the author (proof of origin)");
+  if (name == "receipt") return tr("I have received this (proof of receipt)");
+  if (name == "delivery") return tr("I have delivered this (proof of delivery)");
+  if (name == "sender") return tr("I am the sender (proof of sender)");
+  if (name == "approval") return tr("I approve of the content (proof of approval)");
+  if (name == "creation") return tr("I have made this, and no more (proof of creation)");
+  return plain(uri, bytes);
+}
+
+// A line for each thing that is stated. `bytes`: of each text from outside.
+std::string statement_lines(const xades::Statements& statements, std::size_t bytes) {
+  std::string out;
+  const auto line = [&out](const char* what, const std::string& text) { out += "  • " + filled(what, {text}) + "\n"; };
+  for (const std::string& type : statements.commitment_types) line(tr("Commitment: %1"), commitment_text(type, bytes));
+  for (const std::string& role : statements.claimed_roles) line(tr("Role: %1"), plain(role, bytes));
+  std::string place;
+  for (const std::string* part : {&statements.place.city, &statements.place.street, &statements.place.state,
+                                  &statements.place.postal_code, &statements.place.country})
+    if (!part->empty()) place += (place.empty() ? "" : ", ") + *part;
+  if (!place.empty()) line(tr("Place: %1"), plain(place, bytes));
+  if (statements.policy) {
+    const std::string& location = statements.policy->location;
+    line(tr("Signature policy: %1"), plain(statements.policy->identifier + (location.empty() ? "" : " " + location), bytes));
+  }
+  return out;
+}
+
 base::Result<void> set_up(Pinentry& pinentry, const std::string& description, const char* ok, const char* cancel,
                           std::chrono::seconds timeout) {
   for (const auto& [command, text] :
@@ -125,7 +154,28 @@ base::Result<void> set_up(Pinentry& pinentry, const std::string& description, co
 
 }  // namespace
 
-std::string consent_text(const ConsentRequest& request) {
+namespace {
+
+// In the dialog for consent nothing of a statement is cut: more than the protocol takes.
+constexpr std::size_t whole_statement = 512;
+
+// Both where the statements do not fit beside all else: then they are asked about first.
+struct ConsentTexts {
+  std::string consent, statements;
+};
+
+std::string statements_alone(const ConsentRequest& request) {
+  const std::string start =
+      filled(tr("%1 wants your signature to state this, in its words:"), {who_asks(request.origin)}) + "\n\n";
+  std::string text;
+  for (const std::size_t bytes : {256, 128, 96, 64, 40, 24, 12}) {
+    text = start + statement_lines(request.statements, bytes);
+    if (assuan_escaped(text).size() <= most_escaped_bytes) break;
+  }
+  return text;
+}
+
+ConsentTexts consent_texts(const ConsentRequest& request) {
   const std::string count = std::to_string(request.count);
   std::string start;
   if (request.consent_given) {
@@ -153,18 +203,33 @@ std::string consent_text(const ConsentRequest& request) {
                                    : filled(tr("Purpose, in its words: “%1”"), {plain(request.purpose, most)}) + "\n";
   };
   // From the fullest text to the shortest: the origin and the count are whole in all of them.
-  for (const auto& [names, bytes, purpose_bytes] :
-       {std::tuple<std::size_t, std::size_t, std::size_t>{5, 60, 120}, {5, 40, 80}, {3, 40, 60}, {2, 30, 40}, {1, 24, 24}}) {
-    const std::string text =
-        start + purpose(purpose_bytes) + "\n" + names_lines(request, std::min(names, request.first_names.size()), bytes) + end;
-    if (assuan_escaped(text).size() <= most_escaped_bytes) return text;
-  }
+  const std::string lines = request.consent_given ? std::string{} : statement_lines(request.statements, whole_statement);
+  const std::string stated =
+      lines.empty() ? lines : "\n" + std::string(tr("Your signature also states, in its words:")) + "\n" + lines;
+  const auto fitting = [&](const std::string& statements) -> std::optional<std::string> {
+    for (const auto& [names, bytes, purpose_bytes] :
+         {std::tuple<std::size_t, std::size_t, std::size_t>{5, 60, 120}, {5, 40, 80}, {3, 40, 60}, {2, 30, 40}, {1, 24, 24}}) {
+      std::string text = start + purpose(purpose_bytes) + "\n" +
+                         names_lines(request, std::min(names, request.first_names.size()), bytes) + statements + end;
+      if (assuan_escaped(text).size() <= most_escaped_bytes) return text;
+    }
+    return std::nullopt;
+  };
+  if (auto text = fitting(stated)) return {std::move(*text), {}};
+  const std::string apart = stated.empty() ? stated : statements_alone(request);
+  if (auto text = fitting({})) return {std::move(*text), apart};
   for (const std::size_t bytes : {80, 40, 24}) {
-    const std::string text = start + certificate(bytes) + level + last;
-    if (assuan_escaped(text).size() <= most_escaped_bytes) return text;
+    std::string text = start + certificate(bytes) + level + last;
+    if (assuan_escaped(text).size() <= most_escaped_bytes) return {std::move(text), apart};
   }
-  return start + certificate(24) + last;
+  return {start + certificate(24) + last, apart};
 }
+
+}  // namespace
+
+std::string consent_text(const ConsentRequest& request) { return consent_texts(request).consent; }
+
+std::string statements_text(const ConsentRequest& request) { return consent_texts(request).statements; }
 
 namespace {
 
@@ -346,6 +411,11 @@ awaitable<base::Result<signing::ConsentAnswer>> PinentryDialog::consent(ConsentR
   return ask<signing::ConsentAnswer>(
       asker, origin, what, std::move(waiting),
       [this, request = std::move(request)](const Screen& screen, Question& question) -> Answer {
+        if (const std::string stated = statements_text(request); !stated.empty()) {
+          const auto agreed = confirmed(stated, screen, question);
+          if (!agreed) return std::unexpected(agreed.error());
+          if (!*agreed) return failure(ErrorCode::user_cancelled, "not stated");
+        }
         if (request.pin == ConsentRequest::Pin::ask && request.final_try) {
           const auto sure = with_pinentry(screen, question, [&](Pinentry& pinentry) -> base::Result<Pinentry::Answer> {
             const std::string warning =

@@ -50,6 +50,8 @@ class PinentryDialog : public signing::Dialog {
 
 // What the dialog says, exposed for tests: never longer than pinentry takes, the origin and the count always whole.
 std::string consent_text(const signing::ConsentRequest& request);
+// What the person is asked to state, in a dialog before; empty where it is in the text above, or nothing is stated.
+std::string statements_text(const signing::ConsentRequest& request);
 std::string old_secret_text(const signing::PinEntryRequest& request);
 std::string new_pin_text(const signing::PinEntryRequest& request);
 std::string last_try_text(const signing::PinEntryRequest& request);

@@ -186,6 +186,10 @@ std::string_view name(BatchState state) {
   return "cancelled";
 }
 
+std::string id_of_batch(std::string_view handle) {
+  return "signet-" + base::hex(base::digest(base::DigestAlgorithm::sha256, base::as_bytes(handle)).bytes().first(12));
+}
+
 class Batches::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
   Implementation(boost::asio::any_io_executor executor, SigningPorts ports, PinPolicy policy, SigningLimits limits)
@@ -303,10 +307,12 @@ bool Batches::Implementation::room_for(const Origin& origin) {
 base::Result<std::string> Batches::Implementation::begin(const Origin& origin, std::uint32_t user, BatchRequest request) {
   if (stopping_) return failure(ErrorCode::agent_not_running, "the agent is stopping");
   if (request.purpose.size() > limits_.manifest.max_name_bytes) return failure(ErrorCode::parameter_invalid, "purpose");
+  if (request.together && request.packaging == xades::Packaging::enveloped)
+    return failure(ErrorCode::parameter_invalid, "together: a document that holds its signature has one of its own");
   if (!room_for(origin)) return failure(ErrorCode::too_many, "unfinished batches");
   std::string handle = random_base64url(32);
   auto batch = std::make_shared<Batch>(executor_, handle, origin, user, std::move(request), limits_.manifest);
-  batch->id = "signet-" + base::hex(base::digest(base::DigestAlgorithm::sha256, base::as_bytes(handle)).bytes().first(12));
+  batch->id = id_of_batch(handle);
   batch->detached_at = ports_.now();
   batches_.emplace(handle, std::move(batch));
   if (!keeping_house_) {
@@ -381,7 +387,8 @@ awaitable<base::Result<void>> Batches::Implementation::prepare(BatchPointer batc
                                                        .packaging = batch->request.packaging,
                                                        .shared_id = batch->id,
                                                        .signing_time = {},
-                                                       .objects = batch->request.together ? batch->manifest.size() : 1});
+                                                       .objects = batch->request.together ? batch->manifest.size() : 1,
+                                                       .statements = batch->request.statements});
   co_return base::Result<void>{};
 }
 
@@ -413,6 +420,7 @@ awaitable<base::Result<ReadyKey>> Batches::Implementation::unlock(BatchPointer b
                            .first_names = {},
                            .certificate = *batch->certificate,
                            .level = batch->request.level,
+                           .statements = batch->request.statements,
                            .consent_given = batch->consented,
                            .pin = on_reader ? ConsentRequest::Pin::reader
                                   : missing ? ConsentRequest::Pin::ask

@@ -172,7 +172,7 @@ std::string hello_json(const NativeOptions& options) {
   {
     JsonObject abilities(object.member("abilities"));
     abilities.json("levels", options.time_stamps == NativeOptions::TimeStamps::configured ? R"(["b","t"])" : R"(["b"])")
-        .json("packagings", R"(["detached","enveloping"])")
+        .json("packagings", R"(["detached","enveloping","enveloping-file","enveloping-xml","enveloped"])")
         .json("digests", R"(["sha256","sha384","sha512"])")
         .flag("together", true)
         .flag("pss", true);

@@ -13,6 +13,8 @@ using JsonText = boost::json::string_view;
 
 namespace {
 
+constexpr std::size_t most_texts = 64;  // of a list; who asks for one wants fewer
+
 std::optional<base::DigestAlgorithm> algorithm_of(std::string_view name) {
   if (name == "sha256") return base::DigestAlgorithm::sha256;
   if (name == "sha384") return base::DigestAlgorithm::sha384;
@@ -68,6 +70,25 @@ base::Result<bool> Parameters::flag(std::string_view name) const {
   return *flag;
 }
 
+base::Result<Parameters::Texts> Parameters::texts(std::string_view name, std::size_t most, std::size_t max_bytes) const {
+  const Value* value = find(name);
+  if (value == nullptr) return Texts{};
+  const auto* texts = std::get_if<Texts>(value);
+  if (texts == nullptr) return wrong(name, "not a list of strings");
+  if (texts->size() > most) return wrong(name, "at most " + std::to_string(most));
+  for (const std::string& text : *texts) {
+    if (text.empty() || text.size() > max_bytes) return wrong(name, "each 1 to " + std::to_string(max_bytes) + " bytes");
+  }
+  return *texts;
+}
+
+base::Result<bool> Parameters::object(std::string_view name) const {
+  const Value* value = find(name);
+  if (value == nullptr) return false;
+  if (!std::holds_alternative<Members>(*value)) return wrong(name, "not an object");
+  return true;
+}
+
 base::Result<std::vector<signing::Manifest::Item>> ReceivedItems::items() const {
   if (error_) return std::unexpected(*error_);
   if (!present_) return missing("items");
@@ -107,6 +128,9 @@ class MessageReader {
     } else if (here() == Place::items) {
       place = Place::item;
       item_ = {};
+    } else if (here() == Place::params && !is_items()) {
+      place = Place::members;
+      if (!take(Parameters::Members{}, error)) return false;
     } else if (!take(Parameters::Other{}, error)) {
       return false;
     }
@@ -123,9 +147,12 @@ class MessageReader {
   bool on_array_begin(error_code& error) {
     Place place = Place::ignored;
     if (levels_.empty()) return stop("not an object", error);
-    if (here() == Place::params && key() == "items") {
+    if (here() == Place::params && is_items()) {
       place = Place::items;
       message_.items.present_ = true;
+    } else if (here() == Place::params) {
+      place = Place::texts;
+      texts_ = Parameters::Texts{};
     } else if (!take(Parameters::Other{}, error)) {
       return false;
     }
@@ -133,9 +160,11 @@ class MessageReader {
     return true;
   }
 
-  bool on_array_end(std::size_t, error_code&) {
+  bool on_array_end(std::size_t, error_code& error) {
+    const bool texts = here() == Place::texts;
     leave();
-    return true;
+    if (!texts) return true;
+    return take(texts_ ? Parameters::Value(std::move(*texts_)) : Parameters::Other{}, error);
   }
 
   bool on_key_part(JsonText part, std::size_t, error_code&) {
@@ -180,7 +209,7 @@ class MessageReader {
   bool on_comment(JsonText, error_code&) { return true; }
 
  private:
-  enum class Place : std::uint8_t { root, params, items, item, ignored };
+  enum class Place : std::uint8_t { root, params, members, texts, items, item, ignored };
   struct Level {
     Place place;
     bool object;
@@ -201,6 +230,10 @@ class MessageReader {
   std::string_view key() const {
     return levels_.back().object && names_.size() > levels_.back().first_name ? name_at(names_.size() - 1) : std::string_view{};
   }
+
+  bool is_items() const { return key() == "items"; }
+  // Of the object in `params` whose members are being read.
+  std::string_view object_name() const { return name_at(levels_.back().first_name - 1); }
 
   void enter(Place place, bool object) { levels_.push_back({place, object, names_.size(), keys_.size()}); }
   void leave() {
@@ -235,6 +268,14 @@ class MessageReader {
       if (&wanted != &item_.algorithm || key() == "alg") wanted = text;
       return true;
     }
+    if (here() == Place::texts) {
+      if (texts_ && texts_->size() < most_texts) {
+        texts_->push_back(text);
+      } else {
+        texts_.reset();
+      }
+      return true;
+    }
     return take(text, error);
   }
 
@@ -247,8 +288,16 @@ class MessageReader {
         return true;
       case Place::params:
         // A list to batch.items, a number to batch.commit: each method looks for its own.
-        if (key() == "items") bad_items(ErrorCode::parameter_invalid, "items: not an array");
-        message_.parameters.add(std::string(key()), std::move(value));
+        if (is_items()) bad_items(ErrorCode::parameter_invalid, "items: not an array");
+        // A name with a point is that of an object's member, and of nothing else.
+        if (key().find('.') == std::string_view::npos) message_.parameters.add(std::string(key()), std::move(value));
+        return true;
+      case Place::members:
+        if (object_name().find('.') == std::string_view::npos)
+          message_.parameters.add(std::string(object_name()) + "." + std::string(key()), std::move(value));
+        return true;
+      case Place::texts:
+        texts_.reset();
         return true;
       case Place::items:
         bad_items(ErrorCode::parameter_invalid, where() + ": not an object");
@@ -296,6 +345,7 @@ class MessageReader {
   std::vector<Name> names_;
   std::string text_;
   Item item_;
+  std::optional<Parameters::Texts> texts_;  // none: something else stands in the list, or too many do
 };
 
 base::Result<RequestMessage> read_message(std::string_view text, const NativeLimits& limits) {

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "answers.hpp"
+#include "base/text.hpp"
 #include "pin_descriptor.hpp"
 #include "web_bridge/json.hpp"
 
@@ -37,6 +38,90 @@ std::string items_json(std::size_t count) {
   return out;
 }
 
+// What is signed beside the documents, and what the person sees of it, are the same.
+base::Result<std::string> statement(const Parameters& parameters, std::string_view name, std::size_t most) {
+  auto text = parameters.text_or_empty(name, most);
+  if (text && base::shown(*text, most) != *text)
+    return failure(ErrorCode::parameter_invalid, std::string(name) + ": characters that cannot be shown");
+  return text;
+}
+
+base::Result<std::vector<std::string>> statements_of(const Parameters& parameters, std::string_view name, std::size_t most,
+                                                     std::size_t max_bytes) {
+  auto texts = parameters.texts(name, most, max_bytes);
+  if (texts && std::ranges::any_of(*texts, [&](const std::string& text) { return base::shown(text, max_bytes) != text; }))
+    return failure(ErrorCode::parameter_invalid, std::string(name) + ": characters that cannot be shown");
+  return texts;
+}
+
+base::Result<std::vector<std::string>> commitment_types(const Parameters& parameters, const NativeLimits& limits) {
+  auto types = statements_of(parameters, "commitments", limits.commitments, limits.identifier_bytes);
+  if (!types) return types;
+  for (std::string& type : *types) {
+    if (const auto uri = xades::commitment_type_uri(type); !uri.empty()) {
+      type = uri;
+    } else if (type.find(':') == std::string::npos) {
+      return failure(ErrorCode::parameter_invalid, "commitments: neither a known name nor a URI");
+    }
+  }
+  return types;
+}
+
+base::Result<xades::ProductionPlace> production_place(const Parameters& parameters, const NativeLimits& limits) {
+  xades::ProductionPlace place;
+  const auto there = parameters.object("place");
+  if (!there) return std::unexpected(there.error());
+  if (!*there) return place;
+  for (const auto& [name, part] : {std::pair{"place.city", &place.city},
+                                   {"place.street", &place.street},
+                                   {"place.state", &place.state},
+                                   {"place.postal_code", &place.postal_code},
+                                   {"place.country", &place.country}}) {
+    auto text = statement(parameters, name, limits.statement_bytes);
+    if (!text) return std::unexpected(text.error());
+    *part = std::move(*text);
+  }
+  return place;
+}
+
+base::Result<std::optional<xades::SignaturePolicy>> signature_policy(const Parameters& parameters, const NativeLimits& limits) {
+  const auto there = parameters.object("policy");
+  if (!there) return std::unexpected(there.error());
+  if (!*there) return std::nullopt;
+  auto identifier = statement(parameters, "policy.id", limits.identifier_bytes);
+  if (!identifier) return std::unexpected(identifier.error());
+  if (identifier->find(':') == std::string::npos) return failure(ErrorCode::parameter_invalid, "policy.id: not a URI");
+  auto location = statement(parameters, "policy.url", limits.identifier_bytes);
+  if (!location) return std::unexpected(location.error());
+  const auto encoded = parameters.text("policy.digest", limits.identifier_bytes);
+  if (!encoded) return std::unexpected(encoded.error());
+  const auto algorithm_name = parameters.text_or_empty("policy.alg", 8);
+  if (!algorithm_name) return std::unexpected(algorithm_name.error());
+  const auto algorithm = base::digest_algorithm(algorithm_name->empty() ? "sha256" : *algorithm_name);
+  if (!algorithm || *algorithm < base::DigestAlgorithm::sha256) return failure(ErrorCode::algorithm_unknown, "policy.alg");
+  const auto bytes = base::from_base64(*encoded);
+  if (!bytes) return failure(ErrorCode::parameter_invalid, "policy.digest: not base64");
+  const auto digest = base::Digest::of_value(*algorithm, *bytes);
+  if (!digest) return failure(digest.error().code, "policy.digest");
+  return xades::SignaturePolicy{std::move(*identifier), *digest, std::move(*location)};
+}
+
+base::Result<xades::Statements> statements_in(const Parameters& parameters, const NativeLimits& limits) {
+  auto types = commitment_types(parameters, limits);
+  if (!types) return std::unexpected(types.error());
+  auto roles = statements_of(parameters, "roles", limits.roles, limits.statement_bytes);
+  if (!roles) return std::unexpected(roles.error());
+  auto place = production_place(parameters, limits);
+  if (!place) return std::unexpected(place.error());
+  auto policy = signature_policy(parameters, limits);
+  if (!policy) return std::unexpected(policy.error());
+  return xades::Statements{.commitment_types = std::move(*types),
+                           .claimed_roles = std::move(*roles),
+                           .place = std::move(*place),
+                           .policy = std::move(*policy),
+                           .content_time_stamp = {}};
+}
+
 base::Result<signing::BatchRequest> batch_request(const Parameters& parameters, const NativeOptions& options) {
   auto purpose = parameters.text("purpose", options.limits.purpose_bytes);
   if (!purpose) return base::failure_of(purpose);
@@ -58,6 +143,8 @@ base::Result<signing::BatchRequest> batch_request(const Parameters& parameters, 
     return failure(ErrorCode::parameter_invalid, "level: no time stamp service is configured");
   const auto packaging = xades::packaging(packaging_name->empty() ? "detached" : *packaging_name);
   if (!packaging) return failure(ErrorCode::parameter_invalid, "packaging: unknown");
+  auto statements = statements_in(parameters, options.limits);
+  if (!statements) return std::unexpected(statements.error());
   const bool digits = std::ranges::all_of(*certificate, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
   if (!certificate->empty() && (certificate->size() != fingerprint_digits || !digits))
     return failure(ErrorCode::parameter_invalid, "certificate: not 64 hexadecimal digits");
@@ -66,7 +153,8 @@ base::Result<signing::BatchRequest> batch_request(const Parameters& parameters, 
                                .level = *level,
                                .packaging = *packaging,
                                .together = *together,
-                               .prefer_pss = *pss};
+                               .prefer_pss = *pss,
+                               .statements = std::move(*statements)};
 }
 
 }  // namespace
@@ -285,7 +373,7 @@ Session::Answer Session::batch_begin(const RequestMessage& message) {
   // From the first moment on the batch belongs to a connection: one that is lost is not kept for ever.
   if (const auto attached = feed(*handle); !attached) return std::unexpected(attached.error());
   std::string out;
-  JsonObject(out).text("batch", *handle);
+  JsonObject(out).text("batch", *handle).text("id", signing::id_of_batch(*handle));
   return out;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "property_markup.hpp"
+#include "xades/packaging.hpp"
 
 namespace signet::xades {
 namespace {
@@ -28,6 +29,36 @@ void append_number(std::string& out, std::size_t number) {
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
   out.append(digits, end);
+}
+
+void append_object_id(std::string& out, std::string_view signature_id, std::size_t index) {
+  out += signature_id;
+  out += object_suffix;
+  append_number(out, index);
+}
+
+std::string_view transforms_of(Packaging packaging) {
+  switch (packaging) {
+    case Packaging::detached:
+      return {};
+    case Packaging::enveloping:
+    case Packaging::enveloping_file:
+      return "<ds:Transforms><ds:Transform Algorithm=\"" DS "base64\"></ds:Transform></ds:Transforms>";
+    case Packaging::enveloping_xml:
+      return "<ds:Transforms><ds:Transform Algorithm=\"" EXCLUSIVE_C14N "\"></ds:Transform></ds:Transforms>";
+    case Packaging::enveloped:
+      break;
+  }
+  // The XPath is what leaves room for further signatures in the document (docs/decisions/0013).
+  return "<ds:Transforms><ds:Transform Algorithm=\"" DS
+         "enveloped-signature\"></ds:Transform>"
+         "<ds:Transform Algorithm=\"http://www.w3.org/TR/1999/REC-xpath-19991116\"><ds:XPath>not(ancestor-or-self::ds:Signature)"
+         "</ds:XPath></ds:Transform><ds:Transform Algorithm=\"" EXCLUSIVE_C14N "\"></ds:Transform></ds:Transforms>";
+}
+
+std::string_view mime_type_of(Packaging packaging) {
+  const bool xml = packaging == Packaging::enveloping_xml || packaging == Packaging::enveloped;
+  return xml ? "application/xml" : "application/octet-stream";
 }
 
 void append_digest(std::string& out, const base::Digest& digest, std::string_view declaration) {
@@ -63,7 +94,14 @@ void append_text_element(std::string& out, std::string_view name, std::string_vi
 
 void append_policy(std::string& out, const SignaturePolicy& policy) {
   out += "<xades:SignaturePolicyIdentifier><xades:SignaturePolicyId><xades:SigPolicyId>";
-  append_text_element(out, "Identifier", policy.identifier);
+  // IdentifierType has no other way to tell an OID from an address.
+  if (policy.identifier.starts_with("urn:oid:")) {
+    out += "<xades:Identifier Qualifier=\"OIDAsURN\">";
+    base::append_xml_text(out, policy.identifier);
+    out += "</xades:Identifier>";
+  } else {
+    append_text_element(out, "Identifier", policy.identifier);
+  }
   out += "</xades:SigPolicyId><xades:SigPolicyHash>";
   append_digest(out, policy.hash, ds_declaration);
   out += "</xades:SigPolicyHash>";
@@ -128,7 +166,9 @@ std::string signed_properties_of(const SignatureParameters& parameters) {
     out += parameters.shared_id;
     out += reference_suffix;
     append_number(out, i);
-    out += "\"><xades:MimeType>application/octet-stream</xades:MimeType></xades:DataObjectFormat>";
+    out += "\"><xades:MimeType>";
+    out += mime_type_of(parameters.packaging);
+    out += "</xades:MimeType></xades:DataObjectFormat>";
   }
   append_data_statements(out, parameters.statements);
   return out + "</xades:SignedDataObjectProperties></xades:SignedProperties>";
@@ -149,6 +189,20 @@ std::string signed_info_start_of(const SignatureParameters& parameters, std::str
 }
 
 }  // namespace
+
+std::string object_id(std::string_view signature_id, std::size_t index) {
+  std::string out;
+  append_object_id(out, signature_id, index);
+  return out;
+}
+
+void append_base64_object(std::string& out, std::string_view id, base::BytesView content) {
+  out += "<ds:Object Encoding=\"" DS "base64\" Id=\"";
+  out += id;
+  out += "\">";
+  base::append_base64(out, content);
+  out += "</ds:Object>";
+}
 
 base::Digest content_time_stamp_imprint(std::span<const DataObject> enveloped, base::DigestAlgorithm algorithm) {
   base::Bytes octets;
@@ -178,16 +232,14 @@ void SignatureWriter::append_references(std::string& out, const SignatureContent
     out += "\" URI=\"";
     if (packaging_ == Packaging::detached) {
       base::append_percent_encoded(out, object.name);
-      out += "\">";
-      append_digest(out, object.digest, {});
-    } else {
+    } else if (packaging_ != Packaging::enveloped) {
       out += '#';
-      out += content.id;
-      out += object_suffix;
-      append_number(out, i);
-      out += "\"><ds:Transforms><ds:Transform Algorithm=\"" DS "base64\"></ds:Transform></ds:Transforms>";
-      append_digest(out, base::digest(algorithm_.digest, object.digest.bytes()), {});
+      append_object_id(out, content.id, i);
     }
+    out += "\">";
+    out += transforms_of(packaging_);
+    append_digest(
+        out, packaging_ == Packaging::enveloping ? base::digest(algorithm_.digest, object.digest.bytes()) : object.digest, {});
     out += "</ds:Reference>";
   }
   out += "</ds:SignedInfo>";
@@ -233,13 +285,7 @@ std::string SignatureWriter::document(const SignatureContent& content, base::Byt
   out += key_info_;
   if (packaging_ == Packaging::enveloping) {
     for (std::size_t i = 0; i < content.objects.size(); ++i) {
-      out += "<ds:Object Encoding=\"" DS "base64\" Id=\"";
-      out += content.id;
-      out += object_suffix;
-      append_number(out, i);
-      out += "\">";
-      base::append_base64(out, content.objects[i].digest.bytes());
-      out += "</ds:Object>";
+      append_base64_object(out, object_id(content.id, i), content.objects[i].digest.bytes());
     }
   }
   out += "<ds:Object><xades:QualifyingProperties xmlns:xades=\"" XADES "\" Target=\"#";

@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "coverage.hpp"
+#include "opened_document.hpp"
 #include "property_markup.hpp"
 
 namespace signet::xades {
@@ -14,8 +15,6 @@ namespace {
 using base::ErrorCode;
 using base::failure;
 using base::Result;
-
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 const Canonicalization stamp_method{Canonicalization::Kind::exclusive, false, {}};
 constexpr std::string_view xades141_declaration = " xmlns:xades141=\"http://uri.etsi.org/01903/v1.4.1#\"";
@@ -114,30 +113,6 @@ ValidationData without_held(ValidationData data, const std::vector<base::Bytes>&
   return data;
 }
 
-// As its start tag writes it.
-std::string qualified_name(const xmlNode* element) {
-  const std::string_view prefix = as_text(element->ns->prefix);
-  return std::string(prefix) + (prefix.empty() ? "" : ":") + std::string(as_text(element->name));
-}
-
-// A document of others, read so that offsets in its text are known.
-struct Opened {
-  std::string text;
-  std::size_t mark = 0;  // a byte order mark before it
-  XmlDocument tree;
-};
-
-Result<Opened> opened(std::string_view document, const VerifyLimits& limits) {
-  // Offsets in the tree's text are offsets in the document, but for a byte order mark.
-  const std::size_t mark = document.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
-  auto text = utf8_text(base::as_bytes(document), limits);
-  if (!text) return std::unexpected(text.error());
-  if (*text != document.substr(mark)) return failure(ErrorCode::message_invalid, "a property is added to UTF-8 alone");
-  auto tree = XmlDocument::parse(base::as_bytes(*text), limits);
-  if (!tree) return std::unexpected(tree.error());
-  return Opened{std::move(*text), mark, std::move(*tree)};
-}
-
 // Where unsigned properties of a signature go, after those that are there.
 struct Gap {
   std::size_t begin = 0, end = 0;  // what of the document is replaced: nothing, or the end of an empty-element tag
@@ -145,7 +120,7 @@ struct Gap {
   std::string declarations;  // that each property needs
 };
 
-Result<Gap> gap_in(const Opened& document, const xmlNode* signature, const VerifyLimits& limits) {
+Result<Gap> gap_in(const OpenedDocument& document, const xmlNode* signature, const VerifyLimits& limits) {
   const auto qualifying = qualifying_properties(signature);
   if (!qualifying) return std::unexpected(qualifying.error());
   const auto anchor = anchor_in(*qualifying);
@@ -177,7 +152,7 @@ Result<Gap> gap_in(const Opened& document, const xmlNode* signature, const Verif
 
 // The signature that is to get a property, and where that goes.
 struct Chosen {
-  Opened document;
+  OpenedDocument document;
   const xmlNode* node = nullptr;
   SignatureElement element;
   Gap gap;

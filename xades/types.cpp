@@ -51,6 +51,18 @@ constexpr std::array levels{LevelRow{Level::b_b, "b", "XAdES-B-B"}, LevelRow{Lev
                             LevelRow{Level::b_lt, "lt", "XAdES-B-LT"}, LevelRow{Level::b_lta, "lta", "XAdES-B-LTA"}};
 const LevelRow& row_of(Level level) { return levels.at(static_cast<std::size_t>(level)); }
 
+constexpr std::array<std::string_view, 5> packagings{"detached", "enveloping", "enveloping-file", "enveloping-xml", "enveloped"};
+
+struct CommitmentRow {
+  std::string_view name, uri;
+};
+constexpr std::array commitment_types{CommitmentRow{"origin", "http://uri.etsi.org/01903/v1.2.2#ProofOfOrigin"},
+                                      CommitmentRow{"receipt", "http://uri.etsi.org/01903/v1.2.2#ProofOfReceipt"},
+                                      CommitmentRow{"delivery", "http://uri.etsi.org/01903/v1.2.2#ProofOfDelivery"},
+                                      CommitmentRow{"sender", "http://uri.etsi.org/01903/v1.2.2#ProofOfSender"},
+                                      CommitmentRow{"approval", "http://uri.etsi.org/01903/v1.2.2#ProofOfApproval"},
+                                      CommitmentRow{"creation", "http://uri.etsi.org/01903/v1.2.2#ProofOfCreation"}};
+
 }  // namespace
 
 std::string_view name(Level level) { return row_of(level).name; }
@@ -63,12 +75,27 @@ std::optional<Level> level(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view name(Packaging packaging) { return packaging == Packaging::enveloping ? "enveloping" : "detached"; }
+std::string_view name(Packaging packaging) { return packagings.at(static_cast<std::size_t>(packaging)); }
 
 std::optional<Packaging> packaging(std::string_view name) {
-  if (name == "detached") return Packaging::detached;
-  if (name == "enveloping") return Packaging::enveloping;
+  for (std::size_t i = 0; i < packagings.size(); ++i) {
+    if (packagings[i] == name) return static_cast<Packaging>(i);
+  }
   return std::nullopt;
+}
+
+std::string_view commitment_type_uri(std::string_view name) {
+  for (const CommitmentRow& row : commitment_types) {
+    if (row.name == name) return row.uri;
+  }
+  return {};
+}
+
+std::string_view commitment_type_name(std::string_view uri) {
+  for (const CommitmentRow& row : commitment_types) {
+    if (row.uri == uri) return row.name;
+  }
+  return {};
 }
 
 std::string_view uri(const SignatureAlgorithm& algorithm) {

@@ -53,6 +53,10 @@ void add_judging(CLI::App& command, JudgingOptions& options) {
   command.add_option("--digest", options.digests, "The hash of a signed document: ALG:HEX");
   command.add_option("--content", options.contents,
                      "A signed document; of several, each signature finds its own by hash, then by name");
+  add_trust(command, options);
+}
+
+void add_trust(CLI::App& command, JudgingOptions& options) {
   command.add_option("--trust", options.trust, "Folder with trusted CA certificates and revocation lists (PEM or DER)")
       ->check(CLI::ExistingPath);
   command.add_flag("--offline", options.offline, "Ask nobody over the network for revocation data; what was kept serves");
@@ -61,14 +65,19 @@ void add_judging(CLI::App& command, JudgingOptions& options) {
   command.add_option("--max-size", options.max_size, "Largest signature file, in bytes (default: 16 MiB)");
 }
 
+xades::VerifyLimits limits_of(std::size_t max_size) {
+  xades::VerifyLimits limits;
+  if (max_size == 0) return limits;
+  limits.max_bytes = max_size;
+  limits.max_nodes = std::max(limits.max_nodes, max_size / 20);
+  return limits;
+}
+
 base::Result<Judge> Judge::with(const JudgingOptions& options) {
   Judge judge;
   xades::VerifyOptions& how = judge.how_;
   how.at = now();
-  if (options.max_size > 0) {
-    how.limits.max_bytes = options.max_size;
-    how.limits.max_nodes = std::max(how.limits.max_nodes, options.max_size / 20);
-  }
+  how.limits = limits_of(options.max_size);
   if (!options.at.empty()) {
     const auto at = base::from_rfc3339(options.at);
     if (!at) return base::failure(ErrorCode::parameter_invalid, "--at wants a time such as 2026-11-22T10:00:00Z");

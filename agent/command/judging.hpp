@@ -17,8 +17,13 @@ struct JudgingOptions {
   std::size_t max_size = 0;
 };
 
-// --digest, --content, --trust, --offline, --private-addresses and --max-size.
+// --digest, --content, and those below.
 void add_judging(CLI::App& command, JudgingOptions& options);
+// --trust, --offline, --private-addresses and --max-size.
+void add_trust(CLI::App& command, JudgingOptions& options);
+
+// The default limits, or those of --max-size where it is not 0.
+xades::VerifyLimits limits_of(std::size_t max_size);
 
 // One signature file after another. Blocks where something is fetched.
 class Judge {

@@ -1,19 +1,16 @@
-#include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <boost/json.hpp>
 #include <csignal>
-#include <fstream>
 #include <iostream>
 #include <set>
 
-#include "agent/command/command.hpp"
+#include "agent/command/documents.hpp"
+#include "agent/command/raising.hpp"
 #include "agent/messages.hpp"
-#include "base/digest.hpp"
-#include "base/owned.hpp"
 #include "base/text.hpp"
+#include "service/files.hpp"
 #include "service/text.hpp"
 
 namespace signet::agent {
@@ -27,83 +24,17 @@ using base::ErrorCode;
 namespace {
 
 struct Options {
-  std::string certificate, level = "b", packaging = "detached", out = ".", digest_list, name, purpose;
-  std::vector<std::string> files, digests;
-  bool together = false, pss = false, pin_stdin = false;
-};
-
-struct Item {
-  std::string name;
-  base::Digest digest;
-  std::filesystem::path folder;  // where the signature goes
+  DocumentOptions documents;
+  JudgingOptions judging;  // for levels that want it
+  std::string certificate, level = "b", packaging = "detached", purpose;
+  std::string policy, policy_digest, policy_url;
+  std::vector<std::string> commitments, roles, place;
+  bool pss = false, pin_stdin = false;
 };
 
 constexpr std::size_t items_per_part = 2'000;
+constexpr std::size_t most_content = std::size_t{1} << 30;
 std::atomic<bool> interrupted{false};
-
-base::Result<base::Digest> digest_of_file(const std::filesystem::path& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  const auto failed = [&] { return std::unexpected(file_error(file.string(), errno)); };
-  if (descriptor < 0) return failed();
-  const base::Owned<EVP_MD_CTX, EVP_MD_CTX_free> context{EVP_MD_CTX_new()};
-  EVP_DigestInit_ex2(context.get(), EVP_sha256(), nullptr);
-  std::vector<char> buffer(1u << 20);
-  ssize_t size = 0;
-  while ((size = ::read(descriptor, buffer.data(), buffer.size())) > 0)
-    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<std::size_t>(size));
-  const auto error = size < 0 ? base::Result<base::Digest>(failed()) : base::Result<base::Digest>(base::Digest{});
-  ::close(descriptor);
-  if (!error) return error;
-  std::array<std::uint8_t, 32> value{};
-  EVP_DigestFinal_ex(context.get(), value.data(), nullptr);
-  return base::Digest::of_value(base::DigestAlgorithm::sha256, value);
-}
-
-// A name becomes a file's name: it must not lead out of the folder.
-base::Result<void> fit_for_file_name(const std::string& name) {
-  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos || name.size() > 240 ||
-      !base::is_utf8(name))
-    return base::failure(ErrorCode::parameter_invalid, "the name \"" + base::shown(name, 60) + "\" cannot be a file's name");
-  return {};
-}
-
-base::Result<std::vector<Item>> collect(const Options& options) {
-  std::vector<Item> items;
-  for (const std::string& digest : options.digests) {
-    auto value = base::parse_digest(digest);
-    if (!value) return base::failure_of(value);
-    const bool single = options.digests.size() == 1 && !options.name.empty();
-    items.push_back({single ? options.name : base::hex(value->bytes()).substr(0, 16), *value, options.out});
-  }
-  if (!options.digest_list.empty()) {
-    std::ifstream list(options.digest_list);
-    if (!list) return std::unexpected(file_error(options.digest_list, errno));
-    std::size_t number = 0;
-    for (std::string line; std::getline(list, line);) {
-      ++number;
-      if (line.empty()) continue;
-      const std::size_t space = line.find(' ');
-      auto value = base::parse_digest(line.substr(0, space));
-      if (!value || space == std::string::npos)
-        return base::failure(value ? ErrorCode::parameter_invalid : value.error().code,
-                             options.digest_list + ", line " + std::to_string(number) + ": ALG:HEX name is wanted");
-      items.push_back({line.substr(space + 1), *value, options.out});
-    }
-  }
-  for (const std::string& file : options.files) {
-    auto value = digest_of_file(file);
-    if (!value) return base::failure_of(value);
-    items.push_back({std::filesystem::path(file).filename().string(), *value, options.out});
-  }
-  std::set<std::string> names;
-  for (const Item& item : items) {
-    if (auto fit = fit_for_file_name(item.name); !fit) return base::failure_of(fit);
-    if (!names.insert(item.name).second)
-      return base::failure(ErrorCode::id_duplicate, "two signatures would be written to " + item.name + ".xades.xml");
-  }
-  if (items.empty()) return base::failure(ErrorCode::batch_empty, "name files, --digest or --digest-list");
-  return items;
-}
 
 // The abbreviated ids that `signet certs` prints are accepted where only one certificate fits.
 base::Result<std::string> whole_certificate_id(ControlClient& agent, const std::string& start) {
@@ -131,6 +62,7 @@ base::Result<std::string> whole_certificate_id(ControlClient& agent, const std::
 
 struct Outcome {
   std::size_t total = 0, written = 0, failed = 0, without_time_stamp = 0;
+  std::set<std::size_t> stamped;  // of those with a time stamp the first documents
   std::string state;
   std::optional<base::Error> error;
   std::optional<base::Error> time_stamp_error;
@@ -147,10 +79,31 @@ base::Error error_in(const json::object& object) {
   return error;
 }
 
+// The statements, as batch.begin has them; what is wrong with them the agent says.
+json::object statements_json(const Options& options) {
+  json::object out;
+  if (!options.commitments.empty()) out["commitments"] = json::value_from(options.commitments);
+  if (!options.roles.empty()) out["roles"] = json::value_from(options.roles);
+  json::object place;
+  for (const std::string& part : options.place) {
+    const std::size_t equals = part.find('=');
+    place[part.substr(0, equals)] = part.substr(equals + 1);
+  }
+  if (!place.empty()) out["place"] = std::move(place);
+  if (!options.policy.empty()) {
+    const auto digest = base::parse_digest(options.policy_digest).value();  // was checked
+    out["policy"] = json::object{{"id", options.policy},
+                                 {"digest", base::base64(digest.bytes())},
+                                 {"alg", name(digest.algorithm())},
+                                 {"url", options.policy_url}};
+  }
+  return out;
+}
+
 class Signing {
  public:
-  Signing(ControlClient& agent, const Options& options, const std::vector<Item>& items, bool quiet)
-      : agent_(agent), options_(options), items_(items), quiet_(quiet) {}
+  Signing(ControlClient& agent, const Options& options, Documents& documents, bool quiet)
+      : agent_(agent), options_(options), documents_(documents), quiet_(quiet) {}
 
   // Whatever the end was, nothing of it stays open: no dialog, no unfinished batch that counts.
   ~Signing() {
@@ -161,19 +114,22 @@ class Signing {
   Signing& operator=(const Signing&) = delete;
 
   base::Result<Outcome> run(const std::string& certificate) {
-    outcome_.total = options_.together ? 1 : items_.size();
-    auto begun =
-        agent_.call("batch.begin", {{"purpose", options_.purpose.empty() ? tr("Signing by the command line") : options_.purpose},
-                                    {"level", options_.level},
-                                    {"packaging", options_.packaging},
-                                    {"certificate", certificate},
-                                    {"together", options_.together},
-                                    {"pss", options_.pss}});
+    outcome_.total = documents_.signatures();
+    json::object request = statements_json(options_);
+    request["purpose"] = options_.purpose.empty() ? tr("Signing by the command line") : options_.purpose;
+    // What is above B-T is added to what is signed (raise_all).
+    request["level"] = options_.level == "b" ? "b" : "t";
+    request["packaging"] = options_.packaging;
+    request["certificate"] = certificate;
+    request["together"] = options_.documents.together;
+    request["pss"] = options_.pss;
+    auto begun = agent_.call("batch.begin", std::move(request));
     if (!begun) return base::failure_of(begun);
     batch_ = begun->at("batch").as_string();
+    if (auto taken = documents_.take_ids(std::string_view(begun->at("id").as_string())); !taken) return base::failure_of(taken);
     if (auto sent = send_items(); !sent) return base::failure_of(sent);
     agent_.on_event([this](std::string_view event, const json::object& params) { heard(event, params); });
-    json::object commit{{"batch", batch_}, {"items", items_.size()}};
+    json::object commit{{"batch", batch_}, {"items", documents_.all().size()}};
     if (options_.pin_stdin) commit["pin"] = "descriptor";
     if (auto committed = agent_.call("batch.commit", std::move(commit), options_.pin_stdin ? STDIN_FILENO : -1); !committed)
       return base::failure_of(committed);
@@ -224,14 +180,15 @@ class Signing {
   }
 
   base::Result<void> send_items() {
+    const std::vector<Documents::One>& all = documents_.all();
     std::size_t part = 0;
-    for (std::size_t at = 0; at < items_.size(); at += items_per_part) {
+    for (std::size_t at = 0; at < all.size(); at += items_per_part) {
       json::array rows;
-      for (std::size_t i = at; i < std::min(items_.size(), at + items_per_part); ++i) {
+      for (std::size_t i = at; i < std::min(all.size(), at + items_per_part); ++i) {
         rows.push_back(json::object{{"id", std::to_string(i)},
-                                    {"name", items_[i].name},
-                                    {"alg", name(items_[i].digest.algorithm())},
-                                    {"digest", base::base64(items_[i].digest.bytes())}});
+                                    {"name", all[i].name},
+                                    {"alg", name(all[i].digest.algorithm())},
+                                    {"digest", base::base64(all[i].digest.bytes())}});
       }
       auto added = agent_.call("batch.items", {{"batch", batch_}, {"part", part++}, {"items", std::move(rows)}});
       if (!added) return base::failure_of(added);
@@ -260,15 +217,17 @@ class Signing {
       ++outcome_.failed;
       return;
     }
+    outcome_.stamped.insert(index);
     if (const auto* error = row.if_contains("time_stamp_error"); error != nullptr && error->is_object()) {
       ++outcome_.without_time_stamp;
+      outcome_.stamped.erase(index);
       outcome_.time_stamp_error = error_in(error->get_object());
     }
-    const Item& item = items_.at(index);
-    const std::filesystem::path file = item.folder / (item.name + ".xades.xml");
-    if (auto written = write_file(file, std::string_view(row.at("signature").as_string())); !written) {
+    const auto document = documents_.whole(index, std::string_view(row.at("signature").as_string()));
+    const auto written = document ? write_file(documents_.target(index), *document) : std::unexpected(document.error());
+    if (!written) {
       if (!write_error_) write_error_ = written.error();
-    } else {
+    } else if (written_.insert(index).second) {
       ++outcome_.written;
     }
   }
@@ -304,19 +263,143 @@ class Signing {
 
   ControlClient& agent_;
   const Options& options_;
-  const std::vector<Item>& items_;
+  Documents& documents_;
   bool quiet_;
   std::string batch_;
   Outcome outcome_;
   std::uint64_t last_sequence_ = 0, acknowledged_ = 0, newest_result_ = 0;
+  std::set<std::size_t> written_;
   std::optional<base::Error> write_error_;
 };
 
+// Of what Documents refuses: that it is no name, and nothing of the machine.
+bool is_about_content(ErrorCode code) {
+  return code == ErrorCode::message_invalid || code == ErrorCode::message_too_large || code == ErrorCode::parameter_invalid;
+}
+
+bool is_part_of_place(std::string_view text) {
+  for (const std::string_view name : {"city=", "street=", "state=", "postal_code=", "country="})
+    if (text.starts_with(name) && text.size() > name.size()) return true;
+  return false;
+}
+
+// What is wrong with the options and shows before anybody is asked.
+base::Result<void> check(const Options& options) {
+  if (!std::ranges::all_of(options.place, is_part_of_place))
+    return base::failure(ErrorCode::parameter_invalid,
+                         "--place wants city=…, street=…, state=…, postal_code=… or country=…, each for itself");
+  if (options.policy.empty() != options.policy_digest.empty())
+    return base::failure(ErrorCode::parameter_invalid, "--signature-policy and --signature-policy-digest belong together");
+  if (options.policy_digest.empty()) return {};
+  const auto digest = base::parse_digest(options.policy_digest);
+  if (!digest) return std::unexpected(digest.error());
+  return {};
+}
+
+// B-LT and B-LTA are made of what is signed and written, as `signet extend` does: no token waits for the network.
+class Raising {
+ public:
+  // What would keep signatures from the level, told before they are made.
+  static base::Result<Raising> with(const Context& context, const Options& options, const Documents& documents) {
+    const auto level = xades::level(options.level).value();  // one of the option's
+    auto judge = Judge::with(options.judging);
+    if (!judge) return base::failure_of(judge);
+    const auto configuration = context.configuration();
+    if (!configuration) return std::unexpected(configuration.error());
+    const bool has_hashes = std::ranges::any_of(documents.all(), [](const auto& one) { return one.file.empty(); });
+    if (level == xades::Level::b_lta && has_hashes && documents.packaging() == xades::Packaging::detached)
+      return base::failure(ErrorCode::parameter_invalid,
+                           "an archive time stamp (B-LTA) is over the document itself, and of what is signed only the hash is "
+                           "known: name the file, or have the signature hold the hash (--packaging enveloping)");
+    if (judge->how().trust.anchors.empty())
+      return base::failure(ErrorCode::parameter_invalid,
+                           "B-LT holds what proves the signer's certificate: whom to trust is said by --trust");
+    if (level == xades::Level::b_lta && configuration->time_stamping.urls.empty())
+      return base::failure(ErrorCode::time_stamp_failed,
+                           "no time stamp authority is known: [time_stamping] of the configuration");
+    return Raising(level, std::move(*judge), std::make_unique<service::TimeStamps>(configuration->time_stamping));
+  }
+
+  base::Result<void> raise(const Documents& documents, std::size_t index) {
+    const std::filesystem::path file = documents.target(index);
+    const auto content = judge_.read(file);
+    if (!content) return std::unexpected(content.error());
+    if (auto given = give(documents, index); !given) return given;
+    // Its time stamp was made just now.
+    judge_.how().at = std::chrono::ceil<std::chrono::seconds>(std::chrono::system_clock::now());
+    // A document may have signatures of others.
+    const auto reports = judge_.judge(*content);
+    if (!reports) return std::unexpected(reports.error());
+    const auto own = std::ranges::find(*reports, documents.signature_id(index), &xades::SignatureReport::id);
+    if (own == reports->end()) return base::failure(ErrorCode::internal, "the signature is not in the file");
+    Raise raise(judge_, *authorities_, static_cast<std::size_t>(own - reports->begin()), std::string(base::as_text(*content)));
+    if (auto raised = raise.to(level_); !raised) return raised;
+    return write_file(file, raise.document());
+  }
+
+ private:
+  Raising(xades::Level level, Judge judge, std::unique_ptr<service::TimeStamps> authorities)
+      : level_(level), judge_(std::move(judge)), authorities_(std::move(authorities)) {}
+
+  // What a detached signature is over.
+  base::Result<void> give(const Documents& documents, std::size_t index) {
+    judge_.how().data.clear();
+    if (documents.packaging() != xades::Packaging::detached) return {};
+    for (const Documents::One& one : documents.of_signature(index)) {
+      xades::GivenData data{one.name, one.digest};
+      if (level_ == xades::Level::b_lta) {
+        auto content = service::read_file(one.file, most_content);
+        if (!content) return base::failure_of(content);
+        data.content = std::move(*content);
+      }
+      judge_.how().data.push_back(std::move(data));
+    }
+    return {};
+  }
+
+  xades::Level level_;
+  Judge judge_;
+  std::unique_ptr<service::TimeStamps> authorities_;
+};
+
+// How many did not come to the level; why is said of each.
+std::size_t raise_all(Raising& raising, const Documents& documents, const std::set<std::size_t>& written, bool quiet) {
+  std::size_t below = 0;
+  for (const std::size_t index : written) {
+    const auto raised = raising.raise(documents, index);
+    if (raised) continue;
+    ++below;
+    if (quiet) continue;
+    std::cerr << "signet: "
+              << filled(tr("%1 was written, but not at the level that was asked for. `signet extend` tries again."),
+                        {base::shown(documents.target(index).string(), 200)})
+              << "\n        (" << name(raised.error().code) << ": " << raised.error().detail << ")\n";
+  }
+  return below;
+}
+
 int sign(const Context& context, const Options& options) {
-  auto items = collect(options);
-  if (!items) return report(context, items.error());
+  if (auto fit = check(options); !fit) return report(context, fit.error());
+  DocumentOptions wanted = options.documents;
+  const xades::Packaging wanted_packaging = xades::packaging(options.packaging).value();  // one of the option's
+  wanted.packaging = wanted_packaging;
+  wanted.limits = limits_of(options.judging.max_size);
+  auto documents = Documents::with(std::move(wanted));
+  if (!documents)
+    return report(context, documents.error(),
+                  wanted_packaging >= xades::Packaging::enveloping_file && is_about_content(documents.error().code)
+                      ? tr("This cannot be signed with this packaging.")
+                      : "");
+  std::optional<Raising> raising;
+  if (options.level == "lt" || options.level == "lta") {
+    auto prepared = Raising::with(context, options, *documents);
+    if (!prepared)
+      return report(context, prepared.error(),
+                    prepared.error().code == ErrorCode::parameter_invalid ? tr("This level cannot be made like this.") : "");
+    raising.emplace(std::move(*prepared));
+  }
   std::error_code created;
-  std::filesystem::create_directories(options.out, created);
+  std::filesystem::create_directories(options.documents.out, created);
   auto agent = context.agent();
   if (!agent) return report(context, agent.error());
   auto certificate = whole_certificate_id(*agent, options.certificate);
@@ -327,26 +410,30 @@ int sign(const Context& context, const Options& options) {
   struct sigaction action{};
   action.sa_handler = [](int) { interrupted = true; };
   ::sigaction(SIGINT, &action, nullptr);
-  auto outcome = Signing(*agent, options, *items, context.json).run(*certificate);
+  auto outcome = Signing(*agent, options, *documents, context.json).run(*certificate);
   if (!outcome) return report(context, outcome.error());
+  const std::size_t below = raising ? raise_all(*raising, *documents, outcome->stamped, context.json) : 0;
   if (context.json) {
     json::object row{{"state", outcome->state},
                      {"total", outcome->total},
                      {"signed", outcome->written},
                      {"failed", outcome->failed},
-                     {"without_time_stamp", outcome->without_time_stamp}};
+                     {"without_time_stamp", outcome->without_time_stamp},
+                     {"below_level", below + outcome->without_time_stamp}};
     if (outcome->error) row["error"] = name(outcome->error->code);
     std::cout << json::serialize(row) << '\n';
   } else {
     std::cout << filled(tr("%1 of %2 signature was written to %3", "%1 of %2 signatures were written to %3", outcome->total),
-                        {std::to_string(outcome->written), std::to_string(outcome->total), options.out})
+                        {std::to_string(outcome->written), std::to_string(outcome->total), options.documents.out})
               << '\n';
     if (outcome->without_time_stamp > 0)
       std::cerr << "signet: " << message_for(ErrorCode::time_stamp_failed) << " (" << outcome->without_time_stamp << "; "
                 << outcome->time_stamp_error->detail << ")\n";
   }
-  if (outcome->state == "complete" && outcome->failed == 0)
-    return outcome->without_time_stamp > 0 ? exit_code_of({ErrorCode::time_stamp_failed, {}, 0, {}}) : 0;
+  if (outcome->state == "complete" && outcome->failed == 0) {
+    const bool short_of_level = outcome->without_time_stamp > 0 || below > 0;
+    return short_of_level ? exit_code_of({ErrorCode::time_stamp_failed, {}, 0, {}}) : 0;
+  }
   return report(context, outcome->error.value_or(base::Error{ErrorCode::token_failed, "some items could not be signed", 0, {}}));
 }
 
@@ -355,21 +442,38 @@ int sign(const Context& context, const Options& options) {
 void add_sign(CLI::App& app, Context& context) {
   static Options options;
   CLI::App* const command = app.add_subcommand("sign", "Sign files or hashes; writes <name>.xades.xml for each");
-  command->add_option("FILE", options.files, "Files to sign, by their SHA-256");
-  command->add_option("--digest", options.digests, "A hash to sign: ALG:HEX (sha256, sha384, sha512)");
-  command->add_option("--name", options.name, "The name that goes with a single --digest");
-  command->add_option("--digest-list", options.digest_list, "A file with one `ALG:HEX name` a line");
+  command->add_option("FILE", options.documents.files, "Files to sign, by their SHA-256");
+  command->add_option("--digest", options.documents.digests, "A hash to sign: ALG:HEX (sha256, sha384, sha512)");
+  command->add_option("--name", options.documents.name, "The name that goes with a single --digest");
+  command->add_option("--digest-list", options.documents.digest_list, "A file with one `ALG:HEX name` a line");
   command->add_option("--cert", options.certificate, "The certificate: its id, or the start of it, from `signet certs`");
-  command->add_option("--level", options.level, "b (XAdES-B-B) or t (with a time stamp, XAdES-B-T)")
-      ->check(CLI::IsMember({"b", "t"}))
+  command
+      ->add_option("--level", options.level,
+                   "b (XAdES-B-B), t (with a time stamp), lt (what proves the certificate too) or lta (an archive time stamp)")
+      ->check(CLI::IsMember({"b", "t", "lt", "lta"}))
       ->capture_default_str();
-  command->add_option("--packaging", options.packaging, "detached or enveloping")
-      ->check(CLI::IsMember({"detached", "enveloping"}))
+  command
+      ->add_option("--packaging", options.packaging,
+                   "detached; enveloping (the hash within), enveloping-file or enveloping-xml (the file within); enveloped (the "
+                   "signature within an XML file)")
+      ->check(CLI::IsMember({"detached", "enveloping", "enveloping-file", "enveloping-xml", "enveloped"}))
       ->capture_default_str();
-  command->add_flag("--together", options.together, "One signature over all, instead of one each");
+  command->add_flag("--together", options.documents.together, "One signature over all, instead of one each");
+  // One value an option: what follows is a file.
+  command
+      ->add_option("--commitment", options.commitments,
+                   "What you commit to: origin, receipt, delivery, sender, approval, creation, or a URI; at most two")
+      ->allow_extra_args(false);
+  command->add_option("--role", options.roles, "In which role you sign; at most two")->allow_extra_args(false);
+  command->add_option("--place", options.place, "Where you sign: city=…, street=…, state=…, postal_code=…, country=…")
+      ->allow_extra_args(false);
+  command->add_option("--signature-policy", options.policy, "The policy that you sign by: a URI");
+  command->add_option("--signature-policy-digest", options.policy_digest, "The hash of its document: ALG:HEX");
+  command->add_option("--signature-policy-url", options.policy_url, "Where its document is");
+  add_trust(*command, options.judging);
   command->add_flag("--pss", options.pss, "RSA-PSS instead of PKCS#1 v1.5");
   command->add_option("--purpose", options.purpose, "What it is for: shown in the dialog");
-  command->add_option("--out", options.out, "Folder for the signatures")->capture_default_str();
+  command->add_option("--out", options.documents.out, "Folder for the signatures")->capture_default_str();
   command->add_flag("--pin-stdin", options.pin_stdin,
                     "Read the PIN from standard input (the agent reads it itself); no dialog is shown");
   command->callback([&context] { context.exit_code = sign(context, options); });

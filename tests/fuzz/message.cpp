@@ -34,6 +34,8 @@ void check_written_back(const std::string& text) {
   hold(view(tree_of(written).at("t")) == text);
 }
 
+bool has_point(std::string_view name) { return name.find('.') != name.npos; }
+
 void check_parameter(const std::string& name, const Parameters::Value& value, const json::value& seen) {
   hold(base::is_utf8(name));
   if (const auto* text = std::get_if<std::string>(&value)) {
@@ -45,9 +47,29 @@ void check_parameter(const std::string& name, const Parameters::Value& value, co
     hold(seen.to_number<std::int64_t>(error) == *number && !error);
   } else if (const auto* flag = std::get_if<bool>(&value)) {
     hold(seen.as_bool() == *flag);
+  } else if (const auto* texts = std::get_if<Parameters::Texts>(&value)) {
+    hold(seen.as_array().size() == texts->size());
+    for (std::size_t i = 0; i < texts->size(); ++i) hold(view(seen.at(i)) == (*texts)[i]);
+  } else if (std::holds_alternative<Parameters::Members>(value)) {
+    hold(seen.is_object());
   } else {
-    hold(!seen.is_string() && !seen.is_bool() && !seen.is_int64());
+    hold(!seen.is_string() && !seen.is_bool() && !seen.is_int64() && (!seen.is_object() || name == "items" || has_point(name)));
   }
+}
+
+// As many parameters as members are told: a list of items is told by itself, and a name with a point is an object's member's.
+std::size_t told_members(const json::object& params) {
+  std::size_t count = 0;
+  for (const auto& [key, value] : params) {
+    if (has_point(key) || (key == "items" && value.is_array())) continue;
+    count += 1 + (value.is_object() && key != "items" ? value.as_object().size() : 0);
+  }
+  return count;
+}
+
+const json::value& value_of(const json::object& params, const std::string& name) {
+  const std::size_t point = name.find('.');
+  return point == name.npos ? params.at(name) : params.at(name.substr(0, point)).at(name.substr(point + 1));
 }
 
 void check_accessors(const Parameters& parameters, const std::string& name) {
@@ -56,6 +78,8 @@ void check_accessors(const Parameters& parameters, const std::string& name) {
   if (const auto text = parameters.text_or_empty(name, most)) hold(text->size() <= most);
   static_cast<void>(parameters.number(name));
   static_cast<void>(parameters.flag(name));
+  static_cast<void>(parameters.object(name));
+  if (const auto texts = parameters.texts(name, most, most)) hold(texts->size() <= most);
 }
 
 void check_items(const RequestMessage& message, const json::object& root, const NativeLimits& limits) {
@@ -101,16 +125,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   hold(!message->method.empty() && view(root.at("method")) == message->method);
 
   const auto& parameters = message->parameters.all();
-  hold(parameters.size() <= max_object_members);
-  std::size_t seen_parameters = 0;
-  if (const json::value* params = root.if_contains("params")) {
-    seen_parameters = params->as_object().size();
-    const json::value* items = params->as_object().if_contains("items");
-    if (items != nullptr && items->is_array()) --seen_parameters;
-  }
-  hold(parameters.size() == seen_parameters);
+  const json::value* params = root.if_contains("params");
+  hold(parameters.size() == (params != nullptr ? told_members(params->as_object()) : 0));
   for (const auto& [name, value] : parameters) {
-    check_parameter(name, value, root.at("params").at(name));
+    check_parameter(name, value, value_of(params->as_object(), name));
     check_accessors(message->parameters, name);
   }
   check_items(*message, root, limits);

@@ -5,6 +5,7 @@ signet_test(unit xades_verify
     xades_verify/given_data_test.cpp
     xades_verify/hostile_xml_test.cpp
     xades_verify/levels_test.cpp
+    xades_verify/packaging_test.cpp
     xades_verify/signature_test.cpp
     xades_verify/stamp_test.cpp
     xades_verify/time_stamps_test.cpp

@@ -23,8 +23,10 @@ struct BatchRequest {
   std::string certificate_id = {};  // SigningCertificate::id(); empty: the one remembered for the origin, or the person chooses
   xades::Level level = xades::Level::b_b;
   xades::Packaging packaging = xades::Packaging::detached;
-  bool together = false;       // one signature over all items instead of one each
+  bool together = false;       // one signature over all items instead of one each; not where each document holds its own
   bool prefer_pss = false;     // RSA-PSS where the token offers it; mechanism_unsupported where not
+  // What is stated with each signature, without a content time stamp. The person is shown all of it before consenting.
+  xades::Statements statements = {};
 };
 
 enum class BatchState : std::uint8_t {
@@ -89,6 +91,9 @@ struct SigningLimits {
   std::chrono::seconds wait_for_page{10};               // a running batch whose page has gone pauses after so long
   std::chrono::seconds keep_unfinished{24 * 3600};      // a paused batch
 };
+
+// The beginning of the Ids in the signatures of a batch: its nth, from 0, has the Id "<this>-n". Says nothing of the handle.
+std::string id_of_batch(std::string_view handle);
 
 // How whoever shows a batch hears of it. Called on the thread; must not block.
 struct BatchListener {

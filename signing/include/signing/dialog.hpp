@@ -8,6 +8,7 @@
 #include "signing/certificates.hpp"
 #include "signing/origin.hpp"
 #include "signing/pin_cache.hpp"
+#include "xades/build.hpp"
 
 namespace signet::signing {
 
@@ -24,6 +25,7 @@ struct ConsentRequest {
   std::vector<std::string> first_names;  // at most a few; the dialog says how many more there are
   SigningCertificate certificate;
   xades::Level level{};
+  xades::Statements statements = {};     // of the page, too; what is not shown is not signed
   bool consent_given = false;            // only the PIN is missing: a resumed batch, a mistyped PIN
   enum class Pin : std::uint8_t { none, ask, reader } pin = Pin::none;  // reader: typed on the reader's PIN pad
   std::optional<base::ErrorCode> last_refusal;  // of the PIN before: pin_incorrect, pin_length

@@ -53,6 +53,20 @@ signing::SigningCertificate certificate_named(const std::string& name, Validity 
   return certificate;
 }
 
+// All that a page may have a person state, with nothing but what is long and escaped.
+xades::Statements stated(const std::string& text) {
+  std::string part, identifier = "urn:";
+  while (part.size() < 64) part += text;
+  part.resize(64);
+  if (!base::is_utf8(part)) part = std::string(64, 'r');
+  while (identifier.size() + part.size() <= 128) identifier += part;
+  return {.commitment_types = {std::string(xades::commitment_type_uri("approval")), identifier},
+          .claimed_roles = {part, "Director"},
+          .place = {part, part, part, part, "MD"},
+          .policy = xades::SignaturePolicy{identifier, {}, identifier},
+          .content_time_stamp = {}};
+}
+
 ConsentRequest request_of(const signing::Origin& origin, signing::SigningCertificate certificate) {
   ConsentRequest request{.asker = "batch",
                          .origin = origin,
@@ -255,4 +269,54 @@ TEST_CASE("the dialogs for a PIN name the token, and what is at stake") {
   CHECK(contains(last_try_text(request), "the token does not say how many tries are left"));
   request.last_try = PinEntryRequest::LastTry::yes;
   CHECK(contains(last_try_text(request), "Only one try is left for the PUK"));
+}
+
+TEST_CASE("what a page has a person state is shown whole in the dialog, or in one before it where there is no room") {
+  choose_once();
+  const InLanguage spoken("en");
+  ConsentRequest request = request_of(page, certificate_named("Ana Munteanu"));
+  request.first_names = {"invoice-1.pdf"};
+  CHECK(statements_text(request).empty());
+  CHECK_FALSE(contains(consent_text(request), "states"));
+
+  request.statements = {.commitment_types = {std::string(xades::commitment_type_uri("approval"))},
+                        .claimed_roles = {"Director <b>"},
+                        .place = {.city = "Chișinău", .street = {}, .state = {}, .postal_code = {}, .country = "MD"},
+                        .policy = {},
+                        .content_time_stamp = {}};
+  const std::string together = consent_text(request);
+  CHECK(contains(together, "Your signature also states, in its words:"));
+  CHECK(contains(together, "Commitment: I approve of the content (proof of approval)"));
+  CHECK(contains(together, "Role: Director (b)"));
+  CHECK(contains(together, "Place: Chișinău, MD"));
+  CHECK(contains(together, "invoice-1.pdf"));
+  CHECK(statements_text(request).empty());
+
+  request.statements.policy = xades::SignaturePolicy{"urn:oid:1.2.3", {}, "https://example.org/" + std::string(100, 'p')};
+  request.statements.claimed_roles.push_back(std::string(64, '%'));
+  request.origin = longest;
+  const std::string before = statements_text(request);
+  CHECK_FALSE(contains(consent_text(request), "Director"));
+  for (const char* part : {"Director (b)", "proof of approval", "Chișinău, MD", "urn:oid:1.2.3 https://example.org/ppp"})
+    CHECK(contains(before, part));
+  CHECK(contains(before, longest.text()));
+  // Who has consented is asked for the PIN alone.
+  request.consent_given = true;
+  CHECK(statements_text(request).empty());
+}
+
+TEST_CASE("whatever is to be stated, a line of each thing is shown in what pinentry takes") {
+  choose_once();
+  const InLanguage spoken(GENERATE(as<std::string>{}, "en", "ro", "ru"));
+  for (const std::string& name : hostile_names) {
+    ConsentRequest request = request_of(GENERATE(page, longest), certificate_named("Ana Munteanu"));
+    request.statements = stated(name);
+    request.first_names = {name};
+    const std::string before = statements_text(request);
+    REQUIRE_FALSE(before.empty());
+    check_fit(before);
+    check_fit(consent_text(request));
+    CHECK(contains(before, request.origin.text()));
+    CHECK(std::ranges::count(before, '\n') == 2 + 6);
+  }
 }

@@ -30,6 +30,7 @@ class Person : public signing::Dialog {
   enum class Mood : std::uint8_t { agrees, cancels, thinks } mood = Mood::agrees;
   std::string pin = SoftHsm::default_pin;
   std::size_t asked = 0;
+  xades::Statements last_statements;  // that consent was asked for
 
   void decide(Mood how) {
     mood = how;
@@ -37,6 +38,7 @@ class Person : public signing::Dialog {
   }
   awaitable<base::Result<signing::ConsentAnswer>> consent(signing::ConsentRequest request, WaitingCallback waiting) override {
     ++asked;
+    last_statements = request.statements;
     if (waiting) waiting({request.consent_given ? signing::Waiting::For::pin : signing::Waiting::For::consent, clock_now()});
     while (mood == Mood::thinks) co_await told_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     if (mood == Mood::cancels) co_return base::failure(base::ErrorCode::user_cancelled, "no");

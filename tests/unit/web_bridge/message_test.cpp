@@ -103,6 +103,33 @@ TEST_CASE("a wrong parameter is named") {
   CHECK_FALSE(given.flag("absent").value());
 }
 
+TEST_CASE("lists of texts and the members of an object are parameters, and what stands deeper is none") {
+  const auto message = read(
+      R"({"id":1,"method":"x","params":{"l":["a","ș"],"none":[],"m":["a",1],"n":["a",["b"]],"p":[{"q":"a"},"b"],"o":{"t":"x","n":5,"d":{"t":"y"},"l":["z"]},"o.u":"forged","f.g":{"h":"i"}}})");
+  REQUIRE(message);
+  const Parameters& given = message->parameters;
+  CHECK(given.texts("l", 2, 2).value() == Parameters::Texts{"a", "ș"});
+  CHECK(given.texts("none", 0, 9).value().empty());
+  CHECK(given.texts("absent", 0, 9).value().empty());
+  CHECK(given.texts("l", 1, 2).error().detail == "l: at most 1");
+  CHECK(given.texts("l", 2, 1).error().detail == "l: each 1 to 1 bytes");
+  for (const char* name : {"m", "n", "p", "o"})
+    CHECK(given.texts(name, 9, 9).error().detail == std::string(name) + ": not a list of strings");
+  CHECK(given.object("o").value());
+  CHECK_FALSE(given.object("absent").value());
+  CHECK(given.object("l").error().detail == "l: not an object");
+  CHECK(given.text("o.t", 9).value() == "x");
+  CHECK(given.number("o.n").value() == 5);
+  for (const char* name : {"o.u", "o.d.t", "o.d.d", "f.g.h", "f.g"})
+    CHECK(given.text(name, 9).error().detail == std::string(name) + ": missing");
+  CHECK_FALSE(given.text("o.d", 9));
+  CHECK_FALSE(given.texts("o.l", 9, 9));
+
+  std::string many = R"({"id":1,"method":"x","params":{"l":["a")";
+  for (int i = 0; i < 100'000; ++i) many += R"(,"a")";
+  CHECK(read(many + "]}}")->parameters.texts("l", 1'000'000, 9).error().detail == "l: not a list of strings");
+}
+
 TEST_CASE("items are read in their order with all three digests") {
   const std::string long_digest = base::base64(base::Bytes(64, 7));
   const auto message = read(with_items(

@@ -343,18 +343,35 @@ TEST_CASE("what batch.begin is given wrongly is named") {
   Bench bench;
   Page page(bench.port);
   page.hello();
-  const auto [params, wrong] = GENERATE(
-      table<json::object, std::string>({{json::object{}, "purpose"},
-                                        {json::object{{"purpose", ""}}, "purpose"},
-                                        {json::object{{"purpose", 1}}, "purpose"},
-                                        {json::object{{"purpose", std::string(257, 'p')}}, "purpose"},
-                                        {json::object{{"purpose", "x"}, {"level", "t"}}, "level"},
-                                        {json::object{{"purpose", "x"}, {"level", "lta"}}, "level"},
-                                        {json::object{{"purpose", "x"}, {"packaging", "enveloped"}}, "packaging"},
-                                        {json::object{{"purpose", "x"}, {"certificate", "9b1c"}}, "certificate"},
-                                        {json::object{{"purpose", "x"}, {"certificate", std::string(64, 'X')}}, "certificate"},
-                                        {json::object{{"purpose", "x"}, {"together", 1}}, "together"},
-                                        {json::object{{"purpose", "x"}, {"pss", "yes"}}, "pss"}}));
+  const auto [params, wrong] = GENERATE(table<json::object, std::string>(
+      {{json::object{}, "purpose"},
+       {json::object{{"purpose", ""}}, "purpose"},
+       {json::object{{"purpose", 1}}, "purpose"},
+       {json::object{{"purpose", std::string(257, 'p')}}, "purpose"},
+       {json::object{{"purpose", "x"}, {"level", "t"}}, "level"},
+       {json::object{{"purpose", "x"}, {"level", "lta"}}, "level"},
+       {json::object{{"purpose", "x"}, {"packaging", "wrapped"}}, "packaging"},
+       {json::object{{"purpose", "x"}, {"packaging", "enveloped"}, {"together", true}}, "together"},
+       {json::object{{"purpose", "x"}, {"commitments", "approval"}}, "commitments"},
+       {json::object{{"purpose", "x"}, {"commitments", json::array{"nod"}}}, "commitments"},
+       {json::object{{"purpose", "x"}, {"commitments", json::array{"approval", 1}}}, "commitments"},
+       {json::object{{"purpose", "x"}, {"commitments", json::array{"a:", "b:", "c:"}}}, "commitments"},
+       {json::object{{"purpose", "x"}, {"roles", json::array{""}}}, "roles"},
+       {json::object{{"purpose", "x"}, {"roles", json::array{std::string(65, 'r')}}}, "roles"},
+       {json::object{{"purpose", "x"}, {"roles", json::array{"a\nb"}}}, "roles"},
+       {json::object{{"purpose", "x"}, {"roles", json::array{"\u202Erotcerid"}}}, "roles"},
+       {json::object{{"purpose", "x"}, {"roles", json::object{}}}, "roles"},
+       {json::object{{"purpose", "x"}, {"place", "MD"}}, "place"},
+       {json::object{{"purpose", "x"}, {"place", {{"city", 1}}}}, "place.city"},
+       {json::object{{"purpose", "x"}, {"place", {{"country", "M\x01"}}}}, "place.country"},
+       {json::object{{"purpose", "x"}, {"policy", json::array{"urn:p"}}}, "policy"},
+       {json::object{{"purpose", "x"}, {"policy", {{"id", "p"}}}}, "policy.id"},
+       {json::object{{"purpose", "x"}, {"policy", {{"id", "urn:p"}}}}, "policy.digest"},
+       {json::object{{"purpose", "x"}, {"policy", {{"id", "urn:p"}, {"digest", "%%%%"}}}}, "policy.digest"},
+       {json::object{{"purpose", "x"}, {"certificate", "9b1c"}}, "certificate"},
+       {json::object{{"purpose", "x"}, {"certificate", std::string(64, 'X')}}, "certificate"},
+       {json::object{{"purpose", "x"}, {"together", 1}}, "together"},
+       {json::object{{"purpose", "x"}, {"pss", "yes"}}, "pss"}}));
   const auto answer = page.ask("batch.begin", params);
   CHECK(Messages::code(answer) == "parameter_invalid");
   CHECK(Messages::message(answer).starts_with(wrong + ":"));

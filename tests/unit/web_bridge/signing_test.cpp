@@ -278,6 +278,59 @@ TEST_CASE("together gives one result for all items") {
   CHECK(all.by_id.contains("0"));
 }
 
+TEST_CASE("what a page has a person state is what the person is asked, and what is signed") {
+  Bench bench({.token = WithToken::yes});
+  Page page(bench.port);
+  page.hello();
+  page.ask("certificate.choose");
+  const std::string batch =
+      begin_batch(page, 1,
+                  {{"purpose", "test"},
+                   {"commitments", json::array{"approval", "urn:x:own"}},
+                   {"roles", json::array{"Director & <fiu>"}},
+                   {"place", {{"city", "Chișinău"}, {"country", "MD"}}},
+                   {"policy", {{"id", "urn:oid:1.2.3"}, {"digest", digest_of("policy")}, {"url", "https://p.example"}}}});
+  REQUIRE(commit(page, batch, 1).empty());
+  const xades::Statements asked = bench.context.on_thread([&] { return bench.person->last_statements; });
+  CHECK(asked.commitment_types == std::vector<std::string>{"http://uri.etsi.org/01903/v1.2.2#ProofOfApproval", "urn:x:own"});
+  CHECK(asked.claimed_roles == std::vector<std::string>{"Director & <fiu>"});
+  CHECK(asked.place.city == "Chișinău");
+  REQUIRE(asked.policy);
+  CHECK(asked.policy->identifier == "urn:oid:1.2.3");
+  const std::string made(collect(page, batch, "complete").by_id.at("0").at("signature").as_string());
+  for (const char* part :
+       {"#ProofOfApproval</xades:Identifier>", ">urn:x:own<", ">Director &amp; &lt;fiu&gt;<", "<xades:City>Chișinău<",
+        "<xades:CountryName>MD<", "<xades:Identifier Qualifier=\"OIDAsURN\">urn:oid:1.2.3<", "<xades:SPURI>https://p.example<"})
+    CHECK(made.find(part) != std::string::npos);
+  CHECK(made.find(digest_of("policy")) != std::string::npos);
+}
+
+TEST_CASE("of a document that holds its signature the page is given the signature, under an id that it knows before") {
+  const auto [packaging, reference] = GENERATE(table<std::string, std::string>(
+      {{"enveloped", "URI=\"\""}, {"enveloping-file", "URI=\"#%-object-0\""}, {"enveloping-xml", "URI=\"#%-object-0\""}}));
+  Bench bench({.token = WithToken::yes});
+  Page page(bench.port);
+  page.hello();
+  page.ask("certificate.choose");
+  const json::object begun = page.ask("batch.begin", {{"purpose", "test"}, {"packaging", packaging}});
+  const std::string batch(begun.at("result").at("batch").as_string());
+  const std::string id(begun.at("result").at("id").as_string());
+  page.ask("batch.items", {{"batch", batch}, {"part", 0}, {"items", items(0, 3)}});
+  REQUIRE(commit(page, batch, 3).empty());
+  const auto all = collect(page, batch, "complete");
+  for (int i = 0; i < 3; ++i) {
+    const std::string made(all.by_id.at(std::to_string(i)).at("signature").as_string());
+    const std::string own = id + "-" + std::to_string(i);
+    std::string wanted = reference;
+    if (const std::size_t at = wanted.find('%'); at != std::string::npos) wanted.replace(at, 1, own);
+    CHECK(made.find(" Id=\"" + own + "\">") != std::string::npos);
+    CHECK(made.find(wanted) != std::string::npos);
+    CHECK(made.find("<ds:DigestValue>" + digest_of(std::to_string(i))) != std::string::npos);
+    CHECK(made.find("Id=\"" + own + "-object-0\"") == std::string::npos);
+    CHECK(made.ends_with("</ds:Signature>"));
+  }
+}
+
 TEST_CASE("large results are spread over messages by their bytes") {
   Bench bench({.token = WithToken::yes, .limits = {.results_bytes = 10'000}});
   Page page(bench.port);

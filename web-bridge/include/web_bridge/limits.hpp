@@ -24,6 +24,11 @@ struct NativeLimits {
   std::size_t id_bytes = 64;                                 // as the manifest has them
   std::size_t name_bytes = 256;
   std::size_t purpose_bytes = 256;
+  // What a page has a person state is shown in a dialog, which has little room: all of it fits, whatever it is.
+  std::size_t commitments = 2;
+  std::size_t roles = 2;
+  std::size_t statement_bytes = 64;   // a role, a part of a place
+  std::size_t identifier_bytes = 128;  // of a commitment type, a policy; where the policy is
   std::size_t batch_items = 100'000;
   std::size_t unacknowledged = 1'000;
 };

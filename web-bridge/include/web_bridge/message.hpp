@@ -9,11 +9,14 @@
 
 namespace signet::web_bridge {
 
-// The scalar members of `params`. What is missing or of another type is parameter_invalid and named.
+// The members of `params`: scalars, lists of texts, and the scalars of an object there, named "object.member". What is missing or
+// of another type is parameter_invalid and named.
 class Parameters {
  public:
-  struct Other {};  // null, a fraction, an array or an object: nothing asks for one of these
-  using Value = std::variant<Other, bool, std::int64_t, std::string>;
+  struct Other {};    // null, a fraction, another list or what stands deeper: nothing asks for one of these
+  struct Members {};  // an object, whose members follow
+  using Texts = std::vector<std::string>;
+  using Value = std::variant<Other, bool, std::int64_t, std::string, Texts, Members>;
 
   void add(std::string name, Value value) { values_.emplace_back(std::move(name), std::move(value)); }
   const std::vector<std::pair<std::string, Value>>& all() const { return values_; }
@@ -22,6 +25,8 @@ class Parameters {
   base::Result<std::string> text_or_empty(std::string_view name, std::size_t max_bytes) const;
   base::Result<std::size_t> number(std::string_view name) const;  // not negative
   base::Result<bool> flag(std::string_view name) const;           // false if absent
+  base::Result<Texts> texts(std::string_view name, std::size_t most, std::size_t max_bytes) const;  // none if absent; each 1 to max_bytes
+  base::Result<bool> object(std::string_view name) const;         // whether it is there
 
  private:
   const Value* find(std::string_view name) const;

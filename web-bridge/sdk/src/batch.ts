@@ -1,6 +1,6 @@
 import { fromWire, SignetError, type ErrorCode } from "./errors.js";
 import { cut, type Item } from "./parts.js";
-import type { BatchState, Level, Packaging, WireCertificate, WireEvent, WireItem, WireLimits, WireProgress, WireResult, WireWaiting } from "./protocol.js";
+import type { BatchState, DigestAlgorithm, Level, Packaging, WireCertificate, WireEvent, WireItem, WireLimits, WireProgress, WireResult, WireWaiting } from "./protocol.js";
 
 /** What came of one item. A later result for the same id replaces the earlier one: its time stamp came. */
 export interface ItemResult {
@@ -61,6 +61,11 @@ export interface SignOptions extends BatchCallbacks {
   /** One signature over all items. */
   together?: boolean | undefined;
   pss?: boolean | undefined;
+  /** What each signature also states; the person is shown all of it in the agent's dialog. */
+  commitments?: string[] | undefined;
+  roles?: string[] | undefined;
+  place?: { city?: string; street?: string; state?: string; postal_code?: string; country?: string } | undefined;
+  policy?: { id: string; digest: string; alg?: DigestAlgorithm; url?: string } | undefined;
   /** The id of a certificate; without it as by chooseCertificate. */
   certificate?: string | undefined;
 }
@@ -114,6 +119,9 @@ export class Batch {
   finished: Promise<BatchSummary>;
   /** The certificate that signs, once signing began: `expires_soon` is worth a word to the person. */
   certificate: Pick<WireCertificate, "id" | "validity" | "days_left"> | undefined;
+
+  /** Begins the Ids in this batch's signatures, once it has begun: signature n, from 0, has the Id `<this>-n`. */
+  signature_ids: string | undefined;
 
   private handle: string | undefined;
   private readonly parts: AsyncGenerator<WireItem[]> | undefined;
@@ -293,9 +301,11 @@ export class Batch {
   }
 
   private async begin(): Promise<void> {
-    const { purpose, level, packaging, certificate, together, pss } = this.options as SignOptions;
-    const { batch } = await this.link.request<{ batch: string }>("batch.begin", JSON.parse(JSON.stringify({ purpose, level, packaging, certificate, together, pss })));
+    const { purpose, level, packaging, certificate, together, pss, commitments, roles, place, policy } = this.options as SignOptions;
+    const wanted = { purpose, level, packaging, certificate, together, pss, commitments, roles, place, policy };
+    const { batch, id } = await this.link.request<{ batch: string; id: string }>("batch.begin", JSON.parse(JSON.stringify(wanted)));
     this.handle = batch;
+    this.signature_ids = id;
     if (this.aborted) {
       await this.close();
       throw new SignetError("batch_state", "aborted");

@@ -6,7 +6,8 @@ export const DEFAULT_PORTS: readonly number[] = [18580, 18581, 18582, 18583, 185
 export const SDK_VERSION = "0.1.0";
 
 export type Level = "b" | "t" | "lt" | "lta";
-export type Packaging = "detached" | "enveloping";
+/** With the last three the page puts document and signature together (docs/PROTOCOL.md, batch.begin). */
+export type Packaging = "detached" | "enveloping" | "enveloping-file" | "enveloping-xml" | "enveloped";
 export type DigestAlgorithm = "sha256" | "sha384" | "sha512";
 export type Language = "ro" | "ru" | "en";
 export type WhoActs = "person" | "caller" | "machine" | "us";

@@ -172,7 +172,7 @@ export class FakeAgent {
       const batch = { handle: randomBytes(32).toString("base64url"), origin: request.headers.origin, socket, state: "collecting", level: params.level ?? "b",
         together: params.together === true, items: [], ids: new Set(), parts: 0, next: 0, results: [], latest: new Map(), acknowledged: 0, sent: 0 };
       this.batches.set(batch.handle, batch);
-      return { batch: batch.handle };
+      return { batch: batch.handle, id: "signet-000000000000000000000000" };
     }
     const batch = this.batches.get(params.batch);
     if (batch === undefined || batch.origin !== request.headers.origin) throw wireError(method.startsWith("batch.") ? "batch_unknown" : "method_unknown");

@@ -13,7 +13,7 @@ namespace signet::xades {
 // One thing that is signed: it is known by its hash alone.
 struct DataObject {
   std::string_view name;  // detached: becomes the Reference's URI, percent-encoded. UTF-8, not empty.
-  base::Digest digest;
+  base::Digest digest;    // of the content; where the document and its signature are one file as xades/packaging.hpp gives it
 };
 
 // Where the signer says to be (EN 319 132-1 clause 5.2.5, SignatureProductionPlaceV2). Empty parts are left out. UTF-8.
@@ -79,6 +79,7 @@ class SignatureWriter {
   base::Digest time_stamp_imprint(const SignatureContent& content, base::BytesView value, base::DigestAlgorithm algorithm) const;
 
   // The whole document: B-B, or B-T with a TimeStampToken. `value` is as XML Signature wants it (ECDSA: r and s side by side).
+  // Files and XML that are enveloped are not in it: with_objects() and enveloped() put the two together.
   std::string document(const SignatureContent& content, base::BytesView value, base::BytesView time_stamp_token = {}) const;
 
  private:

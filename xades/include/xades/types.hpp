@@ -14,12 +14,21 @@ std::string_view name(Level level);           // "b", "t", "lt", "lta"
 std::string_view profile_name(Level level);   // "XAdES-B-LT"
 std::optional<Level> level(std::string_view name);
 
+// Where what is signed stands. Of the last three the document and its signature are one file (xades/packaging.hpp).
 enum class Packaging : std::uint8_t {
-  detached,   // a ds:Reference whose DigestValue is the given hash; no transforms
-  enveloping, // the hash, base64, in a ds:Object, referenced with a base64 transform
+  detached,         // a ds:Reference whose DigestValue is the given hash; no transforms
+  enveloping,       // the hash, base64, in a ds:Object, referenced with a base64 transform
+  enveloping_file,  // the file, base64, in a ds:Object, referenced with a base64 transform
+  enveloping_xml,   // the document's root element in a ds:Object, which is referenced with exclusive canonicalization
+  enveloped,        // the signature in the document's root element; all but signatures is signed (docs/decisions/0013)
 };
-std::string_view name(Packaging packaging);
+std::string_view name(Packaging packaging);  // "enveloping-file"
 std::optional<Packaging> packaging(std::string_view name);
+
+// The commitment types that ETSI has named (TS 119 172-1 annex B.2): "origin", "receipt", "delivery", "sender", "approval" and
+// "creation", and the URI that stands in a signature; "" for another one.
+std::string_view commitment_type_uri(std::string_view name);
+std::string_view commitment_type_name(std::string_view uri);
 
 enum class KeyScheme : std::uint8_t { rsa_pkcs1, rsa_pss, ecdsa };
 
