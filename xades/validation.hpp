@@ -22,7 +22,10 @@ struct Evidence {
   std::optional<base::Time> not_signed_before;  // from below: a time stamp over content, which is itself signed
   bool evidence_is_carried = false;             // all that its path and its time stamps' want is in the signature: B-LT
   Policy policy = Policy::strict;
-  std::optional<pki::PathReport> path;  // at the proven time, or at that of the validation
+  base::Time validated_at{};
+  base::Time proven_since{};            // since when the signature is known to exist: the proven time, or that of the validation
+  std::optional<pki::PathReport> path;  // at that time
+  bool revocation_out_of_bounds = false;  // it lacks only proof that what is carried for it is older than its issuers' end
 };
 
 struct Verdict {
@@ -36,7 +39,7 @@ std::string accepted_weakness(const Evidence& evidence);
 Integrity integrity_of(const Evidence& evidence);
 Verdict verdict_of(const Evidence& evidence);
 std::optional<Level> level_of(const Evidence& evidence);
-SubIndication sub_indication_of(pki::PathStatus status);
+SubIndication sub_indication_of(const pki::PathReport& path);
 
 // parameter_invalid where the element is no signature, message_too_large.
 base::Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* signature, const VerifyOptions& options,

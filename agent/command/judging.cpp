@@ -141,16 +141,19 @@ const char* explanation_of(const xades::SignatureReport& report) {
     case out_of_bounds_not_revoked:
       return tr("The signer's certificate is outside its validity, and nothing proves that the signature was made within it.");
     case no_certificate_chain_found:
+    case no_certificate_chain_found_no_poe:
       return tr("The signer's certificate does not come from a trusted authority (see --trust).");
     case no_signing_certificate_found:
       return tr("The signer's certificate is missing or is not the one that was meant.");
     case try_later:
+    case revocation_out_of_bounds_no_poe:
       return tr("Whether the certificate was revoked cannot be told: no revocation list in force was given (see --trust).");
     case signed_data_not_found:
       return tr("The signed document is needed: give it with --content, or its hash with --digest.");
     case timestamp_order_failure:
       return tr("The times in the signature contradict each other.");
     case crypto_constraints_failure:
+    case crypto_constraints_failure_no_poe:
       return tr("An algorithm is too weak to be relied on.");
     case chain_constraints_failure:
     case certificate_chain_general_failure:

@@ -61,10 +61,10 @@ TEST_CASE("an expired certificate passes only with a time stamp from before") {
   test.person = test.pki.issuer.issue(
       {.common_name = "Ana", .serial_number = {}, .key_type = pki::KeyType::ec_p256, .ends_after_now = 1h, .key = {}});
   CHECK(said(test.verified({}, now)) == "TOTAL-PASSED, valid");
-  CHECK(said(test.verified({}, now + 48h)) == "INDETERMINATE/OUT_OF_BOUNDS_NO_POE, valid");
+  CHECK(said(test.verified({}, now + 48h)) == "INDETERMINATE/OUT_OF_BOUNDS_NOT_REVOKED, valid");
   CHECK(said(test.verified({.level = Level::b_t}, now + 48h)) == "TOTAL-PASSED, valid");
   CHECK(said(test.verified({.level = Level::b_t, .stamped_at = now + 2h}, now + 48h)) ==
-        "INDETERMINATE/OUT_OF_BOUNDS_NO_POE, valid");
+        "INDETERMINATE/OUT_OF_BOUNDS_NOT_REVOKED, valid");
 }
 
 TEST_CASE("a time stamp that is older than the certificate proves that something is wrong") {

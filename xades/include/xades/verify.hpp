@@ -9,7 +9,8 @@
 
 namespace signet::xades {
 
-// EN 319 102-1 clause 5.1.
+// EN 319 102-1 clause 5.1. What cannot be said here is not among them: NO_POE is an inner result of that standard's, and that a
+// signature policy is not at hand, or is another (SIGNATURE_POLICY_NOT_AVAILABLE, POLICY_PROCESSING_ERROR), is a warning.
 enum class Indication : std::uint8_t { total_passed, total_failed, indeterminate };
 enum class SubIndication : std::uint8_t {
   none,
@@ -22,13 +23,16 @@ enum class SubIndication : std::uint8_t {
   sig_constraints_failure,
   chain_constraints_failure,
   certificate_chain_general_failure,
-  crypto_constraints_failure,
+  crypto_constraints_failure,         // an algorithm that was no longer reliable when the signature was made
+  crypto_constraints_failure_no_poe,  // ... is no longer, and nothing proves that what it was used for is older
   no_signing_certificate_found,
   no_certificate_chain_found,
+  no_certificate_chain_found_no_poe,  // to what was an anchor once
   revoked_no_poe,
   revoked_ca_no_poe,
   out_of_bounds_no_poe,
   out_of_bounds_not_revoked,
+  revocation_out_of_bounds_no_poe,  // revocation data, of which nothing proves that they are older than their issuer's end
   timestamp_order_failure,
   try_later,  // no revocation data in force
   signed_data_not_found,
