@@ -138,6 +138,14 @@ bool carries_its_evidence(const Evidence& evidence, const VerifyOptions& options
          pki::PathStatus::valid;
 }
 
+// Which of the given documents is meant only the hash can tell.
+PolicyDocument policy_document(const Properties& properties, const std::vector<base::Bytes>& given) {
+  if (given.empty() || !properties.signature_policy || !properties.signature_policy->digest) return PolicyDocument::not_given;
+  const base::Digest& wanted = *properties.signature_policy->digest;
+  const auto is = [&](const base::Bytes& document) { return base::digest(wanted.algorithm(), document) == wanted; };
+  return std::ranges::any_of(given, is) ? PolicyDocument::same : PolicyDocument::differs;
+}
+
 }  // namespace
 
 Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* node, const VerifyOptions& options,
@@ -161,6 +169,7 @@ Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* no
   const CarriedEvidence carried = carried_evidence(out.properties.properties, out.key.certificates);
   ProofsOfExistence proofs(out.properties.properties.unsigned_properties.size(), options.at);
   check_time_stamps(out, {transforms, options, carried}, proofs);
+  out.policy_document = policy_document(out.properties.properties, options.signature_policies);
   out.proven_since = proofs.of_signature();
   check_path(out, options, carried, proofs);
   out.evidence_is_carried = carries_its_evidence(out, options, carried, proofs);

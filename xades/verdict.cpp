@@ -98,7 +98,11 @@ std::optional<Verdict> certificate_path(const Evidence& evidence) {
   if (!evidence.path || !evidence.key.certificate)
     return indeterminate(SubIndication::no_certificate_chain_found, "there is no path");
   const pki::PathReport& path = *evidence.path;
-  if (path.status == pki::PathStatus::valid) return std::nullopt;
+  if (path.status == pki::PathStatus::valid) {
+    if (evidence.policy == Policy::msign_compatible || evidence.key.certificate->version() == 3) return std::nullopt;
+    return indeterminate(SubIndication::chain_constraints_failure,
+                         "the certificate is not of X.509 version 3: it cannot say what it is for");
+  }
   // 5.3.4: content that was stamped after it is proof that the signature is younger still.
   if (evidence.not_signed_before && path.status == pki::PathStatus::revoked && path.revoked_at <= evidence.not_signed_before)
     return failed(SubIndication::revoked, "it signs a time stamp from after the revocation");
@@ -199,7 +203,9 @@ std::optional<Verdict> time_stamps(const Evidence& evidence) {
   const auto found = std::ranges::find_if(evidence.time_stamps, proves);
   if (found == evidence.time_stamps.end() || evidence.proven_time) return std::nullopt;
   const CheckedTimeStamp& first = *found;
-  return indeterminate(first.failure, "the signature time stamp does not hold: " + first.report.detail);
+  Verdict verdict = indeterminate(first.failure, "the signature time stamp does not hold: " + first.report.detail);
+  verdict.of_time_stamp = true;
+  return verdict;
 }
 
 // 5.5.4 step 4 e: content is stamped before the signature, and that before the archive; each archive time stamp after those that

@@ -145,6 +145,12 @@ inline std::string said(const SignatureReport& report) {
   return out + ", " + std::string(name(report.integrity));
 }
 
+inline std::vector<std::string> warned(const SignatureReport& report) {
+  std::vector<std::string> out;
+  for (const Warning& one : report.warnings) out.push_back(std::string(name(one.kind)) + (one.detail.empty() ? "" : ": " + one.detail));
+  return out;
+}
+
 inline std::string level_said(const SignatureReport& report) { return report.level ? std::string(name(*report.level)) : "none"; }
 
 inline std::string replaced(std::string text, std::string_view what, std::string_view with) {

@@ -80,7 +80,7 @@ TEST_CASE("the older SigningCertificate is understood, with a warning") {
   form.certificate_property = "SigningCertificate";
   const auto report = verified_one(made(form));
   CHECK(said(report) == "TOTAL-PASSED, valid");
-  CHECK(report.warnings == std::vector<std::string>{"SigningCertificate is of the form before SigningCertificateV2"});
+  CHECK(warned(report) == std::vector<std::string>{"older_signing_certificate"});
 }
 
 TEST_CASE("SHA-1 is understood but not accepted") {

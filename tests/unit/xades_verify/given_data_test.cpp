@@ -127,7 +127,8 @@ TEST_CASE("content that is enclosed by its SHA-1 alone is found, and taken only 
   given.policy = Policy::sha1_content;
   const auto report = verified_one(made(form), given);
   CHECK(said(report) == "TOTAL-PASSED, valid");
-  CHECK(report.warnings == std::vector<std::string>{"the hash of the content: sha1 was acceptable until 2012-08-01"});
+  CHECK(warned(report) ==
+        std::vector<std::string>{"weak_algorithm: the hash of the content: sha1 was acceptable until 2012-08-01"});
   given.data = {{"", bytes_of("another")}};
   CHECK(said(verified_one(made(form), given)) == "TOTAL-FAILED/HASH_FAILURE, invalid");
 }

@@ -195,3 +195,18 @@ TEST_CASE("what a signer states is signed, and written as the schema wants it") 
   }
   CHECK(said(verified_one(replaced(document, "director", "Director"))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
 }
+
+TEST_CASE("a signature policy that cannot be checked is told of") {
+  SigningPlan plan;
+  plan.statements.policy = SignaturePolicy{"urn:oid:1.2.3.4", sha256("the policy"), {}};
+  const std::string document = signed_document(signer(), plan);
+  VerifyOptions given = options();
+  const auto report = verified_one(document, given);
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(report.signature_policy == "urn:oid:1.2.3.4");
+  CHECK(warned(report) == std::vector<std::string>{"signature_policy_unchecked: urn:oid:1.2.3.4"});
+  given.signature_policies = {bytes_of("another policy")};
+  CHECK(warned(verified_one(document, given)) == std::vector<std::string>{"signature_policy_differs: urn:oid:1.2.3.4"});
+  given.signature_policies.push_back(bytes_of("the policy"));
+  CHECK(verified_one(document, given).warnings.empty());
+}
