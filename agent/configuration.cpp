@@ -123,6 +123,30 @@ void read_pin_cache(SettingsTable table, signing::PinPolicy& policy, signing::On
                [&](std::int64_t value) { policy.max_signatures = static_cast<std::size_t>(value); });
 }
 
+void read_verification(SettingsTable table, Configuration::Verification& verification, SettingsTable::Problems& problems) {
+  table.text("trust", [&](const std::string& path) {
+    verification.trust = path;
+    return must_be_absolute(path);
+  });
+  table.list("trusted_lists", [&](const SettingsValue& element) -> std::string {
+    auto entry = element.table("verification.trusted_lists", problems);
+    if (!entry) return "must be a table: [[verification.trusted_lists]]";
+    Configuration::Verification::TrustedList list;
+    entry->text("place", [&](const std::string& place) -> std::string {
+      list.place = place;
+      const bool is_address = place.starts_with("https://") || place.starts_with("http://");
+      return is_address || must_be_absolute(place).empty() ? "" : "must be an absolute path or an address";
+    });
+    entry->text("signers", [&](const std::string& path) {
+      list.signers = path;
+      return must_be_absolute(path);
+    });
+    if (list.place.empty() || list.signers.empty()) return "wants place and signers";
+    verification.trusted_lists.push_back(std::move(list));
+    return {};
+  });
+}
+
 void read_web(SettingsTable table, Configuration::Web& web) {
   table.list("origins", [&](const SettingsValue& element) -> std::string {
     const auto value = element.text();
@@ -182,6 +206,7 @@ base::Result<Configuration> parse_configuration(std::string_view toml, const std
     read_modules(root, configuration, problems);
     read_devices(root.table("devices"), configuration.devices, problems);
     service::read_time_stamping(root.table("time_stamping"), configuration.time_stamping);
+    read_verification(root.table("verification"), configuration.verification, problems);
     read_web(root.table("web"), configuration.web);
     read_pin_cache(root.table("pin_cache"), configuration.pin_cache, configuration.on_lock);
     SettingsTable clients = root.table("clients");

@@ -27,6 +27,16 @@ struct Configuration {
 
   service::TimeStamping time_stamping;
 
+  // Whom `signet verify` and `signet extend` trust.
+  struct Verification {
+    std::filesystem::path trust;  // a folder, or a file; empty: none
+    struct TrustedList {
+      std::string place;              // a file or an address
+      std::filesystem::path signers;  // certificates of which one must have signed it
+    };
+    std::vector<TrustedList> trusted_lists;
+  } verification;
+
   struct Web {
     std::vector<std::string> origins;  // exact; no pattern
     std::vector<std::uint16_t> ports{18580, 18581, 18582, 18583, 18584};

@@ -77,25 +77,31 @@ struct Plan {
   Subject::Usage usage;
   base::Time not_before, not_after;
   std::string crl_url = {}, ocsp_url = {};
+  bool version_1 = false;
+  const EVP_MD* signed_with = EVP_sha256();
 };
+
+void add_extensions(X509* certificate, X509* issuer, const Plan& plan) {
+  add_usage(certificate, issuer, plan.usage);
+  add_extension(certificate, issuer, NID_subject_key_identifier, "hash");
+  add_extension(certificate, issuer, NID_authority_key_identifier, "keyid:always");
+  if (!plan.crl_url.empty()) add_extension(certificate, issuer, NID_crl_distribution_points, ("URI:" + plan.crl_url).c_str());
+  if (!plan.ocsp_url.empty()) add_extension(certificate, issuer, NID_info_access, ("OCSP;URI:" + plan.ocsp_url).c_str());
+}
 
 // Without an issuer: self-signed.
 pki::Certificate make_certificate(const Plan& plan, const Identity* issuer, EVP_PKEY* issuer_key) {
   const Owned<X509, X509_free> certificate{X509_new()};
   X509* x = certificate.get();
   X509* issuer_x = issuer == nullptr ? x : issuer->certificate.native();
-  need(X509_set_version(x, X509_VERSION_3) == 1 && X509_set_serialNumber(x, random_serial().get()) == 1 &&
-           X509_set_subject_name(x, plan.subject) == 1 &&
+  need(X509_set_version(x, plan.version_1 ? X509_VERSION_1 : X509_VERSION_3) == 1 &&
+           X509_set_serialNumber(x, random_serial().get()) == 1 && X509_set_subject_name(x, plan.subject) == 1 &&
            X509_set_issuer_name(x, issuer == nullptr ? plan.subject : X509_get_subject_name(issuer_x)) == 1 &&
            X509_set1_notBefore(x, asn1_time(plan.not_before).get()) == 1 &&
            X509_set1_notAfter(x, asn1_time(plan.not_after).get()) == 1 && X509_set_pubkey(x, plan.subject_key) == 1,
        "a certificate's fields");
-  add_usage(x, issuer_x, plan.usage);
-  add_extension(x, issuer_x, NID_subject_key_identifier, "hash");
-  add_extension(x, issuer_x, NID_authority_key_identifier, "keyid:always");
-  if (!plan.crl_url.empty()) add_extension(x, issuer_x, NID_crl_distribution_points, ("URI:" + plan.crl_url).c_str());
-  if (!plan.ocsp_url.empty()) add_extension(x, issuer_x, NID_info_access, ("OCSP;URI:" + plan.ocsp_url).c_str());
-  need(X509_sign(x, issuer_key, EVP_sha256()) > 0, "X509_sign");
+  if (!plan.version_1) add_extensions(x, issuer_x, plan);
+  need(X509_sign(x, issuer_key, plan.signed_with) > 0, "X509_sign");
 
   auto made = pki::Certificate::from_der(encoded<X509>(i2d_X509, x));
   if (!made) throw std::runtime_error("a certificate that cannot be read: " + made.error().detail);
@@ -183,7 +189,9 @@ Identity Authority::issue(const Subject& subject) {
                   state_->now - subject.starts_before_now,
                   state_->now + subject.ends_after_now,
                   state_->crl_url,
-                  state_->ocsp_url};
+                  state_->ocsp_url,
+                  subject.version_1,
+                  subject.signed_with};
   return {make_certificate(plan, &state_->identity, state_->identity.key.get()), key};
 }
 

@@ -139,6 +139,8 @@ std::string Certificate::serial_hex() const {
   return (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER ? "-" : "") + base::hex(magnitude);
 }
 
+int Certificate::version() const { return static_cast<int>(X509_get_version(native())) + 1; }
+
 KeyType Certificate::key_type() const {
   const ErrorQueue queue;
   const EVP_PKEY* key = X509_get0_pubkey(native());

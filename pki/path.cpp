@@ -118,11 +118,14 @@ struct Anchors {
   bool partial = false;  // some are not self-signed
 };
 
-Anchors anchors_for(const TrustMaterial& trust, const PathOptions& options) {
+enum class Services : std::uint8_t { in_force, ended_too };
+
+Anchors anchors_for(const TrustMaterial& trust, const PathOptions& options, Services which = Services::in_force) {
   using Use = TrustedService::Use;
   Anchors anchors;
   for (const TrustedService& service : trust.services) {
-    const bool in_time = service.from <= options.at && (!service.until || options.at < *service.until);
+    const bool in_time =
+        service.from <= options.at && (which == Services::ended_too || !service.until || options.at < *service.until);
     const bool in_use =
         options.purpose == Purpose::any || (service.use == Use::time_stamps) == (options.purpose == Purpose::time_stamping);
     if (in_time && in_use) anchors.certificates.push_back(service.certificate);
@@ -150,7 +153,7 @@ Walked walk_chain(X509* certificate, const Anchors& trusted, const X509Stack& an
   X509_VERIFY_PARAM_set_depth(param, max_path_length);
   X509_VERIFY_PARAM_set_auth_level(param, 0);  // weak_algorithm() judges, by dates
   // X509_V_FLAG_X509_STRICT is not set: it refuses national roots for a missing key identifier. What matters of it is in
-  // broken_constraint().
+  // has_issuer_without_ca_bit().
   if (trusted.partial) X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
   set_policies(param, options);
   X509_STORE_CTX_set_app_data(context.get(), &walked.walk);
@@ -195,34 +198,51 @@ bool is_for_client_authentication(const Certificate& certificate) {
   return (X509_get_extended_key_usage(certificate.native()) & (XKU_SSL_CLIENT | XKU_ANYEKU)) != 0;
 }
 
-// What RFC 5280 and RFC 3161 demand beyond OpenSSL's default checks; null if nothing is wrong.
-const char* broken_constraint(const std::vector<Certificate>& chain, Purpose purpose) {
-  if (purpose != Purpose::any && !chain.front().fit_for_signing())
+// What is demanded of a certificate for a purpose, beyond OpenSSL's default checks; null if nothing is wrong.
+const char* unfit(const Certificate& certificate, Purpose purpose) {
+  if (purpose != Purpose::any && !certificate.fit_for_signing())
     return "the certificate is not for signing: key usage or basic constraints";
-  if (purpose == Purpose::time_stamping && !is_for_time_stamping_only(chain.front()))
+  if (purpose == Purpose::time_stamping && !is_for_time_stamping_only(certificate))
     return "the certificate is not for time stamping alone: extended key usage";
-  if (purpose == Purpose::client_authentication && !is_for_client_authentication(chain.front()))
+  if (purpose == Purpose::client_authentication && !is_for_client_authentication(certificate))
     return "the certificate is not for authenticating a client: extended key usage";
-  for (std::size_t i = 1; i < chain.size(); ++i) {
-    const bool old_root = i + 1 == chain.size() && is_self_issued(chain[i]);  // may be of version 1, without extensions
-    if (!chain[i].is_ca() && !old_root) return "an issuer's certificate has no CA bit";
-  }
   return nullptr;
+}
+
+// RFC 5280 6.1.4 (k). An old root may be of version 1, without extensions; OpenSSL takes other old certificates too.
+bool has_issuer_without_ca_bit(const std::vector<Certificate>& chain) {
+  for (std::size_t i = 1; i < chain.size(); ++i) {
+    const bool old_root = i + 1 == chain.size() && is_self_issued(chain[i]);
+    if (!chain[i].is_ca() && !old_root) return true;
+  }
+  return false;
 }
 
 std::string at_depth(std::string what, std::size_t depth) { return std::move(what) + ", at depth " + std::to_string(depth); }
 
-// Keys of all, and the signatures of all but the anchor, whose own says nothing.
+// The certificate's own key, and the signatures of all but the anchor, whose own says nothing, with the keys that made them.
 std::optional<std::string> weak_algorithm(const std::vector<Certificate>& chain, const PathOptions& options) {
-  for (std::size_t i = 0; i < chain.size(); ++i) {
-    if (auto weak = weakness(*options.algorithms, chain[i], options.at)) return at_depth(std::move(*weak), i);
-    if (i + 1 == chain.size()) break;
+  if (auto weak = weakness(*options.algorithms, chain.front(), options.at)) return at_depth(std::move(*weak), 0);
+  for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
     const X509_ALGOR* algorithm = nullptr;
     X509_get0_signature(nullptr, &algorithm, chain[i].native());
-    if (auto weak = signature_weakness(*options.algorithms, algorithm, X509_get0_pubkey(chain[i + 1].native()), options.at))
+    const base::Time since = options.known_since ? options.known_since(chain[i].der()) : options.at;
+    if (auto weak = signature_weakness(*options.algorithms, algorithm, X509_get0_pubkey(chain[i + 1].native()), since))
       return at_depth(std::move(*weak), i);
   }
   return std::nullopt;
+}
+
+// What is known of a certificate that has expired: somebody told before its end, or goes back to it, and whoever signed that is
+// still to be believed.
+bool is_known_not_revoked(const std::vector<Certificate>& chain, const std::vector<RevocationFinding>& findings, base::Time at) {
+  for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
+    const bool expired = at > chain[i].not_after();
+    if (!expired) continue;
+    const bool issuer_stands = i + 2 == chain.size() || at <= chain[i + 1].not_after();
+    if (!issuer_stands || !findings[i].tells_of_expired) return false;
+  }
+  return true;
 }
 
 enum class ListSigners : std::uint8_t {
@@ -238,10 +258,21 @@ SignerPath path_to_the_same_anchor(const std::vector<Certificate>& chain, const 
                                    const PathOptions& options) {
   return [&](const Certificate& signer) -> std::optional<std::vector<Certificate>> {
     PathOptions theirs{.at = options.at, .purpose = Purpose::any, .algorithms = options.algorithms};
+    theirs.known_since = options.known_since;
     PathReport report = validate(signer, trust, theirs, ListSigners::chain_alone);
     if (report.status != PathStatus::valid || report.chain.back() != chain.back()) return std::nullopt;
     return std::move(report.chain);
   };
+}
+
+// Whether there is a path to what was an anchor once.
+bool has_ended_anchor(const Certificate& certificate, const TrustMaterial& trust, const PathOptions& options) {
+  const Anchors once = anchors_for(trust, options, Services::ended_too);
+  if (once.certificates.size() == anchors_for(trust, options).certificates.size()) return false;
+  const X509Stack anchors = stack_of(once.certificates);
+  const X509Stack intermediates = stack_of(trust.intermediates);
+  return status_of(walk_chain(certificate.native(), once, anchors, intermediates, options).walk.path.error) !=
+         PathStatus::no_path;
 }
 
 PathReport validate(const Certificate& certificate, const TrustMaterial& trust, const PathOptions& options,
@@ -258,18 +289,24 @@ PathReport validate(const Certificate& certificate, const TrustMaterial& trust, 
 
   const Walked walked = walk_chain(certificate.native(), trusted, anchors, intermediates, options);
   const Finding path = walked.walk.path;
-  if (path.error != X509_V_OK && status_of(path.error) == PathStatus::no_path) return ended(PathStatus::no_path, said(path));
+  if (path.error != X509_V_OK && status_of(path.error) == PathStatus::no_path) {
+    report.anchor_ended = has_ended_anchor(certificate, trust, options);
+    return ended(PathStatus::no_path, report.anchor_ended ? "the path's anchor is trusted no more" : said(path));
+  }
   report.chain = owned_chain(walked.chain, certificate, trusted.certificates, trust);
+  report.breaks_rfc_5280 = path.error != X509_V_OK;
   if (path.error != X509_V_OK) return ended(status_of(path.error), said(path));
   if (report.chain.size() != walked.chain.size() || report.chain.empty())
     return ended(PathStatus::no_path, "a chain of strangers");
-  if (const char* broken = broken_constraint(report.chain, options.purpose)) return ended(PathStatus::constraints, broken);
+  if (const char* broken = unfit(report.chain.front(), options.purpose)) return ended(PathStatus::constraints, broken);
+  report.breaks_rfc_5280 = has_issuer_without_ca_bit(report.chain);
+  if (report.breaks_rfc_5280) return ended(PathStatus::constraints, "an issuer's certificate has no CA bit");
   if ((report.weak_algorithm = weak_algorithm(report.chain, options)))
     return ended(PathStatus::constraints, *report.weak_algorithm);
 
   const SignerPath signer_path =
       list_signers == ListSigners::chain_alone ? SignerPath{} : path_to_the_same_anchor(report.chain, trust, options);
-  const auto findings = revocation_of(report.chain, {trust, options.at, *options.algorithms, signer_path});
+  const auto findings = revocation_of(report.chain, {trust, options.at, *options.algorithms, signer_path, options.known_since});
   std::optional<base::Time> authority;
   for (std::size_t i = 0; i < findings.size(); ++i) {
     report.evidence.push_back(findings[i].evidence);
@@ -281,11 +318,16 @@ PathReport validate(const Certificate& certificate, const TrustMaterial& trust, 
     report.revoked_at = itself ? findings.front().revoked_at : authority;
     return ended(itself ? PathStatus::revoked : PathStatus::ca_revoked, "revoked");
   }
-  if (const Finding validity = walked.walk.validity; validity.error != X509_V_OK)
+  if (const Finding validity = walked.walk.validity; validity.error != X509_V_OK) {
+    report.known_not_revoked =
+        status_of(validity.error) == PathStatus::expired && is_known_not_revoked(report.chain, findings, options.at);
     return ended(status_of(validity.error), said(validity));
+  }
   for (std::size_t i = 0; i < report.evidence.size(); ++i) {
-    if (report.evidence[i].source == RevocationEvidence::Source::none)
-      return ended(PathStatus::no_revocation_data, at_depth("neither an OCSP response nor a list in force", i));
+    if (report.evidence[i].source != RevocationEvidence::Source::none) continue;
+    if ((report.weak_algorithm = findings[i].weak_algorithm))
+      return ended(PathStatus::no_revocation_data, at_depth("revocation data not to be relied on: " + *report.weak_algorithm, i));
+    return ended(PathStatus::no_revocation_data, at_depth("neither an OCSP response nor a list in force", i));
   }
   return ended(PathStatus::valid, {});
 }

@@ -189,10 +189,16 @@ Entry entry_of(const AuthenticList& list, const Certificate& certificate) {
           .when = time_of(X509_REVOKED_get0_revocationDate(found)).value_or(Time::min())};
 }
 
+// Before the certificate had expired; after that it may have been forgotten (RFC 5280 5.1.2.6), unless it is said to go back so
+// far.
+bool was_told_in_time(Time made, std::optional<Time> goes_back_to, const Certificate& certificate) {
+  return made <= certificate.not_after() || (goes_back_to && *goes_back_to <= certificate.not_after());
+}
+
 // Whether what was found out then counts at `at`: it was in force, or was made later (better: it knows more) while the
 // certificate had not expired. After that it may have been forgotten (RFC 5280 5.1.2.6), unless it is said to go back so far.
 bool counts(Time made, std::optional<Time> end, std::optional<Time> goes_back_to, const Certificate& certificate, Time at) {
-  if (made > at) return made <= certificate.not_after() || (goes_back_to && *goes_back_to <= certificate.not_after());
+  if (made > at) return was_told_in_time(made, goes_back_to, certificate);
   return end && at < *end;
 }
 
@@ -237,6 +243,7 @@ class Check {
     if (finding.revoked_at) return finding;
     if (clear(finding, certificate, responses)) return finding;
     clear(finding, certificate, points.get());
+    if (finding.evidence.source == RevocationEvidence::Source::none) finding.weak_algorithm = weakly_told(certificate, issuers);
     return finding;
   }
 
@@ -252,7 +259,7 @@ class Check {
   // will do: so lists and certificates are matched by that name alone.
   std::optional<std::vector<Certificate>> signers_of(const Crl& crl) {
     const auto signed_it = [&](const Certificate& authority) {
-      return has_signed(authority, crl, context_.algorithms, context_.at);
+      return has_signed(authority, crl, context_.algorithms, context_.since(crl.der()));
     };
     // Where nobody else is asked the signer of a list is itself what is checked: it may be on the list that it signs
     // (PKITS 4.14.30).
@@ -286,15 +293,14 @@ class Check {
     const Certificate& issuer = chain_[issuers];
     const auto status = response.status_of(certificate, issuer);
     if (!status) return std::nullopt;
-    const auto signed_well = [&](const Certificate& signer) {
-      return has_signed(signer, response, context_.algorithms, context_.at);
-    };
+    const Time since = context_.since(response.der());
+    const auto signed_well = [&](const Certificate& signer) { return has_signed(signer, response, context_.algorithms, since); };
     if (signed_well(issuer)) return Answer{&response, *status, {}};
     if (!by_delegates) return std::nullopt;
     for (const auto* candidates : {&response.certificates(), &context_.trust.intermediates}) {
       for (const Certificate& candidate : *candidates) {
         if (candidate != issuer && delegates_++ < max_delegates &&
-            is_delegate(candidate, issuer, response.produced_at(), context_.algorithms, context_.at) && signed_well(candidate) &&
+            is_delegate(candidate, issuer, response.produced_at(), context_.algorithms, since) && signed_well(candidate) &&
             is_in_good_standing(candidate, issuers))
           return Answer{&response, *status, candidate};
       }
@@ -315,6 +321,25 @@ class Check {
       if (auto answer = answer_of(response, certificate, issuers, by_delegates)) answers.push_back(std::move(*answer));
     }
     return answers;
+  }
+
+  // Why what the issuer itself says of it now does not count, where nothing else is wrong with that than an algorithm.
+  std::optional<std::string> weakly_told(const Certificate& certificate, std::size_t issuers) const {
+    const EVP_PKEY* key = X509_get0_pubkey(chain_[issuers].native());
+    for (const Crl& crl : context_.trust.crls) {
+      if (!is_about(crl.native(), certificate) || !is_complete(crl.native())) continue;
+      const X509_ALGOR* algorithm = nullptr;
+      X509_CRL_get0_signature(crl.native(), nullptr, &algorithm);
+      auto weak = signature_weakness(context_.algorithms, algorithm, key, context_.since(crl.der()));
+      if (weak && X509_CRL_verify(crl.native(), X509_get0_pubkey(chain_[issuers].native())) == 1) return weak;
+    }
+    for (const OcspResponse& response : context_.trust.ocsp) {
+      if (!response.status_of(certificate, chain_[issuers])) continue;
+      auto weak = signature_weakness(context_.algorithms, OCSP_resp_get0_tbs_sigalg(response.native()), key,
+                                     context_.since(response.der()));
+      if (weak && response.is_signed_by(chain_[issuers])) return weak;
+    }
+    return std::nullopt;
   }
 
   // The earliest revocation that anything authentic tells of: in force or not, because a revocation is for ever. Only a hold can
@@ -361,8 +386,10 @@ class Check {
         continue;
       if (best == nullptr || status.this_update > best->status.this_update) best = &answer;
     }
-    if (best != nullptr) finding.evidence = by_answer(*best);
-    return best != nullptr;
+    if (best == nullptr) return false;
+    finding.evidence = by_answer(*best);
+    finding.tells_of_expired = was_told_in_time(best->status.this_update, best->status.archive_cutoff, certificate);
+    return true;
   }
 
   // Lists that together tell of all reasons, the newest first.
@@ -387,6 +414,8 @@ class Check {
     }
     if (told != all_reasons) return;
     for (const AuthenticList* list : used) add(finding.evidence, *list);
+    finding.tells_of_expired = std::ranges::all_of(
+        used, [&](const AuthenticList* list) { return was_told_in_time(list->made, list->expired_since, certificate); });
   }
 
   // A list that has ended, brought up to date by changes that count (5.2.4: as if it had been issued with them).

@@ -17,11 +17,16 @@ struct RevocationContext {
   base::Time at;
   const AlgorithmTable& algorithms;
   SignerPath signer_path;  // null: nobody but the chain signs lists
+  KnownSince known_since = {};
+
+  base::Time since(base::BytesView der) const { return known_since ? known_since(der) : at; }
 };
 
 struct RevocationFinding {
   std::optional<base::Time> revoked_at;  // the earliest, at or before the time in question
   RevocationEvidence evidence;           // source none: nothing tells
+  bool tells_of_expired = false;         // of the certificate while it was in force, should it have expired since
+  std::optional<std::string> weak_algorithm = {};  // with source none: by what something that tells is signed
 };
 
 // For each certificate of a path, the anchor last and found without being asked about. What of the trust material is not signed

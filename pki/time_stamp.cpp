@@ -264,6 +264,20 @@ TrustMaterial with_embedded(const OpenToken& token, const TrustMaterial& trust) 
   return all;
 }
 
+// What the token carries is at least as old as the token. `material`: with_embedded(); what was added to `trust` is at its ends.
+KnownSince since_with_token(const TrustMaterial& material, const TrustMaterial& trust, const TimeStampOptions& options) {
+  return [&](base::BytesView der) {
+    const auto is = [der](const auto& one) { return std::ranges::equal(one.der(), der); };
+    const base::Time since = options.known_since(der);
+    const auto carried = [&](const auto& all, std::size_t given) {
+      return std::any_of(all.begin() + static_cast<std::ptrdiff_t>(given), all.end(), is);
+    };
+    if (carried(material.intermediates, trust.intermediates.size()) || carried(material.crls, trust.crls.size()))
+      return std::min(since, options.at);
+    return since;
+  };
+}
+
 // PKIFailureInfo, RFC 3161 2.4.2.
 std::string failure_names(const ASN1_BIT_STRING* failure) {
   struct Row {
@@ -426,8 +440,10 @@ TimeStampReport verify_time_stamp(base::BytesView der, const base::Digest& impri
     report.warnings.emplace_back("the time stamp names an authority that is not its signer");
   if (!(token->value.imprint == imprint)) return ended(TimeStampStatus::imprint_differs, "the token is over another imprint");
 
-  report.path = validate_path(*signer, with_embedded(*token, trust),
-                              {.at = options.at, .purpose = Purpose::time_stamping, .algorithms = options.algorithms});
+  const TrustMaterial material = with_embedded(*token, trust);
+  PathOptions path{.at = options.at, .purpose = Purpose::time_stamping, .algorithms = options.algorithms};
+  if (options.known_since) path.known_since = since_with_token(material, trust, options);
+  report.path = validate_path(*signer, material, path);
   if (report.path.status != PathStatus::valid) return ended(TimeStampStatus::untrusted, report.path.detail);
   if ((report.path.weak_algorithm = digest_weakness(token->signer_info, *options.algorithms, options.at)))
     return untrusted(PathStatus::constraints, "the token is signed with a weak digest: " + *report.path.weak_algorithm);

@@ -27,6 +27,7 @@ Refusal refusal_of(const xades::SignatureReport& report) {
     case signed_data_not_found:
       return Refusal::other_hash;
     case try_later:
+    case revocation_out_of_bounds_no_poe:
       return Refusal::revocation_unknown;
     case revoked:
     case expired:
@@ -34,6 +35,7 @@ Refusal refusal_of(const xades::SignatureReport& report) {
     case chain_constraints_failure:
     case certificate_chain_general_failure:
     case no_certificate_chain_found:
+    case no_certificate_chain_found_no_poe:
     case revoked_no_poe:
     case revoked_ca_no_poe:
     case out_of_bounds_no_poe:

@@ -40,10 +40,13 @@ const char* message_of(const xades::SignatureReport& report) {
     case out_of_bounds_not_revoked:
       return tr("The signature is not valid: the certificate was not in force");
     case no_certificate_chain_found:
+    case no_certificate_chain_found_no_poe:
       return tr("The signature is not valid: the certificate's issuer is not trusted");
     case try_later:
+    case revocation_out_of_bounds_no_poe:
       return tr("It cannot be told now whether the certificate was revoked. Try again later");
     case crypto_constraints_failure:
+    case crypto_constraints_failure_no_poe:
       return tr("The signature is not valid: an algorithm is too weak");
     default:
       return tr("The signature is not valid");

@@ -40,14 +40,18 @@ CheckedTimeStamp check_time_stamp(const TimeStampElement& stamp, const Evidence&
 
   const base::Digest imprint = base::digest(token->imprint.algorithm(), *covered);
   const pki::TrustMaterial trust = with_carried(context.options.trust, context.carried, proofs);
-  CheckedTimeStamp out{stamp.kind, pki::verify_time_stamp(*stamp.token, imprint, trust, known_since), SubIndication::none};
+  const pki::TimeStampOptions how{.at = known_since, .known_since = xades::known_since(context.carried, proofs, {})};
+  CheckedTimeStamp out{stamp.kind, pki::verify_time_stamp(*stamp.token, imprint, trust, how), SubIndication::none};
   if (out.report.status == TimeStampStatus::valid) {
-    if (imprint.algorithm() == base::DigestAlgorithm::sha1) out.failure = SubIndication::crypto_constraints_failure;
+    if (auto weak = pki::weakness(pki::ts_119_312(), imprint.algorithm(), known_since)) {
+      out.failure = SubIndication::crypto_constraints_failure_no_poe;
+      out.report.detail = "the imprint: " + *weak;
+    }
     return out;
   }
   out.failure = SubIndication::sig_constraints_failure;
   if (out.report.status != TimeStampStatus::untrusted) return out;
-  if (out.report.path.status != pki::PathStatus::valid) out.failure = sub_indication_of(out.report.path.status);
+  if (out.report.path.status != pki::PathStatus::valid) out.failure = sub_indication_of(out.report.path);
   // A path without fault to a token from after the time when it is known to have existed: it proves nothing of the time before.
   else if (out.report.time > known_since)
     out.failure = SubIndication::timestamp_order_failure;
@@ -91,13 +95,23 @@ void check_time_stamps(Evidence& evidence, const StampContext& context, ProofsOf
   }
 }
 
+pki::PathOptions signer_path(const Evidence& evidence, const CarriedEvidence& carried, const ProofsOfExistence& proofs) {
+  return {.at = proofs.of_signature(),
+          .purpose = pki::Purpose::signer,
+          .known_since = known_since(carried, proofs, evidence.key.certificate)};
+}
+
 // 5.2.6, at the best-signature-time of 5.5.4: that of the earliest time stamp that holds, else that of the validation. The
 // path's own rules let revocation data from after that time tell of before.
 void check_path(Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried,
                 const ProofsOfExistence& proofs) {
   if (!evidence.key.certificate) return;
-  evidence.path = pki::validate_path(*evidence.key.certificate, with_carried(options.trust, carried, proofs),
-                                     std::min(proofs.of_signature(), options.at), pki::Purpose::signer);
+  const pki::Certificate& certificate = *evidence.key.certificate;
+  const pki::PathOptions how = signer_path(evidence, carried, proofs);
+  evidence.path = pki::validate_path(certificate, with_carried(options.trust, carried, proofs), how);
+  if (evidence.path->status != pki::PathStatus::no_revocation_data || (carried.crls.empty() && carried.ocsp.empty())) return;
+  evidence.revocation_out_of_bounds =
+      pki::validate_path(certificate, with_all_carried(options.trust, carried), how).status == pki::PathStatus::valid;
 }
 
 // EN 319 132-1 6.3, B-LT: whether anchors are all that must still be had from elsewhere. A signature whose certificate is an
@@ -115,12 +129,21 @@ bool carries_its_evidence(const Evidence& evidence, const VerifyOptions& options
     // Its imprint was found right already.
     const base::Bytes& token = *properties.time_stamps[i].token;
     const base::Time known_since = proofs.of_property(property_of(properties.time_stamps[i], properties));
-    if (pki::verify_time_stamp(token, pki::parse_time_stamp_token(token)->imprint, alone, known_since).status !=
+    const pki::TimeStampOptions how{.at = known_since, .known_since = xades::known_since(carried, proofs, {})};
+    if (pki::verify_time_stamp(token, pki::parse_time_stamp_token(token)->imprint, alone, how).status !=
         pki::TimeStampStatus::valid)
       return false;
   }
-  return pki::validate_path(*evidence.key.certificate, alone, std::min(proofs.of_signature(), options.at), pki::Purpose::signer)
-             .status == pki::PathStatus::valid;
+  return pki::validate_path(*evidence.key.certificate, alone, signer_path(evidence, carried, proofs)).status ==
+         pki::PathStatus::valid;
+}
+
+// Which of the given documents is meant only the hash can tell.
+PolicyDocument policy_document(const Properties& properties, const std::vector<base::Bytes>& given) {
+  if (given.empty() || !properties.signature_policy || !properties.signature_policy->digest) return PolicyDocument::not_given;
+  const base::Digest& wanted = *properties.signature_policy->digest;
+  const auto is = [&](const base::Bytes& document) { return base::digest(wanted.algorithm(), document) == wanted; };
+  return std::ranges::any_of(given, is) ? PolicyDocument::same : PolicyDocument::differs;
 }
 
 }  // namespace
@@ -133,6 +156,7 @@ Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* no
     return failure(ErrorCode::parameter_invalid, "SignedInfo has a canonicalization that is not allowed");
   Evidence out;
   out.policy = options.policy;
+  out.validated_at = options.at;
   out.signature = std::move(*signature);
   const auto signed_info =
       canonical(document, {.top = out.signature.signed_info, .comments = true}, *out.signature.canonicalization, budget);
@@ -142,9 +166,11 @@ Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* no
   out.references = check_references(transforms, options.data, options.data_for);
   out.properties = find_properties(out.signature, out.references);
   out.key = check_signature_value(out.signature, out.properties.properties, options.trust, base::as_bytes(*signed_info));
-  const CarriedEvidence carried = carried_evidence(out.properties.properties, out.key.others);
+  const CarriedEvidence carried = carried_evidence(out.properties.properties, out.key.certificates);
   ProofsOfExistence proofs(out.properties.properties.unsigned_properties.size(), options.at);
   check_time_stamps(out, {transforms, options, carried}, proofs);
+  out.policy_document = policy_document(out.properties.properties, options.signature_policies);
+  out.proven_since = proofs.of_signature();
   check_path(out, options, carried, proofs);
   out.evidence_is_carried = carries_its_evidence(out, options, carried, proofs);
   return out;

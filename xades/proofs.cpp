@@ -30,21 +30,30 @@ bool had_a_living_issuer(const T& data, const pki::TrustMaterial& material, base
   return !known || living;
 }
 
+pki::TrustMaterial with_certificates(const pki::TrustMaterial& trust, const CarriedEvidence& carried) {
+  pki::TrustMaterial out = trust;
+  out.intermediates.insert(out.intermediates.end(), carried.in_key_info.begin(), carried.in_key_info.end());
+  for (const auto& [certificate, property] : carried.certificates) out.intermediates.push_back(certificate);
+  return out;
+}
+
 }  // namespace
 
 void ProofsOfExistence::archived(std::size_t index, base::Time time) {
   signature_ = std::min(signature_, time);
+  key_info_ = std::min(key_info_, time);
   for (std::size_t i = 0; i < index && i < properties_.size(); ++i) properties_[i] = std::min(properties_[i], time);
 }
 
-CarriedEvidence carried_evidence(const Properties& properties, const std::vector<pki::Certificate>& others) {
+CarriedEvidence carried_evidence(const Properties& properties, const std::vector<pki::Certificate>& in_key_info) {
   CarriedEvidence out;
-  out.certificates = others;
+  out.in_key_info = in_key_info;
   for (const EmbeddedEvidence& one : properties.evidence) {
     const auto der = decoded(one.node);
     if (!der) continue;
     if (one.kind == EmbeddedEvidence::Kind::certificate) {
-      if (auto certificate = pki::Certificate::from_der(*der)) out.certificates.push_back(std::move(*certificate));
+      if (auto certificate = pki::Certificate::from_der(*der))
+        out.certificates.push_back({std::move(*certificate), one.property});
     } else if (one.kind == EmbeddedEvidence::Kind::crl) {
       if (auto crl = pki::Crl::from_der(*der)) out.crls.push_back({std::move(*crl), one.property});
     } else if (auto response = pki::OcspResponse::from_der(*der)) {
@@ -56,13 +65,37 @@ CarriedEvidence carried_evidence(const Properties& properties, const std::vector
 
 pki::TrustMaterial with_carried(const pki::TrustMaterial& trust, const CarriedEvidence& carried,
                                 const ProofsOfExistence& proofs) {
-  pki::TrustMaterial out = trust;
-  out.intermediates.insert(out.intermediates.end(), carried.certificates.begin(), carried.certificates.end());
+  pki::TrustMaterial out = with_certificates(trust, carried);
   for (const auto& [crl, property] : carried.crls)
     if (had_a_living_issuer(crl, out, proofs.of_property(property))) out.crls.push_back(crl);
   for (const auto& [response, property] : carried.ocsp)
     if (had_a_living_issuer(response, out, proofs.of_property(property))) out.ocsp.push_back(response);
   return out;
+}
+
+pki::TrustMaterial with_all_carried(const pki::TrustMaterial& trust, const CarriedEvidence& carried) {
+  pki::TrustMaterial out = with_certificates(trust, carried);
+  for (const auto& [crl, property] : carried.crls) out.crls.push_back(crl);
+  for (const auto& [response, property] : carried.ocsp) out.ocsp.push_back(response);
+  return out;
+}
+
+pki::KnownSince known_since(const CarriedEvidence& carried, const ProofsOfExistence& proofs,
+                            const std::optional<pki::Certificate>& signing_certificate) {
+  return [&](base::BytesView der) {
+    base::Time since = proofs.of_anything();
+    const auto is = [der](const auto& one) { return std::ranges::equal(one.der(), der); };
+    if (signing_certificate && is(*signing_certificate)) since = std::min(since, proofs.of_signature());
+    if (std::ranges::any_of(carried.in_key_info, is)) since = std::min(since, proofs.of_key_info());
+    const auto look = [&](const auto& all) {
+      for (const auto& [value, property] : all)
+        if (is(value)) since = std::min(since, proofs.of_property(property));
+    };
+    look(carried.certificates);
+    look(carried.crls);
+    look(carried.ocsp);
+    return since;
+  };
 }
 
 }  // namespace signet::xades

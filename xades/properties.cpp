@@ -130,6 +130,27 @@ void read_unsigned(const xmlNode* qualifying, Properties& out) {
   }
 }
 
+void read_signature_policy(const xmlNode* of_signature, Properties& out) {
+  const xmlNode* const property = only(of_signature, "SignaturePolicyIdentifier");
+  if (property == nullptr) return;
+  const xmlNode* const id = only(property, "SignaturePolicyId");
+  NamedPolicy policy{"implied", {}};
+  if (id != nullptr) {
+    const xmlNode* const identifier = only(only(id, "SigPolicyId"), "Identifier");
+    policy.identifier = identifier == nullptr ? std::string{} : std::string(trimmed(text(identifier)));
+    const xmlNode* const hash = only(id, "SigPolicyHash");
+    const xmlNode* const method = only_child(hash, ds_namespace, "DigestMethod");
+    const xmlNode* const value = only_child(hash, ds_namespace, "DigestValue");
+    const auto algorithm =
+        method == nullptr ? std::nullopt : digest_algorithm_of_uri(attribute(method, "Algorithm").value_or(""));
+    const auto octets = value == nullptr ? std::nullopt : decoded(value);
+    if (algorithm && octets) {
+      if (auto digest = base::Digest::of_value(*algorithm, *octets)) policy.digest = *digest;
+    }
+  }
+  out.signature_policy = std::move(policy);
+}
+
 // 5.2.8: over content, before it was signed.
 void read_content_time_stamps(const xmlNode* signed_properties, Properties& out) {
   for (const xmlNode* property : children(only(signed_properties, "SignedDataObjectProperties"))) {
@@ -144,6 +165,7 @@ Properties read_properties(const xmlNode* signed_properties, const SignatureElem
   const xmlNode* const of_signature = only(signed_properties, "SignedSignatureProperties");
   if (const xmlNode* time = only(of_signature, "SigningTime")) out.signing_time = base::from_rfc3339(trimmed(text(time)));
   read_signing_certificate(of_signature, out);
+  read_signature_policy(of_signature, out);
   out.name_the_signature = !signature.id.empty() && attribute(signed_properties->parent, "Target") == "#" + signature.id;
   out.formats_every_object = formats_every_object(signed_properties, signature);
   read_content_time_stamps(signed_properties, out);

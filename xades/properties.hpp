@@ -32,10 +32,17 @@ struct EmbeddedEvidence {
   std::size_t property = 0;       // index in Properties::unsigned_properties
 };
 
+// SignaturePolicyIdentifier (5.2.9).
+struct NamedPolicy {
+  std::string identifier;              // "implied" for SignaturePolicyImplied; untrusted text
+  std::optional<base::Digest> digest;  // none: implied, or one that is none
+};
+
 struct Properties {
   std::optional<base::Time> signing_time;
   std::vector<SigningCertificateReference> signing_certificates;
   bool has_signing_certificate_v2 = false;
+  std::optional<NamedPolicy> signature_policy;
   bool name_the_signature = false;    // QualifyingProperties/@Target
   bool formats_every_object = false;  // a DataObjectFormat with MimeType for each signed reference (6.3)
   // Not signed:

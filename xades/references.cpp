@@ -188,14 +188,22 @@ class DetachedMatching {
 
 bool is_digest_size(std::size_t size) { return size == 20 || size == 28 || size == 32 || size == 48 || size == 64; }
 
-// What an object may hold to enclose this datum: the hash that was given, or the content or a hash of it.
-std::vector<Bytes> enclosable(const GivenData& datum) {
-  const auto copied = [](BytesView view) { return Bytes(view.begin(), view.end()); };
-  if (const auto* digest = std::get_if<Digest>(&datum.content)) return {copied(digest->bytes())};
+// What an object may hold to enclose a datum: the hash that was given, or the content or a hash of it.
+struct Enclosable {
+  Bytes bytes;
+  std::optional<DigestAlgorithm> hash;
+};
+
+std::vector<Enclosable> enclosable(const GivenData& datum) {
+  const auto hash = [](const Digest& digest) {
+    return Enclosable{Bytes(digest.bytes().begin(), digest.bytes().end()), digest.algorithm()};
+  };
+  if (const auto* digest = std::get_if<Digest>(&datum.content)) return {hash(*digest)};
   const Bytes& octets = std::get<Bytes>(datum.content);
-  std::vector<Bytes> out{octets};
-  for (auto algorithm : {DigestAlgorithm::sha224, DigestAlgorithm::sha256, DigestAlgorithm::sha384, DigestAlgorithm::sha512})
-    out.push_back(copied(base::digest(algorithm, octets).bytes()));
+  std::vector<Enclosable> out{{octets, {}}};
+  for (auto algorithm : {DigestAlgorithm::sha1, DigestAlgorithm::sha224, DigestAlgorithm::sha256, DigestAlgorithm::sha384,
+                         DigestAlgorithm::sha512})
+    out.push_back(hash(base::digest(algorithm, octets)));
   return out;
 }
 
@@ -228,10 +236,11 @@ void check_enclosed(const TransformContext& context, const std::vector<GivenData
   for (std::size_t i = 0; i < data.size(); ++i) {
     if (used[i] || enclosed.empty()) continue;
     const auto forms = enclosable(data[i]);
-    const auto found = std::ranges::find_if(
-        enclosed, [&](const Enclosed& object) { return std::ranges::find(forms, object.content) != forms.end(); });
+    const auto form_of = [&](const Enclosed& object) { return std::ranges::find(forms, object.content, &Enclosable::bytes); };
+    const auto found = std::ranges::find_if(enclosed, [&](const Enclosed& object) { return form_of(object) != forms.end(); });
     if (found == enclosed.end()) continue;
     found->matched = true;
+    out.all[found->index].enclosed_hash = form_of(*found)->hash;
     used[i] = true;
   }
   if (data_for == DataFor::any_signature) return;
@@ -266,6 +275,8 @@ std::vector<std::size_t> check_each(const TransformContext& context, CheckedRefe
     CheckedReference& checked = out.all.emplace_back();
     checked.report.uri = base::shown(reference.uri.value_or(""), shown_uri);
     checked.report.signed_properties = reference.is_signed_properties();
+    checked.digest_algorithm = reference.digest_algorithm;
+    checked.of_content = !reference.is_same_document();
     if (!reference.digest_algorithm) {
       set(checked.report, Status::refused, "a digest algorithm that is not known here");
     } else if (!reference.digest) {

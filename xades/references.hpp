@@ -11,6 +11,9 @@ struct CheckedReference {
   ReferenceReport report;
   const xmlNode* target = nullptr;   // in the document, with a matching digest: what may be read as signed
   std::optional<std::size_t> datum;  // of the given data, with a matching digest
+  std::optional<base::DigestAlgorithm> digest_algorithm;
+  bool of_content = false;           // of something outside of the document
+  std::optional<base::DigestAlgorithm> enclosed_hash;  // what is referenced encloses the given content by its hash
 };
 
 struct CheckedReferences {

@@ -68,11 +68,10 @@ SignatureKey check_signature_value(const SignatureElement& signature, const Prop
                                    const pki::TrustMaterial& trust, base::BytesView signed_info) {
   const base::ErrorQueue queue;  // also for keys that are none
   SignatureKey out;
-  const auto in_key_info = of_key_info(signature);
-  out.others = in_key_info;
+  out.certificates = of_key_info(signature);
+  std::vector<pki::Certificate> candidates = out.certificates;
   for (const EmbeddedEvidence& one : properties.evidence)
-    if (one.kind == EmbeddedEvidence::Kind::certificate) add(one.node, out.others);
-  std::vector<pki::Certificate> candidates = out.others;
+    if (one.kind == EmbeddedEvidence::Kind::certificate) add(one.node, candidates);
   candidates.insert(candidates.end(), trust.intermediates.begin(), trust.intermediates.end());
   candidates.insert(candidates.end(), trust.anchors.begin(), trust.anchors.end());
 
@@ -82,10 +81,10 @@ SignatureKey check_signature_value(const SignatureElement& signature, const Prop
     if (value == ValueStatus::valid) break;
   }
   if (out.certificate) {
-    out.in_key_info = std::ranges::find(in_key_info, *out.certificate) != in_key_info.end();
+    out.in_key_info = std::ranges::find(out.certificates, *out.certificate) != out.certificates.end();
     return out;
   }
-  out.value = value_by_any_key(signature, in_key_info, signed_info);
+  out.value = value_by_any_key(signature, out.certificates, signed_info);
   // A wrong value by a key that is not the named one proves nothing.
   if (out.value == ValueStatus::invalid && !properties.signing_certificates.empty()) out.value = ValueStatus::no_key;
   return out;

@@ -14,7 +14,7 @@ enum class ValueStatus : std::uint8_t {
 
 struct SignatureKey {
   std::optional<pki::Certificate> certificate;  // the one that the signed properties identify
-  std::vector<pki::Certificate> others;         // what else the signature carries, for its path
+  std::vector<pki::Certificate> certificates;   // those of KeyInfo
   bool serial_differs = false;                  // IssuerSerialV2 names another certificate than the digest
   bool in_key_info = false;                     // where a baseline signature has its certificate
   ValueStatus value = ValueStatus::no_key;

@@ -12,6 +12,9 @@ struct CheckedTimeStamp {
   SubIndication failure = SubIndication::none;
 };
 
+// Whether the document of the policy that the signature names was given.
+enum class PolicyDocument : std::uint8_t { not_given, same, differs };
+
 struct Evidence {
   SignatureElement signature;
   CheckedReferences references;
@@ -22,13 +25,18 @@ struct Evidence {
   std::optional<base::Time> not_signed_before;  // from below: a time stamp over content, which is itself signed
   bool evidence_is_carried = false;             // all that its path and its time stamps' want is in the signature: B-LT
   Policy policy = Policy::strict;
-  std::optional<pki::PathReport> path;  // at the proven time, or at that of the validation
+  PolicyDocument policy_document = PolicyDocument::not_given;
+  base::Time validated_at{};
+  base::Time proven_since{};            // since when the signature is known to exist: the proven time, or that of the validation
+  std::optional<pki::PathReport> path;  // at that time
+  bool revocation_out_of_bounds = false;  // it lacks only proof that what is carried for it is older than its issuers' end
 };
 
 struct Verdict {
   Indication indication;
   SubIndication sub_indication;
   std::string detail;
+  bool of_time_stamp = false;  // it is a time stamp's, not the signature's own
 };
 
 // What the policy lets pass and `strict` would not, in words; empty if nothing is.
@@ -36,7 +44,7 @@ std::string accepted_weakness(const Evidence& evidence);
 Integrity integrity_of(const Evidence& evidence);
 Verdict verdict_of(const Evidence& evidence);
 std::optional<Level> level_of(const Evidence& evidence);
-SubIndication sub_indication_of(pki::PathStatus status);
+SubIndication sub_indication_of(const pki::PathReport& path);
 
 // parameter_invalid where the element is no signature, message_too_large.
 base::Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* signature, const VerifyOptions& options,

@@ -98,7 +98,11 @@ std::optional<Verdict> certificate_path(const Evidence& evidence) {
   if (!evidence.path || !evidence.key.certificate)
     return indeterminate(SubIndication::no_certificate_chain_found, "there is no path");
   const pki::PathReport& path = *evidence.path;
-  if (path.status == pki::PathStatus::valid) return std::nullopt;
+  if (path.status == pki::PathStatus::valid) {
+    if (evidence.policy == Policy::msign_compatible || evidence.key.certificate->version() == 3) return std::nullopt;
+    return indeterminate(SubIndication::chain_constraints_failure,
+                         "the certificate is not of X.509 version 3: it cannot say what it is for");
+  }
   // 5.3.4: content that was stamped after it is proof that the signature is younger still.
   if (evidence.not_signed_before && path.status == pki::PathStatus::revoked && path.revoked_at <= evidence.not_signed_before)
     return failed(SubIndication::revoked, "it signs a time stamp from after the revocation");
@@ -107,38 +111,78 @@ std::optional<Verdict> certificate_path(const Evidence& evidence) {
     return failed(SubIndication::expired, "it signs a time stamp from after the certificate's end");
   if (evidence.proven_time && *evidence.proven_time < evidence.key.certificate->not_before())
     return failed(SubIndication::not_yet_valid, "the time stamp is older than the certificate");
-  return indeterminate(sub_indication_of(path.status), path.detail);
+  if (evidence.revocation_out_of_bounds) {
+    // Of a certificate that has ended itself that is what is said first.
+    const bool ended = evidence.validated_at > evidence.key.certificate->not_after();
+    return indeterminate(ended ? SubIndication::out_of_bounds_no_poe : SubIndication::revocation_out_of_bounds_no_poe,
+                         "nothing proves that the revocation data are older than their issuer's end");
+  }
+  return indeterminate(sub_indication_of(path), path.detail);
 }
 
-bool is_weak(const pki::Certificate& certificate) {
-  const int bits = certificate.key_bits();
-  return certificate.key_type() == pki::KeyType::rsa ? bits < 2048 : bits < 224;
+using base::DigestAlgorithm;
+
+// Why a digest was not acceptable then; SHA-1 is where the policy takes it.
+std::string weakness(std::optional<DigestAlgorithm> digest, bool takes_sha1, base::Time at) {
+  if (!digest || (takes_sha1 && *digest == DigestAlgorithm::sha1)) return {};
+  return pki::weakness(pki::ts_119_312(), *digest, at).value_or("");
 }
 
-// SHA-1 under what is signed where the policy does not take it, or empty.
-std::string weakness(const Evidence& evidence, Policy policy) {
-  if (policy == Policy::msign_compatible) return {};
-  const auto weak = [](std::optional<base::DigestAlgorithm> algorithm) { return algorithm == base::DigestAlgorithm::sha1; };
+pki::KeyAlgorithm key_algorithm(KeyScheme scheme) {
+  switch (scheme) {
+    case KeyScheme::rsa_pkcs1:
+      return pki::KeyAlgorithm::rsa;
+    case KeyScheme::rsa_pss:
+      return pki::KeyAlgorithm::rsa_pss;
+    case KeyScheme::ecdsa:
+      break;
+  }
+  return pki::KeyAlgorithm::ecdsa;
+}
+
+// Of the SignatureValue, or empty.
+std::string weakness_of_value(const Evidence& evidence, Policy policy, base::Time at) {
   const auto method = signature_algorithm(evidence.signature.method);
-  if (method && weak(method->digest)) return "the signature algorithm uses SHA-1";
-  if (std::ranges::any_of(evidence.signature.references, [&](const Reference& one) {
-        return weak(one.digest_algorithm) && (policy == Policy::strict || one.is_same_document());
-      }))
-    return "a reference uses SHA-1";
-  if (std::ranges::any_of(evidence.properties.properties.signing_certificates,
-                          [&](const SigningCertificateReference& one) { return weak(one.algorithm); }))
-    return "the signing certificate is named by SHA-1";
+  if (!method) return "the signature algorithm is not accepted";
+  if (const std::string weak = weakness(method->digest, policy == Policy::msign_compatible, at); !weak.empty())
+    return "the signature algorithm: " + weak;
+  if (!evidence.key.certificate) return {};
+  const auto weak = pki::weakness(pki::ts_119_312(), key_algorithm(method->scheme), evidence.key.certificate->key_bits(), at);
+  return weak ? "the signing key: " + *weak : std::string{};
+}
+
+// Of what is signed, or empty.
+std::string weakness_of_references(const Evidence& evidence, Policy policy, base::Time at) {
+  const bool takes_sha1 = policy == Policy::msign_compatible;
+  const bool takes_content = policy != Policy::strict;
+  for (const CheckedReference& one : evidence.references.all) {
+    if (const std::string weak = weakness(one.digest_algorithm, one.of_content ? takes_content : takes_sha1, at); !weak.empty())
+      return "a reference: " + weak;
+    if (const std::string weak = weakness(one.enclosed_hash, takes_content, at); !weak.empty())
+      return "the hash of the content: " + weak;
+  }
+  for (const CheckedReference& one : evidence.references.in_manifests) {
+    if (one.report.status != Status::valid) continue;
+    if (const std::string weak = weakness(one.digest_algorithm, one.of_content ? takes_content : takes_sha1, at); !weak.empty())
+      return "a reference of a manifest: " + weak;
+  }
+  for (const SigningCertificateReference& one : evidence.properties.properties.signing_certificates) {
+    if (const std::string weak = weakness(one.algorithm, takes_sha1, at); !weak.empty())
+      return "the name of the signing certificate: " + weak;
+  }
   return {};
 }
 
-// 5.2.8, signature acceptance, with ETSI TS 119 312's algorithms: no SHA-1 anywhere under what is signed.
+// 5.2.8 (signature acceptance) with ETSI TS 119 312's algorithms, each at the time since when the signature is known to exist
+// (5.5.4 step 4 c, 5.6.2.4 step 4). What was not reliable even when the content was stamped, before it was signed, never was for
+// this signature (5.3.4 step 6).
 std::optional<Verdict> cryptographic_constraints(const Evidence& evidence) {
-  if (!signature_algorithm(evidence.signature.method))
-    return indeterminate(SubIndication::crypto_constraints_failure, "the signature algorithm is not accepted");
-  if (const std::string found = weakness(evidence, evidence.policy); !found.empty())
-    return indeterminate(SubIndication::crypto_constraints_failure, found);
-  if (!evidence.key.certificate || is_weak(*evidence.key.certificate))
-    return indeterminate(SubIndication::crypto_constraints_failure, "the key is too short");
+  std::string weak = weakness_of_value(evidence, evidence.policy, evidence.proven_since);
+  if (!weak.empty() && evidence.not_signed_before &&
+      !weakness_of_value(evidence, evidence.policy, *evidence.not_signed_before).empty())
+    return indeterminate(SubIndication::crypto_constraints_failure, "when the signature was made: " + weak);
+  if (weak.empty()) weak = weakness_of_references(evidence, evidence.policy, evidence.proven_since);
+  if (!weak.empty()) return indeterminate(SubIndication::crypto_constraints_failure_no_poe, std::move(weak));
   return std::nullopt;
 }
 
@@ -159,27 +203,63 @@ std::optional<Verdict> time_stamps(const Evidence& evidence) {
   const auto found = std::ranges::find_if(evidence.time_stamps, proves);
   if (found == evidence.time_stamps.end() || evidence.proven_time) return std::nullopt;
   const CheckedTimeStamp& first = *found;
-  return indeterminate(first.failure, "the signature time stamp does not hold: " + first.report.detail);
+  Verdict verdict = indeterminate(first.failure, "the signature time stamp does not hold: " + first.report.detail);
+  verdict.of_time_stamp = true;
+  return verdict;
+}
+
+// 5.5.4 step 4 e: content is stamped before the signature, and that before the archive; each archive time stamp after those that
+// it covers. Clocks of several authorities may differ by as much as is let pass.
+constexpr std::chrono::minutes clocks_differ_by{5};
+
+bool in_order(const CheckedTimeStamp& inner, const CheckedTimeStamp& outer) {
+  const auto rank = [](TimeStampKind kind) {
+    return kind == TimeStampKind::archive ? 2 : kind == TimeStampKind::signature ? 1 : 0;
+  };
+  const int difference = rank(outer.kind) - rank(inner.kind);
+  if (difference == 0 && outer.kind != TimeStampKind::archive) return true;
+  const CheckedTimeStamp& first = difference < 0 ? outer : inner;
+  const CheckedTimeStamp& second = difference < 0 ? inner : outer;
+  return first.report.time <= second.report.time + clocks_differ_by;
+}
+
+std::optional<Verdict> order_of_time_stamps(const Evidence& evidence) {
+  // One that is younger than what covers it does not hold for that reason alone.
+  const auto counts = [](const CheckedTimeStamp& stamp) {
+    return stamp.failure == SubIndication::none || stamp.failure == SubIndication::timestamp_order_failure;
+  };
+  if (!evidence.proven_time) return std::nullopt;
+  for (auto inner = evidence.time_stamps.begin(); inner != evidence.time_stamps.end(); ++inner) {
+    for (auto outer = inner + 1; outer != evidence.time_stamps.end(); ++outer) {
+      if (counts(*inner) && counts(*outer) && !in_order(*inner, *outer))
+        return indeterminate(SubIndication::timestamp_order_failure, "the time stamps are not in the order of their times");
+    }
+  }
+  return std::nullopt;
 }
 
 constexpr std::array steps{
-    Step{signature_value},   Step{signed_data_found}, Step{digests},          Step{format},
-    Step{data_signed},       Step{identification},    Step{certificate_path}, Step{cryptographic_constraints},
-    Step{signed_attributes}, Step{time_stamps}};
+    Step{signature_value},      Step{signed_data_found}, Step{digests},          Step{format},
+    Step{data_signed},          Step{identification},    Step{certificate_path}, Step{cryptographic_constraints},
+    Step{order_of_time_stamps}, Step{signed_attributes}, Step{time_stamps},
+};
 
 }  // namespace
 
 std::string accepted_weakness(const Evidence& evidence) {
-  return evidence.policy == Policy::strict ? std::string{} : weakness(evidence, Policy::strict);
+  if (evidence.policy == Policy::strict) return {};
+  std::string weak = weakness_of_value(evidence, Policy::strict, evidence.proven_since);
+  return weak.empty() ? weakness_of_references(evidence, Policy::strict, evidence.proven_since) : weak;
 }
 
-SubIndication sub_indication_of(pki::PathStatus status) {
-  switch (status) {
+SubIndication sub_indication_of(const pki::PathReport& path) {
+  switch (path.status) {
     case pki::PathStatus::valid:
       return SubIndication::none;
     case pki::PathStatus::no_path:
-      return SubIndication::no_certificate_chain_found;
+      return path.anchor_ended ? SubIndication::no_certificate_chain_found_no_poe : SubIndication::no_certificate_chain_found;
     case pki::PathStatus::expired:
+      return path.known_not_revoked ? SubIndication::out_of_bounds_not_revoked : SubIndication::out_of_bounds_no_poe;
     case pki::PathStatus::not_yet_valid:
       return SubIndication::out_of_bounds_no_poe;
     case pki::PathStatus::revoked:
@@ -187,11 +267,12 @@ SubIndication sub_indication_of(pki::PathStatus status) {
     case pki::PathStatus::ca_revoked:
       return SubIndication::revoked_ca_no_poe;
     case pki::PathStatus::no_revocation_data:
-      return SubIndication::try_later;
+      return path.weak_algorithm ? SubIndication::crypto_constraints_failure_no_poe : SubIndication::try_later;
     case pki::PathStatus::constraints:
       break;
   }
-  return SubIndication::chain_constraints_failure;
+  if (path.weak_algorithm) return SubIndication::crypto_constraints_failure_no_poe;
+  return path.breaks_rfc_5280 ? SubIndication::certificate_chain_general_failure : SubIndication::chain_constraints_failure;
 }
 
 Integrity integrity_of(const Evidence& evidence) {

@@ -29,27 +29,40 @@ bool has_unsigned_object(const Evidence& evidence) {
                              [&](const xmlNode* object) { return !is_signed(object, evidence); });
 }
 
-std::vector<std::string> warnings_of(const Evidence& evidence) {
+// 5.2.4, as DSS has it by default: a policy that cannot be had or differs is told of, and the signature judged without it.
+std::optional<Warning> warning_of_policy(const Evidence& evidence) {
+  const auto& policy = evidence.properties.properties.signature_policy;
+  if (!policy || !policy->digest)
+    return policy ? std::optional(Warning{Warning::Kind::signature_policy_unchecked, policy->identifier}) : std::nullopt;
+  using enum PolicyDocument;
+  if (evidence.policy_document == same) return std::nullopt;
+  return Warning{
+      evidence.policy_document == differs ? Warning::Kind::signature_policy_differs : Warning::Kind::signature_policy_unchecked,
+      policy->identifier};
+}
+
+std::vector<Warning> warnings_of(const Evidence& evidence) {
+  using enum Warning::Kind;
   const Properties& properties = evidence.properties.properties;
-  std::vector<std::string> out;
+  std::vector<Warning> out;
+  const auto warn = [&out](Warning::Kind kind, std::string detail = {}) { out.push_back({kind, std::move(detail)}); };
   if (evidence.properties.status == FoundProperties::Status::found) {
-    if (!properties.has_signing_certificate_v2 && !properties.signing_certificates.empty())
-      out.emplace_back("SigningCertificate is of the form before SigningCertificateV2");
-    if (!properties.formats_every_object)
-      out.emplace_back("no DataObjectFormat for each signed object: not of the baseline form");
+    if (!properties.has_signing_certificate_v2 && !properties.signing_certificates.empty()) warn(older_signing_certificate);
+    if (!properties.formats_every_object) warn(not_baseline);
   }
-  if (evidence.key.serial_differs) out.emplace_back("IssuerSerialV2 names another certificate than the digest beside it");
-  if (evidence.key.certificate && !evidence.key.in_key_info) out.emplace_back("the signing certificate is not in KeyInfo");
+  if (evidence.key.serial_differs) warn(issuer_serial_differs);
+  if (evidence.key.certificate && !evidence.key.in_key_info) warn(not_in_key_info);
   const auto listed = [&](const CheckedReference& one) { return one.report.status != ReferenceReport::Status::valid; };
-  if (std::ranges::any_of(evidence.references.in_manifests, listed))
-    out.emplace_back("not all that a manifest lists was given and checked");
-  if (has_unsigned_object(evidence)) out.emplace_back("the signature holds an Object that it does not sign");
+  if (std::ranges::any_of(evidence.references.in_manifests, listed)) warn(manifest_incomplete);
+  if (has_unsigned_object(evidence)) warn(unsigned_object);
   if (evidence.proven_time && properties.signing_time && *properties.signing_time > *evidence.proven_time)
-    out.emplace_back("the claimed signing time is after the time stamp");
+    warn(claimed_after_time_stamp);
   const auto holds = [](const CheckedTimeStamp& stamp) { return stamp.failure == SubIndication::none; };
-  if (evidence.proven_time && !std::ranges::all_of(evidence.time_stamps, holds))
-    out.emplace_back("a further time stamp does not hold");
-  if (std::string weakness = accepted_weakness(evidence); !weakness.empty()) out.push_back(std::move(weakness));
+  if (evidence.proven_time && !std::ranges::all_of(evidence.time_stamps, holds)) warn(time_stamp_does_not_hold);
+  if (std::string weakness = accepted_weakness(evidence); !weakness.empty()) warn(weak_algorithm, std::move(weakness));
+  if (evidence.policy == Policy::msign_compatible && evidence.key.certificate && evidence.key.certificate->version() == 1)
+    warn(certificate_version_1);
+  if (auto policy = warning_of_policy(evidence)) out.push_back(std::move(*policy));
   return out;
 }
 
@@ -58,6 +71,7 @@ SignatureReport report_of(const Evidence& evidence) {
   Verdict verdict = verdict_of(evidence);
   report.indication = verdict.indication;
   report.sub_indication = verdict.sub_indication;
+  report.of_time_stamp = verdict.of_time_stamp;
   report.detail = base::shown(verdict.detail, shown_detail);
   report.integrity = integrity_of(evidence);
   report.level = level_of(evidence);
@@ -72,8 +86,10 @@ SignatureReport report_of(const Evidence& evidence) {
   report.matched_data = evidence.references.matched_data;
   report.not_signed_before = evidence.not_signed_before;
   for (const CheckedTimeStamp& stamp : evidence.time_stamps)
-    report.time_stamps.push_back({stamp.report, stamp.kind, stamp.failure == SubIndication::none});
+    report.time_stamps.push_back({stamp.report, stamp.kind, stamp.failure == SubIndication::none, stamp.failure});
   report.path = evidence.path;
+  if (const auto& policy = evidence.properties.properties.signature_policy)
+    report.signature_policy = base::shown(policy->identifier, shown_id);
   report.warnings = warnings_of(evidence);
   return report;
 }
@@ -123,7 +139,7 @@ base::Result<SignatureReport> report_of_signature(const xmlNode* signature, cons
   const auto& counter_signatures = evidence->properties.properties.counter_signatures;
   if (counter_signatures.empty()) return report;
   if (depth == deepest_counter_signature) {
-    report.warnings.emplace_back("counter-signatures were not verified");
+    report.warnings.push_back({Warning::Kind::counter_signatures_unverified});
     return report;
   }
   // What was given is for the signatures that sign it.
@@ -177,10 +193,14 @@ std::string_view name(SubIndication sub_indication) {
       return "CERTIFICATE_CHAIN_GENERAL_FAILURE";
     case SubIndication::crypto_constraints_failure:
       return "CRYPTO_CONSTRAINTS_FAILURE";
+    case SubIndication::crypto_constraints_failure_no_poe:
+      return "CRYPTO_CONSTRAINTS_FAILURE_NO_POE";
     case SubIndication::no_signing_certificate_found:
       return "NO_SIGNING_CERTIFICATE_FOUND";
     case SubIndication::no_certificate_chain_found:
       return "NO_CERTIFICATE_CHAIN_FOUND";
+    case SubIndication::no_certificate_chain_found_no_poe:
+      return "NO_CERTIFICATE_CHAIN_FOUND_NO_POE";
     case SubIndication::revoked_no_poe:
       return "REVOKED_NO_POE";
     case SubIndication::revoked_ca_no_poe:
@@ -189,12 +209,47 @@ std::string_view name(SubIndication sub_indication) {
       return "OUT_OF_BOUNDS_NO_POE";
     case SubIndication::out_of_bounds_not_revoked:
       return "OUT_OF_BOUNDS_NOT_REVOKED";
+    case SubIndication::revocation_out_of_bounds_no_poe:
+      return "REVOCATION_OUT_OF_BOUNDS_NO_POE";
     case SubIndication::timestamp_order_failure:
       return "TIMESTAMP_ORDER_FAILURE";
     case SubIndication::try_later:
       return "TRY_LATER";
     case SubIndication::signed_data_not_found:
       return "SIGNED_DATA_NOT_FOUND";
+  }
+  return "";
+}
+
+std::string_view name(Warning::Kind kind) {
+  using enum Warning::Kind;
+  switch (kind) {
+    case older_signing_certificate:
+      return "older_signing_certificate";
+    case not_baseline:
+      return "not_baseline";
+    case issuer_serial_differs:
+      return "issuer_serial_differs";
+    case not_in_key_info:
+      return "not_in_key_info";
+    case manifest_incomplete:
+      return "manifest_incomplete";
+    case unsigned_object:
+      return "unsigned_object";
+    case claimed_after_time_stamp:
+      return "claimed_after_time_stamp";
+    case time_stamp_does_not_hold:
+      return "time_stamp_does_not_hold";
+    case weak_algorithm:
+      return "weak_algorithm";
+    case certificate_version_1:
+      return "certificate_version_1";
+    case counter_signatures_unverified:
+      return "counter_signatures_unverified";
+    case signature_policy_unchecked:
+      return "signature_policy_unchecked";
+    case signature_policy_differs:
+      return "signature_policy_differs";
   }
   return "";
 }

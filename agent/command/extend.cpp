@@ -22,7 +22,7 @@ struct Options : JudgingOptions {
 
 int extend(const Context& context, const Options& options) {
   const auto level = xades::level(options.level);
-  auto judge = Judge::with(options);
+  auto judge = Judge::with(context, options);
   if (!judge) return report(context, judge.error());
   const auto configuration = context.configuration();
   if (!configuration) return report(context, configuration.error());

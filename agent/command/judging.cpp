@@ -1,15 +1,16 @@
 #include "agent/command/judging.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <tuple>
 
 #include "service/files.hpp"
-#include "service/text.hpp"
+#include "trust/trusted_list.hpp"
 
 namespace signet::agent {
 
 using base::ErrorCode;
-using service::tr;
 
 namespace {
 
@@ -38,13 +39,43 @@ base::Result<std::vector<xades::GivenData>> read_given(const JudgingOptions& opt
   return given;
 }
 
-// The user's cache folder (XDG Base Directory Specification); without one nothing is kept.
-std::optional<trust::Cache> cache_of_user() {
+// A folder in the user's cache (XDG Base Directory Specification); without one nothing is kept.
+std::optional<trust::Cache> cache_of_user(const char* name) {
   const std::filesystem::path folder = cache_folder();
   std::error_code ignored;
   std::filesystem::create_directories(folder, ignored);
-  auto cache = trust::Cache::open(folder / "revocation");
+  auto cache = trust::Cache::open(folder / name);
   return cache ? std::optional(std::move(*cache)) : std::nullopt;
+}
+
+constexpr std::size_t most_list_bytes = std::size_t{32} << 20;
+constexpr std::size_t most_signers_bytes = std::size_t{1} << 20;
+
+// From a file or an address. Whatever time is judged, a list must be in force now.
+base::Result<trust::TrustedList> trusted_list(const std::string& place, const trust::TrustedListOptions& how,
+                                              const trust::Fetching& fetching) {
+  if (place.starts_with("https://") || place.starts_with("http://"))
+    return trust::trusted_list_at(place, how, fetching, cache_of_user("trusted-lists"));
+  auto file = service::read_file(place, most_list_bytes);
+  if (!file) return base::failure_of(file);
+  return trust::read_trusted_list(*file, how);
+}
+
+base::Result<void> add_services(const std::string& place, const std::vector<std::string>& signers,
+                                const trust::Fetching& fetching, pki::TrustMaterial& trust) {
+  trust::TrustedListOptions how;
+  how.at = now();
+  for (const std::string& file : signers) {
+    auto content = service::read_file(file, most_signers_bytes);
+    if (!content) return base::failure_of(content);
+    const auto certificates = pki::certificates_in(*content);
+    if (!certificates) return base::failure(certificates.error().code, file + ": " + certificates.error().detail);
+    how.signers.insert(how.signers.end(), certificates->begin(), certificates->end());
+  }
+  const auto list = trusted_list(place, how, fetching);
+  if (!list) return base::failure(list.error().code, place + ": " + list.error().detail, list.error().origin);
+  std::ranges::move(trust::services_of(*list), std::back_inserter(trust.services));
+  return {};
 }
 
 }  // namespace
@@ -53,12 +84,22 @@ void add_judging(CLI::App& command, JudgingOptions& options) {
   command.add_option("--digest", options.digests, "The hash of a signed document: ALG:HEX");
   command.add_option("--content", options.contents,
                      "A signed document; of several, each signature finds its own by hash, then by name");
+  command
+      .add_option("--signature-policy", options.signature_policies,
+                  "The document of a signature policy that signatures name, to compare its hash")
+      ->check(CLI::ExistingFile);
   add_trust(command, options);
 }
 
 void add_trust(CLI::App& command, JudgingOptions& options) {
   command.add_option("--trust", options.trust, "Folder with trusted CA certificates and revocation lists (PEM or DER)")
       ->check(CLI::ExistingPath);
+  command.add_option("--trusted-list", options.trusted_lists,
+                     "A trusted list (ETSI TS 119 612): a file or an address; whom it vouches for is trusted");
+  command
+      .add_option("--trusted-list-signer", options.trusted_list_signers,
+                  "The certificates, PEM or DER, of which one must have signed each --trusted-list")
+      ->check(CLI::ExistingFile);
   command.add_flag("--offline", options.offline, "Ask nobody over the network for revocation data; what was kept serves");
   command.add_flag("--private-addresses", options.private_addresses,
                    "Ask also where an address is this machine's or of a private network");
@@ -73,7 +114,12 @@ xades::VerifyLimits limits_of(std::size_t max_size) {
   return limits;
 }
 
-base::Result<Judge> Judge::with(const JudgingOptions& options) {
+base::Result<Judge> Judge::with(const Context& context, const JudgingOptions& options) {
+  auto configuration = context.configuration();
+  if (!configuration) return base::failure_of(configuration);
+  const Configuration::Verification& configured = configuration->verification;
+  if (!options.trusted_lists.empty() && options.trusted_list_signers.empty())
+    return base::failure(ErrorCode::parameter_invalid, "--trusted-list wants --trusted-list-signer");
   Judge judge;
   xades::VerifyOptions& how = judge.how_;
   how.at = now();
@@ -83,7 +129,7 @@ base::Result<Judge> Judge::with(const JudgingOptions& options) {
     if (!at) return base::failure(ErrorCode::parameter_invalid, "--at wants a time such as 2026-11-22T10:00:00Z");
     how.at = *at;
   }
-  auto trust = service::read_trust(options.trust);
+  auto trust = service::read_trust(options.trust.empty() ? configured.trust : std::filesystem::path(options.trust));
   if (!trust) return base::failure_of(trust);
   how.trust = std::move(*trust);
   auto given = read_given(options);
@@ -92,11 +138,37 @@ base::Result<Judge> Judge::with(const JudgingOptions& options) {
   trust::Fetching fetching;
   fetching.offline = options.offline;
   fetching.private_addresses = options.private_addresses;
-  judge.source_.emplace(fetching, cache_of_user());
+  judge.source_.emplace(fetching, cache_of_user("revocation"));
+  for (const std::string& place : options.trusted_lists)
+    if (auto added = add_services(place, options.trusted_list_signers, fetching, how.trust); !added)
+      return base::failure_of(added);
+  for (const auto& list : configured.trusted_lists)
+    if (auto added = add_services(list.place, {list.signers.string()}, fetching, how.trust); !added)
+      return base::failure_of(added);
+  for (const std::string& file : options.signature_policies) {
+    auto content = service::read_file(file, most_content);
+    if (!content) return base::failure_of(content);
+    how.signature_policies.push_back(std::move(*content));
+  }
+  judge.given_lists_ = how.trust.crls.size();
+  judge.given_answers_ = how.trust.ocsp.size();
   return judge;
 }
 
 base::Result<base::Bytes> Judge::read(const std::filesystem::path& file) const { return read_file(file, how_.limits.max_bytes); }
+
+EvidenceOrigin Judge::origin_of(const pki::RevocationEvidence& evidence) const {
+  const auto of = [](std::size_t index, std::size_t given) {
+    return index < given ? EvidenceOrigin::given : EvidenceOrigin::fetched;
+  };
+  const auto& [lists, answers] = std::tie(how_.trust.crls, how_.trust.ocsp);
+  for (std::size_t i = 0; evidence.ocsp && i < answers.size(); ++i)
+    if (answers[i] == *evidence.ocsp) return of(i, given_answers_);
+  // Copies of a list share its content.
+  for (std::size_t i = 0; !evidence.crls.empty() && i < lists.size(); ++i)
+    if (lists[i].native() == evidence.crls.front().native()) return of(i, given_lists_);
+  return EvidenceOrigin::embedded;
+}
 
 base::Result<std::vector<xades::SignatureReport>> Judge::once(base::BytesView document) {
   // All that is given goes with a single signature; of several, each finds its own.
@@ -123,51 +195,6 @@ base::Result<std::vector<xades::SignatureReport>> Judge::judge(base::BytesView d
     reports = once(document);
   }
   return reports;
-}
-
-const char* explanation_of(const xades::SignatureReport& report) {
-  using enum xades::SubIndication;
-  switch (report.sub_indication) {
-    case none:
-      return tr("The signature is valid.");
-    case format_failure:
-      return tr("This is not a well-formed XAdES signature.");
-    case hash_failure:
-      return tr("The document was changed after it was signed, or it is not the one that was signed.");
-    case sig_crypto_failure:
-      return tr("The signature itself was changed or is damaged.");
-    case revoked:
-      return tr("The signer's certificate had been revoked when it was used.");
-    case expired:
-      return tr("The signer's certificate had expired when it was used.");
-    case not_yet_valid:
-      return tr("The signer's certificate was not valid yet when it was used.");
-    case revoked_no_poe:
-      return tr("The signer's certificate is revoked, and nothing proves that the signature was made before.");
-    case revoked_ca_no_poe:
-      return tr("The certificate of the issuer is revoked, and nothing proves that the signature was made before.");
-    case out_of_bounds_no_poe:
-    case out_of_bounds_not_revoked:
-      return tr("The signer's certificate is outside its validity, and nothing proves that the signature was made within it.");
-    case no_certificate_chain_found:
-      return tr("The signer's certificate does not come from a trusted authority (see --trust).");
-    case no_signing_certificate_found:
-      return tr("The signer's certificate is missing or is not the one that was meant.");
-    case try_later:
-      return tr("Whether the certificate was revoked cannot be told: no revocation list in force was given (see --trust).");
-    case signed_data_not_found:
-      return tr("The signed document is needed: give it with --content, or its hash with --digest.");
-    case timestamp_order_failure:
-      return tr("The times in the signature contradict each other.");
-    case crypto_constraints_failure:
-      return tr("An algorithm is too weak to be relied on.");
-    case chain_constraints_failure:
-    case certificate_chain_general_failure:
-      return tr("The signer's certificate, or one above it, may not be used like this.");
-    case sig_constraints_failure:
-      break;
-  }
-  return tr("The signature lacks something that it must have.");
 }
 
 }  // namespace signet::agent

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/command/command.hpp"
+#include "agent/command/signature_report.hpp"
 #include "trust/revocation_data.hpp"
 #include "xades/verify.hpp"
 
@@ -11,15 +12,15 @@
 namespace signet::agent {
 
 struct JudgingOptions {
-  std::vector<std::string> digests, contents;
+  std::vector<std::string> digests, contents, trusted_lists, trusted_list_signers, signature_policies;
   std::string trust, at;
   bool offline = false, private_addresses = false;
   std::size_t max_size = 0;
 };
 
-// --digest, --content, and those below.
+// --digest, --content, --signature-policy, and those below.
 void add_judging(CLI::App& command, JudgingOptions& options);
-// --trust, --offline, --private-addresses and --max-size.
+// --trust, --trusted-list, --trusted-list-signer, --offline, --private-addresses and --max-size.
 void add_trust(CLI::App& command, JudgingOptions& options);
 
 // The default limits, or those of --max-size where it is not 0.
@@ -28,8 +29,9 @@ xades::VerifyLimits limits_of(std::size_t max_size);
 // One signature file after another. Blocks where something is fetched.
 class Judge {
  public:
-  // parameter_invalid, and what reading files gives.
-  static base::Result<Judge> with(const JudgingOptions& options);
+  // With what the configuration says to trust. parameter_invalid, what reading files gives, and what a trusted list that cannot be
+  // relied on or had gives. Blocks where such a list is fetched.
+  static base::Result<Judge> with(const Context& context, const JudgingOptions& options);
 
   xades::VerifyOptions& how() { return how_; }
   const xades::VerifyOptions& how() const { return how_; }
@@ -39,6 +41,7 @@ class Judge {
   base::Result<std::vector<xades::SignatureReport>> judge(base::BytesView document);
   // Why what was asked for could not be had, "host: why"; since the beginning.
   const std::vector<std::string>& failures() const { return failures_; }
+  EvidenceOrigin origin_of(const pki::RevocationEvidence& evidence) const;
 
  private:
   base::Result<std::vector<xades::SignatureReport>> once(base::BytesView document);
@@ -46,9 +49,7 @@ class Judge {
   xades::VerifyOptions how_;
   std::optional<trust::RevocationSource> source_;
   std::vector<std::string> failures_;
+  std::size_t given_lists_ = 0, given_answers_ = 0;  // what of the trust's revocation data was not fetched
 };
-
-// What a verdict means, for a person.
-const char* explanation_of(const xades::SignatureReport& report);
 
 }  // namespace signet::agent

@@ -302,7 +302,7 @@ class Raising {
   // What would keep signatures from the level, told before they are made.
   static base::Result<Raising> with(const Context& context, const Options& options, const Documents& documents) {
     const auto level = xades::level(options.level).value();  // one of the option's
-    auto judge = Judge::with(options.judging);
+    auto judge = Judge::with(context, options.judging);
     if (!judge) return base::failure_of(judge);
     const auto configuration = context.configuration();
     if (!configuration) return std::unexpected(configuration.error());
@@ -311,9 +311,9 @@ class Raising {
       return base::failure(ErrorCode::parameter_invalid,
                            "an archive time stamp (B-LTA) is over the document itself, and of what is signed only the hash is "
                            "known: name the file, or have the signature hold the hash (--packaging enveloping)");
-    if (judge->how().trust.anchors.empty())
+    if (judge->how().trust.anchors.empty() && judge->how().trust.services.empty())
       return base::failure(ErrorCode::parameter_invalid,
-                           "B-LT holds what proves the signer's certificate: whom to trust is said by --trust");
+                           "B-LT holds what proves the signer's certificate: whom to trust is said by --trust or --trusted-list");
     if (level == xades::Level::b_lta && configuration->time_stamping.urls.empty())
       return base::failure(ErrorCode::time_stamp_failed,
                            "no time stamp authority is known: [time_stamping] of the configuration");

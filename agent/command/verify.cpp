@@ -26,49 +26,11 @@ struct Options : JudgingOptions {
   std::string policy = "strict";
 };
 
-json::object row_of(const xades::SignatureReport& report) {
-  json::object row{{"id", report.id},
-                   {"indication", name(report.indication)},
-                   {"sub_indication", name(report.sub_indication)},
-                   {"integrity", name(report.integrity)},
-                   {"level", report.level ? std::string(profile_name(*report.level)) : std::string{}},
-                   {"signer", report.signer ? report.signer->subject() : std::string{}},
-                   {"claimed_time", report.claimed_time ? base::rfc3339(*report.claimed_time) : std::string{}},
-                   {"proven_time", report.proven_time ? base::rfc3339(*report.proven_time) : std::string{}},
-                   {"explanation", explanation_of(report)},
-                   {"detail", report.detail}};
-  json::array references;
-  for (const auto& reference : report.references)
-    references.push_back(json::object{{"uri", reference.uri},
-                                      {"valid", reference.status == xades::ReferenceReport::Status::valid},
-                                      {"detail", reference.detail}});
-  row["references"] = std::move(references);
-  json::array stamps;
-  for (const auto& stamp : report.time_stamps)
-    stamps.push_back(json::object{
-        {"valid", stamp.status == pki::TimeStampStatus::valid}, {"time", base::rfc3339(stamp.time)}, {"detail", stamp.detail}});
-  row["time_stamps"] = std::move(stamps);
-  row["warnings"] = json::array(report.warnings.begin(), report.warnings.end());
-  return row;
-}
-
-void print(const std::string& file, const xades::SignatureReport& report) {
-  std::cout << file << ": " << name(report.indication);
-  if (report.sub_indication != xades::SubIndication::none) std::cout << " / " << name(report.sub_indication);
-  std::cout << "\n  " << explanation_of(report) << '\n';
-  if (report.signer) std::cout << "  " << filled(tr("Signer: %1"), {base::shown(report.signer->subject(), 200)}) << '\n';
-  if (report.level) std::cout << "  " << filled(tr("Level: %1"), {std::string(profile_name(*report.level))}) << '\n';
-  if (report.proven_time)
-    std::cout << "  " << filled(tr("Signed before %1 (time stamp)"), {base::rfc3339(*report.proven_time)}) << '\n';
-  else if (report.claimed_time)
-    std::cout << "  " << filled(tr("Signed at %1 (the signer's own word)"), {base::rfc3339(*report.claimed_time)}) << '\n';
-  if (!report.detail.empty()) std::cout << "  (" << report.detail << ")\n";
-  for (const std::string& warning : report.warnings) std::cout << "  ! " << warning << '\n';
-}
-
 int verify(const Context& context, const Options& options) {
-  auto judge = Judge::with(options);
+  auto judge = Judge::with(context, options);
   if (!judge) return report(context, judge.error());
+  if (options.policy == "msign-compatible") judge->how().policy = xades::Policy::msign_compatible;
+  const OriginOf origin = [&](const pki::RevocationEvidence& evidence) { return judge->origin_of(evidence); };
   if (options.signatures.size() > 1) judge->how().data_for = xades::VerifyOptions::DataFor::any_signature;
 
   int worst = 0;
@@ -85,17 +47,22 @@ int verify(const Context& context, const Options& options) {
                                    : std::string{};
       return report(context, {reports.error().code, file + ": " + reports.error().detail, reports.error().origin, {}}, said);
     }
-    for (const auto& one : *reports) {
+    for (std::size_t number = 1; const auto& one : *reports) {
       if (one.indication == xades::Indication::total_failed) worst = 1;
       if (one.indication == xades::Indication::indeterminate && worst == 0) worst = 2;
       for (const std::size_t index : one.matched_data) matched[index] = true;
       if (context.json) {
-        json::object row = row_of(one);
+        json::object row = as_json(one, origin);
         row["file"] = file;
         rows.push_back(std::move(row));
       } else {
-        print(file, one);
+        std::cout << base::shown(file, 200);
+        if (reports->size() > 1)
+          std::cout << ", " << filled(tr("signature %1 of %2"), {std::to_string(number), std::to_string(reports->size())});
+        std::cout << ": ";
+        show(one, origin, std::cout);
       }
+      ++number;
     }
   }
   json::array not_signed;
@@ -112,7 +79,9 @@ int verify(const Context& context, const Options& options) {
   }
   if (context.json) {
     const auto& failures = judge->failures();
-    std::cout << json::serialize(json::object{{"signatures", std::move(rows)},
+    std::cout << json::serialize(json::object{{"policy", options.policy},
+                                              {"at", base::rfc3339(judge->how().at)},
+                                              {"signatures", std::move(rows)},
                                               {"not_signed", std::move(not_signed)},
                                               {"not_fetched", json::array(failures.begin(), failures.end())}})
               << '\n';
@@ -132,7 +101,11 @@ void add_verify(CLI::App& app, Context& context) {
   command->add_option("SIGNATURE", options.signatures, "Signature files")->required();
   add_judging(*command, options);
   command->add_option("--at", options.at, "The time of the verification (default: now)");
-  command->add_option("--policy", options.policy, "What is accepted")->check(CLI::IsMember({"strict"}))->capture_default_str();
+  command
+      ->add_option("--policy", options.policy,
+                   "What is accepted: strict, or msign-compatible (SHA-1 and certificates of version 1 too, each said)")
+      ->check(CLI::IsMember({"strict", "msign-compatible"}))
+      ->capture_default_str();
   command->callback([&context] { context.exit_code = verify(context, options); });
 }
 

@@ -63,7 +63,7 @@ void check_form(const SignatureReport& report, const xades::VerifyOptions& optio
   hold((report.indication == Indication::total_passed) == (report.sub_indication == xades::SubIndication::none));
   hold(report.references.size() <= options.limits.max_references);
   hold(base::is_utf8(report.id) && base::is_utf8(report.detail) && report.id.size() <= 1024 && report.detail.size() <= 4096);
-  for (const std::string& warning : report.warnings) hold(base::is_utf8(warning));
+  for (const xades::Warning& warning : report.warnings) hold(base::is_utf8(warning.detail));
   for (const auto& reference : report.references) hold(base::is_utf8(reference.uri) && base::is_utf8(reference.detail));
   if (report.signer) hold(base::is_utf8(report.signer->subject()));
 }

@@ -8,6 +8,7 @@ signet_test(unit xades_verify
     xades_verify/packaging_test.cpp
     xades_verify/signature_test.cpp
     xades_verify/stamp_test.cpp
+    xades_verify/sub_indications_test.cpp
     xades_verify/time_stamps_test.cpp
     xades_verify/wrapping_test.cpp
   LIBRARIES signet::xades signet::demo)

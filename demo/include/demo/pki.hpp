@@ -29,6 +29,8 @@ struct Subject {
   enum class Usage : std::uint8_t { signing, time_stamping, ocsp_signing, encryption_only, ca } usage = Usage::signing;
   std::chrono::seconds starts_before_now{86'400};
   std::chrono::seconds ends_after_now{365L * 86'400};
+  bool version_1 = false;                   // of X.509, without extensions: whatever `usage` says
+  const EVP_MD* signed_with = EVP_sha256();
   PrivateKey key = nullptr;  // an existing key (a token's), of which only the public part is used; made if absent
 };
 

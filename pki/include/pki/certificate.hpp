@@ -31,6 +31,7 @@ class Certificate {
   std::string serial_hex() const;
   base::Time not_before() const;
   base::Time not_after() const;
+  int version() const;  // of X.509: 1, 2 or 3; without extensions before 3
   KeyType key_type() const;
   int key_bits() const;
   bool is_ca() const;  // basicConstraints, RFC 5280 4.2.1.9

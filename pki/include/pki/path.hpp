@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,10 @@ enum class Purpose : std::uint8_t {
   any,                    // RFC 5280 clause 6 alone, an authority's certificate too
 };
 
+// Since when a certificate, list or response, known by its DER form, is proven to have existed (EN 319 102-1 5.6.2.3): what it is
+// signed with is judged at that time, not at the path's. Null: at the path's time.
+using KnownSince = std::function<base::Time(base::BytesView der)>;
+
 // What RFC 5280 6.1.1 begins with, and what algorithms are taken. Defaults: any policy, none demanded.
 struct PathOptions {
   base::Time at;  // the time of the validation
@@ -43,6 +48,7 @@ struct PathOptions {
   bool explicit_policy = false;                      // initial-explicit-policy
   bool inhibit_policy_mapping = false;
   bool inhibit_any_policy = false;
+  KnownSince known_since = {};
 };
 
 enum class PathStatus : std::uint8_t {
@@ -72,8 +78,15 @@ struct PathReport {
   std::vector<Certificate> chain; // from the certificate to its anchor where one was found
   std::optional<base::Time> revoked_at;  // with `revoked` and `ca_revoked` only
   std::vector<RevocationEvidence> evidence = {};  // for each of `chain`, as far as it was looked at; else empty
-  // With `constraints`, where an algorithm was not acceptable at that time, which and why (EN 319 102-1: CRYPTO_CONSTRAINTS_FAILURE).
+  // With `constraints` and `no_revocation_data`, where an algorithm was not acceptable at that time, which and why (EN 319 102-1
+  // 5.2.6: CRYPTO_CONSTRAINTS_FAILURE_NO_POE).
   std::optional<std::string> weak_algorithm = {};
+  // With `constraints`: RFC 5280 clause 6 itself fails (CERTIFICATE_CHAIN_GENERAL_FAILURE), not what else is demanded.
+  bool breaks_rfc_5280 = false;
+  // With `no_path`: there was one, to a trusted service that was one before that time and is none any more.
+  bool anchor_ended = false;
+  // With `expired`: it is known that the certificate was not revoked while it was in force (OUT_OF_BOUNDS_NOT_REVOKED).
+  bool known_not_revoked = false;
 };
 
 // RFC 5280 clause 6, with revocation for every certificate but the anchor: by OCSP (RFC 6960; signed by the issuer's key, or by a

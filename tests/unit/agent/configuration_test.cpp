@@ -60,3 +60,18 @@ TEST_CASE("a locked screen pauses what runs, unless it may finish") {
   REQUIRE_FALSE(read);
   CHECK(read.error().detail == "signet.toml, line 2: pin_cache.on_lock must be \"pause\" or \"finish\"");
 }
+
+TEST_CASE("a trusted list has a place and signers, and both are absolute or an address") {
+  const std::string start = "[verification]\ntrust = \"/anchors\"\n[[verification.trusted_lists]]\n";
+  const auto read = parse_configuration(start + "place = \"https://tl.example/\"\nsigners = \"/tl.pem\"\n", "signet.toml");
+  REQUIRE(read);
+  CHECK(read->verification.trust == "/anchors");
+  REQUIRE(read->verification.trusted_lists.size() == 1);
+  CHECK(read->verification.trusted_lists[0].place == "https://tl.example/");
+  CHECK(read->verification.trusted_lists[0].signers == "/tl.pem");
+  CHECK_FALSE(parse_configuration(start + "place = \"/tl.xml\"\n", "signet.toml"));
+  CHECK_FALSE(parse_configuration(start + "signers = \"/tl.pem\"\n", "signet.toml"));
+  CHECK_FALSE(parse_configuration(start + "place = \"tl.xml\"\nsigners = \"/tl.pem\"\n", "signet.toml"));
+  CHECK_FALSE(parse_configuration(start + "place = \"ftp://tl.example/\"\nsigners = \"/tl.pem\"\n", "signet.toml"));
+  CHECK_FALSE(parse_configuration("[verification]\ntrust = \"anchors\"\n", "signet.toml"));
+}

@@ -61,10 +61,10 @@ TEST_CASE("an expired certificate passes only with a time stamp from before") {
   test.person = test.pki.issuer.issue(
       {.common_name = "Ana", .serial_number = {}, .key_type = pki::KeyType::ec_p256, .ends_after_now = 1h, .key = {}});
   CHECK(said(test.verified({}, now)) == "TOTAL-PASSED, valid");
-  CHECK(said(test.verified({}, now + 48h)) == "INDETERMINATE/OUT_OF_BOUNDS_NO_POE, valid");
+  CHECK(said(test.verified({}, now + 48h)) == "INDETERMINATE/OUT_OF_BOUNDS_NOT_REVOKED, valid");
   CHECK(said(test.verified({.level = Level::b_t}, now + 48h)) == "TOTAL-PASSED, valid");
   CHECK(said(test.verified({.level = Level::b_t, .stamped_at = now + 2h}, now + 48h)) ==
-        "INDETERMINATE/OUT_OF_BOUNDS_NO_POE, valid");
+        "INDETERMINATE/OUT_OF_BOUNDS_NOT_REVOKED, valid");
 }
 
 TEST_CASE("a time stamp that is older than the certificate proves that something is wrong") {
@@ -101,4 +101,34 @@ TEST_CASE("the signer's own claim of a time proves nothing") {
   CHECK(report.claimed_time == now);
   CHECK_FALSE(report.proven_time);
   CHECK(report.indication == Indication::indeterminate);
+}
+
+TEST_CASE("a certificate of X.509 version 1 is taken under the compatible policy alone, and said") {
+  Case test;
+  test.person = test.pki.issuer.issue(
+      {.common_name = "Ana", .serial_number = {}, .key_type = pki::KeyType::ec_p256, .version_1 = true, .key = {}});
+  VerifyOptions given = options({"the contract"}, test.pki);
+  const std::string document = signed_document(test.person, {}, test.pki);
+  CHECK(said(verified_one(document, given)) == "INDETERMINATE/CHAIN_CONSTRAINTS_FAILURE, valid");
+  given.policy = Policy::sha1_content;
+  CHECK(said(verified_one(document, given)) == "INDETERMINATE/CHAIN_CONSTRAINTS_FAILURE, valid");
+  given.policy = Policy::msign_compatible;
+  const auto report = verified_one(document, given);
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(warned(report) == std::vector<std::string>{"certificate_version_1"});
+}
+
+TEST_CASE("who has a certificate of version 1 is no authority under any policy") {
+  Case test;
+  demo::Authority old(
+      test.pki.issuer.issue(
+          {.common_name = "Old", .serial_number = {}, .key_type = pki::KeyType::ec_p256, .version_1 = true, .key = {}}),
+      now);
+  const auto person =
+      old.issue({.common_name = "Ana", .serial_number = {}, .key_type = pki::KeyType::ec_p256, .version_1 = true, .key = {}});
+  VerifyOptions given = options({"the contract"}, test.pki);
+  given.policy = Policy::msign_compatible;
+  given.trust.intermediates = {old.root().certificate};
+  CHECK(said(verified_one(signed_document(person, {}, test.pki), given)) ==
+        "INDETERMINATE/CERTIFICATE_CHAIN_GENERAL_FAILURE, valid");
 }

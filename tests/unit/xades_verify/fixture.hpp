@@ -24,17 +24,25 @@ inline base::Digest sha256(std::string_view text) { return base::digest(base::Di
 
 // An authority with its people. Copies of an Authority share its state.
 struct Pki {
-  demo::Authority authority{"Test Root", now};
-  demo::Authority issuer = authority.subordinate({.common_name = "Test CA", .serial_number = {}, .key = {}});
+  base::Time at = now;
+  std::chrono::seconds lives{365L * 86'400};
+  demo::Authority authority{"Test Root", at};
+  demo::Authority issuer =
+      authority.subordinate({.common_name = "Test CA", .serial_number = {}, .ends_after_now = lives, .key = {}});
   demo::Identity tsa = authority.issue({.common_name = "Test TSA",
                                         .serial_number = {},
                                         .key_type = pki::KeyType::ec_p256,
                                         .usage = demo::Subject::Usage::time_stamping,
+                                        .ends_after_now = lives,
                                         .key = {}});
   demo::TimeStampResponder responder{tsa, {}};
 
   demo::Identity person(pki::KeyType type = pki::KeyType::ec_p256) {
-    return issuer.issue({.common_name = "Ana <b>", .serial_number = "2000000000001", .key_type = type, .key = {}});
+    return issuer.issue({.common_name = "Ana <b>",
+                         .serial_number = "2000000000001",
+                         .key_type = type,
+                         .ends_after_now = lives,
+                         .key = {}});
   }
 
   pki::TrustMaterial trust() { return {{authority.root().certificate}, {}, {authority.crl(), issuer.crl()}}; }
@@ -135,6 +143,12 @@ inline std::string said(const SignatureReport& report) {
   std::string out(name(report.indication));
   if (report.sub_indication != SubIndication::none) out += "/" + std::string(name(report.sub_indication));
   return out + ", " + std::string(name(report.integrity));
+}
+
+inline std::vector<std::string> warned(const SignatureReport& report) {
+  std::vector<std::string> out;
+  for (const Warning& one : report.warnings) out.push_back(std::string(name(one.kind)) + (one.detail.empty() ? "" : ": " + one.detail));
+  return out;
 }
 
 inline std::string level_said(const SignatureReport& report) { return report.level ? std::string(name(*report.level)) : "none"; }

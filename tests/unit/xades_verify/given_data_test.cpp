@@ -1,4 +1,4 @@
-#include "fixture.hpp"
+#include "forms.hpp"
 
 using namespace signet;
 using namespace signet::xades;
@@ -114,4 +114,21 @@ TEST_CASE("of several enveloped hashes each given one must be there") {
   CHECK(said(verified_one(document, given({{"", sha256("b")}, {"", sha256("x")}}))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
   CHECK(verified_one(document, given({{"", sha256("b")}, {"", sha256("a")}, {"", sha256("x")}})).indication !=
         Indication::total_passed);
+}
+
+TEST_CASE("content that is enclosed by its SHA-1 alone is found, and taken only under a policy that says so") {
+  // The signature itself uses SHA-256; what its Object holds is a hash that somebody else chose.
+  const std::string sha1 = base::base64(base::digest(base::DigestAlgorithm::sha1, base::as_bytes("the contract")).bytes());
+  Form form{.uri = "#o"};
+  form.objects = "<ds:Object Id=\"o\">" + sha1 + "</ds:Object>";
+  form.data = "<ds:Object" + ds_declaration + " Id=\"o\">" + sha1 + "</ds:Object>";
+  auto given = options();
+  CHECK(said(verified_one(made(form), given)) == "INDETERMINATE/CRYPTO_CONSTRAINTS_FAILURE_NO_POE, valid");
+  given.policy = Policy::sha1_content;
+  const auto report = verified_one(made(form), given);
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(warned(report) ==
+        std::vector<std::string>{"weak_algorithm: the hash of the content: sha1 was acceptable until 2012-08-01"});
+  given.data = {{"", bytes_of("another")}};
+  CHECK(said(verified_one(made(form), given)) == "TOTAL-FAILED/HASH_FAILURE, invalid");
 }

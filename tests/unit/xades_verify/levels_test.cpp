@@ -1,55 +1,10 @@
 // B-LT and B-LTA: made, and judged when certificates have long expired. The statements that are signed beside content.
 #include "demo/ocsp.hpp"
-#include "fixture.hpp"
-#include "xades/stamp.hpp"
+#include "long_term.hpp"
 
 using namespace signet;
 using namespace signet::xades;
 using namespace std::chrono_literals;
-
-namespace {
-
-constexpr auto year = std::chrono::seconds(365L * 86'400);
-const SigningPlan enveloping{.packaging = Packaging::enveloping, .level = Level::b_t};
-
-// Trust as somebody has it years later: the anchor, and not one list.
-VerifyOptions later(base::Time at, Pki& pki = pki_of_tests()) {
-  VerifyOptions out{{{pki.authority.root().certificate}, {}, {}}, at, {}, {}};
-  out.data = {{name_of(0), sha256("the contract")}};
-  return out;
-}
-
-ValidationData of_signer(Pki& pki = pki_of_tests()) {
-  return {{pki.issuer.root().certificate, pki.authority.root().certificate}, {pki.authority.crl(), pki.issuer.crl()}};
-}
-
-std::string lt(const std::string& document, Pki& pki = pki_of_tests()) {
-  auto out = with_validation_data(document, of_signer(pki), {{}, {pki.authority.crl()}}, {});
-  REQUIRE(out);
-  return *out;
-}
-
-std::string archived(const std::string& document, base::Time at, const demo::TimeStampResponder& responder,
-                     const std::vector<GivenData>& data = {}) {
-  auto plan = plan_archive_time_stamp(document, data, base::DigestAlgorithm::sha256, {});
-  if (!plan) FAIL(plan.error().detail);
-  const auto request = pki::make_time_stamp_request(plan->imprint);
-  const auto token = pki::read_time_stamp_response(responder.answer(request.der, demo::TsaFault::none, at), request);
-  REQUIRE(token);
-  return stamped(document, *plan, token->der);
-}
-
-// A TSA whose certificate lives longer than the signers' do.
-demo::Identity lasting_tsa(Pki& pki) {
-  return pki.authority.issue({.common_name = "Lasting TSA",
-                              .serial_number = {},
-                              .key_type = pki::KeyType::ec_p256,
-                              .usage = demo::Subject::Usage::time_stamping,
-                              .ends_after_now = 3 * year,
-                              .key = {}});
-}
-
-}  // namespace
 
 TEST_CASE("B-LT is judged with nothing but the anchor") {
   const std::string document = lt(signed_document(signer(), enveloping));
@@ -239,4 +194,19 @@ TEST_CASE("what a signer states is signed, and written as the schema wants it") 
     CHECK(at != std::string::npos);
   }
   CHECK(said(verified_one(replaced(document, "director", "Director"))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+}
+
+TEST_CASE("a signature policy that cannot be checked is told of") {
+  SigningPlan plan;
+  plan.statements.policy = SignaturePolicy{"urn:oid:1.2.3.4", sha256("the policy"), {}};
+  const std::string document = signed_document(signer(), plan);
+  VerifyOptions given = options();
+  const auto report = verified_one(document, given);
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(report.signature_policy == "urn:oid:1.2.3.4");
+  CHECK(warned(report) == std::vector<std::string>{"signature_policy_unchecked: urn:oid:1.2.3.4"});
+  given.signature_policies = {bytes_of("another policy")};
+  CHECK(warned(verified_one(document, given)) == std::vector<std::string>{"signature_policy_differs: urn:oid:1.2.3.4"});
+  given.signature_policies.push_back(bytes_of("the policy"));
+  CHECK(verified_one(document, given).warnings.empty());
 }

@@ -1,6 +1,6 @@
 #include <openssl/err.h>
 
-#include "fixture.hpp"
+#include "counter_signature.hpp"
 
 using namespace signet;
 using namespace signet::xades;
@@ -128,27 +128,6 @@ TEST_CASE("every signature of a document is reported, also within another elemen
   CHECK(reports[1].id == "B");
   CHECK(said(reports[1]) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
 }
-
-namespace {
-
-// Over the SignatureValue with the Id "S-value" of the document, which it names in place of a file.
-std::string counter_signature(const std::string& document, const demo::Identity& identity, std::string_view uri = "#S-value") {
-  std::string value_element = part(document, "<ds:SignatureValue", "</ds:SignatureValue>");
-  value_element.insert(std::string_view("<ds:SignatureValue").size(), " xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"");
-  const std::string made = signed_document(identity, {.contents = {value_element}}, pki_of_tests(), "Inner");
-  const std::string signed_info = part(made, "<ds:SignedInfo", "</ds:SignedInfo>");
-  const std::string named = replaced(signed_info, "URI=\"contract%200.pdf\"", "URI=\"" + std::string(uri) + "\"");
-  const std::string old_value = part(made, "-value\">", "</ds:SignatureValue>");
-  const auto value = demo::sign_digest(identity.key, demo::SoftScheme::ecdsa, sha256(named));
-  return replaced(replaced(made, signed_info, named), old_value, "-value\">" + base::base64(value) + "</ds:SignatureValue>");
-}
-
-std::string with_counter_signature(const std::string& document, const std::string& counter) {
-  return replaced(document, "</xades:UnsignedSignatureProperties>",
-                  "<xades:CounterSignature>" + counter + "</xades:CounterSignature></xades:UnsignedSignatureProperties>");
-}
-
-}  // namespace
 
 TEST_CASE("a counter-signature has a verdict of its own, below that of the signature that holds it") {
   const std::string document = signed_document(signer(), {.level = Level::b_t});

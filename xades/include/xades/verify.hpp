@@ -9,7 +9,8 @@
 
 namespace signet::xades {
 
-// EN 319 102-1 clause 5.1.
+// EN 319 102-1 clause 5.1. What cannot be said here is not among them: NO_POE is an inner result of that standard's, and that a
+// signature policy is not at hand, or is another (SIGNATURE_POLICY_NOT_AVAILABLE, POLICY_PROCESSING_ERROR), is a warning.
 enum class Indication : std::uint8_t { total_passed, total_failed, indeterminate };
 enum class SubIndication : std::uint8_t {
   none,
@@ -22,13 +23,16 @@ enum class SubIndication : std::uint8_t {
   sig_constraints_failure,
   chain_constraints_failure,
   certificate_chain_general_failure,
-  crypto_constraints_failure,
+  crypto_constraints_failure,         // an algorithm that was no longer reliable when the signature was made
+  crypto_constraints_failure_no_poe,  // ... is no longer, and nothing proves that what it was used for is older
   no_signing_certificate_found,
   no_certificate_chain_found,
+  no_certificate_chain_found_no_poe,  // to what was an anchor once
   revoked_no_poe,
   revoked_ca_no_poe,
   out_of_bounds_no_poe,
   out_of_bounds_not_revoked,
+  revocation_out_of_bounds_no_poe,  // revocation data, of which nothing proves that they are older than their issuer's end
   timestamp_order_failure,
   try_later,  // no revocation data in force
   signed_data_not_found,
@@ -55,9 +59,11 @@ struct VerifyLimits {
   std::size_t max_transforms = 8;  // per reference
 };
 
-// strict: the algorithms of ETSI TS 119 312. sha1_content: beside them a detached reference over a given hash of SHA-1, where
-// somebody else chose it; all that the signature itself uses is as in strict. msign_compatible: SHA-1 under what is signed too,
-// as the national middleware makes it for hashes. Each use is a warning. Certificates and time stamps are judged alike under all.
+// strict: the algorithms of ETSI TS 119 312, and signers' certificates of X.509 version 3. sha1_content: beside them a given hash of
+// SHA-1 that is signed, detached or enclosed, where somebody else chose it; all that the signature itself uses is as in strict.
+// msign_compatible: SHA-1 under what is signed too, as the national middleware makes it for hashes, and a signer's certificate of
+// version 1, which cannot say what it is for. Each use is a warning. Paths and time stamps are judged alike under all: whoever has a
+// certificate of version 1 is no authority, but an anchor.
 enum class Policy : std::uint8_t { strict, sha1_content, msign_compatible };
 
 struct VerifyOptions {
@@ -66,6 +72,7 @@ struct VerifyOptions {
   std::vector<GivenData> data;
   VerifyLimits limits;
   Policy policy = Policy::strict;
+  std::vector<base::Bytes> signature_policies = {};  // documents of signature policies (5.2.9), compared by their hash
   // each_signature: what a signature does not sign of the data keeps it from passing. any_signature: the data are those of
   // several documents; a signature is matched with its own by digest, then by name, and the others say nothing of it.
   enum class DataFor : std::uint8_t { each_signature, any_signature } data_for = DataFor::each_signature;
@@ -83,6 +90,7 @@ std::string_view name(TimeStampKind kind);  // the property's name, "SignatureTi
 struct TimeStampFinding : pki::TimeStampReport {
   TimeStampKind kind = TimeStampKind::signature;
   bool holds = false;  // also by the algorithms' rules
+  SubIndication failure = SubIndication::none;  // why it does not
 };
 
 struct ReferenceReport {
@@ -93,11 +101,35 @@ struct ReferenceReport {
   std::string detail;
 };
 
+// What does not change a verdict, and somebody should know.
+struct Warning {
+  enum class Kind : std::uint8_t {
+    older_signing_certificate,  // SigningCertificate, of the form before SigningCertificateV2
+    not_baseline,               // no DataObjectFormat for each signed object
+    issuer_serial_differs,      // IssuerSerialV2 names another certificate than the digest beside it
+    not_in_key_info,            // the signing certificate
+    manifest_incomplete,        // not all that a manifest lists was given and checked
+    unsigned_object,            // the signature holds an Object that it does not sign
+    claimed_after_time_stamp,   // SigningTime
+    time_stamp_does_not_hold,   // though another one does
+    weak_algorithm,             // taken by the policy
+    certificate_version_1,      // taken by the policy
+    counter_signatures_unverified,
+    signature_policy_unchecked,  // its document was not given
+    signature_policy_differs,    // what was given has another hash
+  } kind;
+  std::string detail = {};  // for developers
+
+  bool operator==(const Warning&) const = default;
+};
+std::string_view name(Warning::Kind kind);  // "unsigned_object"
+
 // One ds:Signature. A bad signature is a report, never an error.
 struct SignatureReport {
   std::string id;
   Indication indication = Indication::indeterminate;
   SubIndication sub_indication = SubIndication::none;
+  bool of_time_stamp = false;  // the sub-indication is that of its time stamp, and all else is well
   Integrity integrity = Integrity::unknown;
   std::optional<Level> level;  // the highest whose form is met
   std::optional<pki::Certificate> signer;
@@ -110,12 +142,13 @@ struct SignatureReport {
   std::optional<pki::PathReport> path;
   std::vector<SignatureReport>
       counter_signatures;  // over this one's SignatureValue (EN 319 132-1 5.2.7.1), each a verdict of its own
-  std::vector<std::string> warnings;
+  std::string signature_policy;  // SigPolicyId/Identifier, or "implied"; empty: none
+  std::vector<Warning> warnings;
   std::string detail;  // why, for developers
 };
 
-// Verifies every ds:Signature of a document per EN 319 102-1 (baseline B-B and B-T): format, references, wrapping defence
-// (the node whose digest was checked is the node that is read), SignatureValue, signing certificate, path, time stamps.
+// Verifies every ds:Signature of a document per EN 319 102-1 : format, references, wrapping defence
+// (the node whose digest was checked is the node that is read), SignatureValue, signing certificate, path, revocation, time stamps, algorithms, past validation.
 // Errors only for input that is no document at all: message_invalid (not XML, a DTD, no signature), message_too_large.
 // Touches no file and no network. Any thread.
 base::Result<std::vector<SignatureReport>> verify(base::BytesView document, const VerifyOptions& options);

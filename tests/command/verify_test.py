@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""`signet verify` on signatures of many kinds: what it says to programs and, in three languages, to people; policies; trusted lists
+from files, from a server and from the configuration.
+
+usage: verify_test.py SIGNET COMMAND_SIGNATURES
+"""
+import functools
+import http.server
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+
+
+class Test:
+    def __init__(self, program, folder):
+        self.program, self.folder, self.failures, self.checks = os.path.abspath(program), folder, [], 0
+
+    def run(self, *words, language="en"):
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": f"{language}.UTF-8", "TZ": "Europe/Chisinau",
+                       "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")}
+        return subprocess.run([self.program, *map(str, words)], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60)
+
+    def verify(self, *words, trust=True, **options):
+        return self.run("verify", "--offline", *(["--trust", "trust"] if trust else []), *words, **options)
+
+    def report(self, *words, **options):
+        done = self.verify("--json", *words, **options)
+        return json.loads(done.stdout)
+
+    def check(self, what, held, said=""):
+        self.checks += 1
+        if not held:
+            self.failures.append(f"{what}: {said}")
+
+    def says(self, what, text, *parts):
+        at = 0
+        for part in parts:
+            found = re.search(part, text[at:])
+            self.check(f"{what} says {part!r}", found, text)
+            at += found.end() if found else 0
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+TIME = r"\d\d\.\d\d\.\d{4}, \d\d:\d\d:\d\d UTC\+0[23]:00"
+ENGLISH_TIME = r"\d\d [A-Z][a-z][a-z] \d{4}, \d\d:\d\d:\d\d UTC\+0[23]:00"
+
+
+def languages(test):
+    """Each sub-indication's sentence has its translation: none of the three languages says what another does."""
+    cases = {
+        "lta.xml": (0, "VALID", "VALIDĂ", "ДЕЙСТВИТЕЛЬНА"),
+        "revoked.xml": (2, "NOT PROVEN", "NEDOVEDITĂ", "НЕ ДОКАЗАНА"),
+        "untrusted.xml": (2, "NOT PROVEN", "NEDOVEDITĂ", "НЕ ДОКАЗАНА"),
+        "broken-stamp.xml": (2, "NOT PROVEN", "NEDOVEDITĂ", "НЕ ДОКАЗАНА"),
+        "several.xml": (1, "NOT VALID", "NEVALIDĂ", "НЕДЕЙСТВИТЕЛЬНА"),
+    }
+    for file, (code, *words) in cases.items():
+        said = {language: test.verify(file, language=language) for language in ("en", "ro", "ru")}
+        for (language, done), word in zip(said.items(), words):
+            test.check(f"{file} in {language}: exit code", done.returncode == code, done.stdout + done.stderr)
+            test.says(f"{file} in {language}", done.stdout, word)
+        english = {line.strip() for line in said["en"].stdout.splitlines()}
+        for language in ("ro", "ru"):
+            for line in said[language].stdout.splitlines():
+                technical = line.strip().startswith("(")
+                test.check(f"{file} in {language}: translated", technical or line.strip() not in english, line)
+
+
+def texts(test):
+    passed = test.verify("lta.xml").stdout
+    test.says("lta.xml", passed, r"lta\.xml: VALID \(TOTAL-PASSED\)", "The signature is valid", "Signer: .*Ana Țurcanu", "Issued by: .*Test CA",
+              "The signed content in this file: unchanged", f"Signed before {ENGLISH_TIME}", "Level: XAdES-B-LTA",
+              r"Certificate Ana Țurcanu, in force from \d\d [A-Z]\w\w \d{4} to \d\d [A-Z]\w\w \d{4}", r"not revoked, says the list of .* \(CRL, given\)",
+              "Certificate Test Root", "trusted", "Time stamp over the signature, of .* by Test TSA: holds", "Time stamp over all, .*: holds")
+    test.check("nothing to do about what is good", "What to do" not in passed, passed)
+    embedded = test.verify("lta.xml", "--trust", "anchor.pem", trust=False).stdout
+    test.says("what it carries", embedded, "VALID", r"not revoked, says the list of .* \(CRL, kept in the signature\)")
+    test.says("in Romanian", test.verify("lta.xml", language="ro").stdout, f"Semnat înainte de {TIME}")
+    changed = test.verify("detached.xml", "--content", "changed/contract 0.pdf", "--content", "contract 1.pdf")
+    test.check("a changed document: exit code", changed.returncode == 1, changed.stdout)
+    test.says("a changed document", changed.stdout, r"NOT VALID \(TOTAL-FAILED, HASH_FAILURE\)", "What to do: compare",
+              "contract 0.pdf: CHANGED", "contract 1.pdf: unchanged")
+    revoked = test.verify("revoked.xml").stdout
+    test.says("revoked", revoked, r"REVOKED_NO_POE", "What to do: ", f"REVOKED since {ENGLISH_TIME}, says the list of")
+    broken = test.verify("broken-stamp.xml").stdout
+    test.says("a broken time stamp", broken, "SIG_CONSTRAINTS_FAILURE", "The signature has a time stamp that cannot be relied on", "Time stamp over the signature, of .*: DOES NOT HOLD", "SIG_CONSTRAINTS_FAILURE: ")
+    counter = test.verify("countersigned.xml").stdout
+    test.says("counter-signed", counter, "^countersigned.xml: VALID", r"\n  Counter-signature 1 of 1: VALID", "\n    Signer: ")
+    several = test.verify("several.xml").stdout
+    test.says("several", several, "several.xml, signature 1 of 2: VALID", "several.xml, signature 2 of 2: NOT VALID")
+    hostile = test.verify("lta.xml", "--content", "contract 1.pdf").stdout
+    test.says("another document", hostile, "NOT VALID", "HASH_FAILURE")
+
+
+MEMBERS = {"file", "id", "indication", "sub_indication", "integrity", "level", "signer", "signer_certificate", "claimed_time", "proven_time",
+           "not_signed_before", "signature_policy", "about", "explanation", "advice", "detail", "references", "time_stamps", "path",
+           "counter_signatures", "warnings"}
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+def shape(test):
+    """What docs/signature-report.md says."""
+    whole = test.report("lta.xml")
+    test.check("members of all", set(whole) == {"policy", "at", "signatures", "not_signed", "not_fetched"}, sorted(whole))
+    one = whole["signatures"][0]
+    test.check("members of a signature", set(one) == MEMBERS, sorted(set(one) ^ MEMBERS))
+    test.check("verdict", (one["indication"], one["sub_indication"], one["integrity"], one["level"]) == ("TOTAL-PASSED", "", "valid", "XAdES-B-LTA"), one)
+    test.check("proven time", INSTANT.fullmatch(one["proven_time"]), one["proven_time"])
+    test.check("references", [row["kind"] for row in one["references"]] == ["signed_properties", "data"], one["references"])
+    path = one["path"]["certificates"]
+    test.check("the path", len(path) == 3 and path[0] | {"revocation": 0} == one["signer_certificate"] | {"revocation": 0}, path)
+    test.check("evidence", [row["revocation"]["source"] for row in path] == ["crl", "crl", "anchor"], path)
+    test.check("its origin", {row["revocation"].get("origin") for row in path[:2]} == {"given"}, path)
+    test.check("time stamps", [(row["kind"], row["valid"]) for row in one["time_stamps"]] == [("SignatureTimeStamp", True), ("ArchiveTimeStamp", True)], one["time_stamps"])
+    test.check("an authority's path", one["time_stamps"][0]["path"]["status"] == "valid", one["time_stamps"])
+    counter = test.report("countersigned.xml")["signatures"][0]["counter_signatures"]
+    test.check("counter-signatures", len(counter) == 1 and set(counter[0]) == MEMBERS - {"file"} and counter[0]["indication"] == "TOTAL-PASSED", counter)
+    revoked = test.report("revoked.xml")["signatures"][0]
+    test.check("a revocation", revoked["path"]["status"] == "revoked" and INSTANT.fullmatch(revoked["path"]["revoked_at"]), revoked["path"])
+    broken = test.report("broken-stamp.xml")["signatures"][0]
+    test.check("integrity apart from time", (broken["integrity"], broken["time_stamps"][0]["valid"]) == ("valid", False), broken)
+    document = pathlib.Path(__file__).parents[2] / "docs" / "signature-report.md"
+    named = set(re.findall(r"`([a-z0-9_]+)`", document.read_text(encoding="utf-8")))
+
+    def every_name(value):
+        if isinstance(value, dict):
+            return set(value).union(*map(every_name, value.values()))
+        return set().union(*map(every_name, value)) if isinstance(value, list) else set()
+    missing = every_name(whole) | every_name(counter) | every_name(test.report("policy.xml"))
+    test.check("each member is documented", missing <= named, sorted(missing - named))
+
+
+def policies(test):
+    def said(*words):
+        one = test.report(*words)["signatures"][0]
+        return one["indication"], one["sub_indication"], [row["code"] for row in one["warnings"]]
+    weak = ("INDETERMINATE", "CRYPTO_CONSTRAINTS_FAILURE_NO_POE", [])
+    for words, wanted in (
+            (["sha1.xml"], weak),
+            (["sha1.xml", "--policy", "strict"], weak),
+            (["sha1.xml", "--policy", "msign-compatible"], ("TOTAL-PASSED", "", ["weak_algorithm"])),
+            (["version-1.xml"], ("INDETERMINATE", "CHAIN_CONSTRAINTS_FAILURE", [])),
+            (["version-1.xml", "--policy", "msign-compatible"], ("TOTAL-PASSED", "", ["certificate_version_1"])),
+            (["b.xml", "--policy", "msign-compatible"], ("TOTAL-PASSED", "", [])),
+            (["policy.xml"], ("TOTAL-PASSED", "", ["signature_policy_unchecked"])),
+            (["policy.xml", "--signature-policy", "contract 0.pdf"], ("TOTAL-PASSED", "", ["signature_policy_differs"])),
+            (["policy.xml", "--signature-policy", "policy.txt"], ("TOTAL-PASSED", "", []))):
+        found = said(*words)
+        test.check(" ".join(words), found == wanted, found)
+    test.check("an unknown policy", test.verify("b.xml", "--policy", "lax").returncode == 3)
+    test.says("said to people", test.verify("sha1.xml", "--policy", "msign-compatible", language="ru").stdout, "! Использован устаревший алгоритм")
+
+
+def trusted_lists(test):
+    signer = ["--trusted-list-signer", "list-signer.pem"]
+    trusted = ["--trust", "lists"]
+
+    def by(*words):
+        return test.verify("--json", *words, *trusted, "lta.xml", trust=False)
+
+    def verdict(done):
+        one = json.loads(done.stdout)["signatures"][0]
+        return one["indication"] + "/" + one["sub_indication"]
+    test.check("without the list", verdict(by()) == "INDETERMINATE/NO_CERTIFICATE_CHAIN_FOUND", by().stdout)
+    listed = by("--trusted-list", "list.xml", *signer)
+    test.check("with the list", listed.returncode == 0 and verdict(listed) == "TOTAL-PASSED/", listed.stdout + listed.stderr)
+    path = json.loads(listed.stdout)["signatures"][0]["path"]["certificates"]
+    test.check("the issuer is the anchor", [row["revocation"]["source"] for row in path] == ["crl", "anchor"], path)
+    withdrawn = by("--trusted-list", "list-withdrawn.xml", *signer)
+    test.check("a withdrawn service", verdict(withdrawn).startswith("INDETERMINATE/NO_CERTIFICATE_CHAIN_FOUND"), withdrawn.stdout)
+    for file, why in (("list-by-another.xml", "signature"), ("list-changed.xml", "signature"), ("list-expired.xml", "NextUpdate"), ("lta.xml", "")):
+        done = by("--trusted-list", file, *signer)
+        error = json.loads(done.stdout).get("error", {})
+        test.check(f"{file} is refused", done.returncode == 5 and file in error.get("detail", "") and why in error["detail"], done.stdout)
+    test.check("a list without its signer", by("--trusted-list", "list.xml").returncode == 5)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=str(test.folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}/list.xml"
+    asked = ["verify", "--json", *trusted, "lta.xml", "--trusted-list", address, *signer]
+    refused = test.run(*asked)
+    test.check("an address of this machine is not asked", refused.returncode == 6, refused.stdout)
+    fetched = test.run(*asked, "--private-addresses")
+    test.check("unless it may be", fetched.returncode == 0, fetched.stdout)
+    server.shutdown()
+    server.server_close()
+    kept = test.run(*asked, "--offline")
+    test.check("what was kept serves offline", kept.returncode == 0, kept.stdout)
+
+    configured = test.folder / "signet.toml"
+    configured.write_text(f'[verification]\ntrust = "{test.folder}/lists"\n[[verification.trusted_lists]]\n'
+                          f'place = "{test.folder}/list.xml"\nsigners = "{test.folder}/list-signer.pem"\n')
+    done = test.run("--config", configured, "verify", "--offline", "lta.xml")
+    test.check("the configuration's list", done.returncode == 0, done.stdout + done.stderr)
+    configured.write_text(configured.read_text().replace("list.xml", "list-expired.xml"))
+    done = test.run("--config", configured, "verify", "--offline", "lta.xml")
+    test.check("the configuration's expired list", done.returncode == 5, done.stdout + done.stderr)
+
+
+def main():
+    if len(sys.argv) != 3:
+        print(__doc__)
+        return 2
+    with tempfile.TemporaryDirectory() as work:
+        subprocess.run([sys.argv[2]], check=True, env={**os.environ, "SIGNET_SIGNATURES": work}, stdout=subprocess.DEVNULL)
+        test = Test(sys.argv[1], pathlib.Path(work))
+        for part in (languages, texts, shape, policies, trusted_lists):
+            part(test)
+    for failure in test.failures:
+        print("FAILED:", failure)
+    print(f"{test.checks} checks, {len(test.failures)} failed")
+    return 1 if test.failures or not test.checks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
