@@ -17,6 +17,7 @@ struct RevocationContext {
   base::Time at;
   const AlgorithmTable& algorithms;
   SignerPath signer_path;  // null: nobody but the chain signs lists
+  WorkBudget* budget = nullptr;
 };
 
 struct RevocationFinding {

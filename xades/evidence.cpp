@@ -39,8 +39,10 @@ CheckedTimeStamp check_time_stamp(const TimeStampElement& stamp, const Evidence&
   if (!covered) return broken(stamp.kind, TimeStampStatus::imprint_differs, covered.error().detail);
 
   const base::Digest imprint = base::digest(token->imprint.algorithm(), *covered);
-  const pki::TrustMaterial trust = with_carried(context.options.trust, context.carried, proofs);
-  CheckedTimeStamp out{stamp.kind, pki::verify_time_stamp(*stamp.token, imprint, trust, known_since), SubIndication::none};
+  const pki::TrustMaterial trust = with_carried(context.options.trust, context.carried, proofs, context.transforms.budget);
+  CheckedTimeStamp out{
+      stamp.kind, pki::verify_time_stamp(*stamp.token, imprint, trust, {.at = known_since, .budget = &context.transforms.budget}),
+      SubIndication::none};
   if (out.report.status == TimeStampStatus::valid) {
     if (imprint.algorithm() == base::DigestAlgorithm::sha1) out.failure = SubIndication::crypto_constraints_failure;
     return out;
@@ -93,34 +95,35 @@ void check_time_stamps(Evidence& evidence, const StampContext& context, ProofsOf
 
 // 5.2.6, at the best-signature-time of 5.5.4: that of the earliest time stamp that holds, else that of the validation. The
 // path's own rules let revocation data from after that time tell of before.
-void check_path(Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried,
-                const ProofsOfExistence& proofs) {
+void check_path(Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried, const ProofsOfExistence& proofs,
+                WorkBudget& budget) {
   if (!evidence.key.certificate) return;
-  evidence.path = pki::validate_path(*evidence.key.certificate, with_carried(options.trust, carried, proofs),
-                                     std::min(proofs.of_signature(), options.at), pki::Purpose::signer);
+  evidence.path = pki::validate_path(*evidence.key.certificate, with_carried(options.trust, carried, proofs, budget),
+                                     {.at = std::min(proofs.of_signature(), options.at), .budget = &budget});
 }
 
 // EN 319 132-1 6.3, B-LT: whether anchors are all that must still be had from elsewhere. A signature whose certificate is an
 // anchor itself needs nothing.
 bool carries_its_evidence(const Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried,
-                          const ProofsOfExistence& proofs) {
+                          const ProofsOfExistence& proofs, WorkBudget& budget) {
   const Properties& properties = evidence.properties.properties;
   if (!evidence.path || evidence.path->status != pki::PathStatus::valid || !properties.has_revocation_values) return false;
   pki::TrustMaterial alone;
   alone.anchors = options.trust.anchors;
-  alone = with_carried(alone, carried, proofs);
+  alone = with_carried(alone, carried, proofs, budget);
   for (std::size_t i = 0; i < evidence.time_stamps.size(); ++i) {
     const CheckedTimeStamp& checked = evidence.time_stamps[i];
     if (checked.kind != TimeStampKind::signature || checked.failure != SubIndication::none) continue;
     // Its imprint was found right already.
     const base::Bytes& token = *properties.time_stamps[i].token;
     const base::Time known_since = proofs.of_property(property_of(properties.time_stamps[i], properties));
-    if (pki::verify_time_stamp(token, pki::parse_time_stamp_token(token)->imprint, alone, known_since).status !=
-        pki::TimeStampStatus::valid)
-      return false;
+    const auto again =
+        pki::verify_time_stamp(token, pki::parse_time_stamp_token(token)->imprint, alone, {.at = known_since, .budget = &budget});
+    if (again.status != pki::TimeStampStatus::valid) return false;
   }
-  return pki::validate_path(*evidence.key.certificate, alone, std::min(proofs.of_signature(), options.at), pki::Purpose::signer)
-             .status == pki::PathStatus::valid;
+  const auto path = pki::validate_path(*evidence.key.certificate, alone,
+                                       {.at = std::min(proofs.of_signature(), options.at), .budget = &budget});
+  return path.status == pki::PathStatus::valid;
 }
 
 }  // namespace
@@ -136,17 +139,18 @@ Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* no
   out.signature = std::move(*signature);
   const auto signed_info =
       canonical(document, {.top = out.signature.signed_info, .comments = true}, *out.signature.canonicalization, budget);
+  if (!signed_info && budget.is_spent()) return failure(ErrorCode::message_too_large, "more work than the limit");
   if (!signed_info) return failure(ErrorCode::parameter_invalid, "SignedInfo cannot be canonicalized within the limits");
 
   const TransformContext transforms{document, out.signature, options.limits, budget};
   out.references = check_references(transforms, options.data, options.data_for);
   out.properties = find_properties(out.signature, out.references);
-  out.key = check_signature_value(out.signature, out.properties.properties, options.trust, base::as_bytes(*signed_info));
+  out.key = check_signature_value(out.signature, out.properties.properties, options.trust, base::as_bytes(*signed_info), budget);
   const CarriedEvidence carried = carried_evidence(out.properties.properties, out.key.others);
   ProofsOfExistence proofs(out.properties.properties.unsigned_properties.size(), options.at);
   check_time_stamps(out, {transforms, options, carried}, proofs);
-  check_path(out, options, carried, proofs);
-  out.evidence_is_carried = carries_its_evidence(out, options, carried, proofs);
+  check_path(out, options, carried, proofs, budget);
+  out.evidence_is_carried = carries_its_evidence(out, options, carried, proofs, budget);
   return out;
 }
 

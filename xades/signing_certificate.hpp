@@ -22,7 +22,8 @@ struct SignatureKey {
 
 // The certificate is looked for in KeyInfo, CertificateValues and what the caller has. Without one that the properties
 // identify the value is still checked with the keys of KeyInfo: `integrity` does not depend on who signed.
+// A key that would cost more than is left of the budget is as if it were not there.
 SignatureKey check_signature_value(const SignatureElement& signature, const Properties& properties,
-                                   const pki::TrustMaterial& trust, base::BytesView signed_info);
+                                   const pki::TrustMaterial& trust, base::BytesView signed_info, WorkBudget& budget);
 
 }  // namespace signet::xades

@@ -46,10 +46,10 @@ def missing(what):
 class Bench:
     """The agent, its token and its TSA in one folder."""
 
-    def __init__(self, binaries, folder):
+    def __init__(self, binaries, folder, keys=KEYS):
         self.bin, self.folder, self.processes = binaries, folder, []
         self.pki = folder / "pki"
-        self.signet("demo", "pki", self.pki, "--keys", ",".join(KEYS))
+        self.signet("demo", "pki", self.pki, "--keys", ",".join(keys))
         self.environment = dict(os.environ, SOFTHSM2_CONF=self.signet("demo", "token", self.pki, input=PIN).decode().strip(), XDG_STATE_HOME=str(folder / "state"))
         tsa = self.start("tsa", binaries / "signet", "demo", "tsa", self.pki)
         self.tsa = address = tsa.stdout.readline().decode().strip()
@@ -65,7 +65,7 @@ class Bench:
                 raise RuntimeError("signetd did not start: " + (folder / "signetd.log").read_text())
             time.sleep(0.1)
         certificates = json.loads(self.signet("certs", "--json"))["certificates"]
-        fingerprints = {hashlib.sha256(self.der(self.pki / f"signer-{key}.pem")).hexdigest(): key for key in KEYS}
+        fingerprints = {hashlib.sha256(self.der(self.pki / f"signer-{key}.pem")).hexdigest(): key for key in keys}
         self.certificate = {fingerprints[row["id"]]: row["id"] for row in certificates}
 
     def start(self, name, *command):

@@ -7,6 +7,7 @@
 #include "pki/certificate.hpp"
 #include "pki/crl.hpp"
 #include "pki/ocsp.hpp"
+#include "pki/work.hpp"
 
 namespace signet::pki {
 
@@ -43,6 +44,7 @@ struct PathOptions {
   bool explicit_policy = false;                      // initial-explicit-policy
   bool inhibit_policy_mapping = false;
   bool inhibit_any_policy = false;
+  WorkBudget* budget = nullptr;                      // what it may cost; null: whatever it costs. Spent: no_path
 };
 
 enum class PathStatus : std::uint8_t {

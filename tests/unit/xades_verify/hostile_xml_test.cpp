@@ -142,7 +142,9 @@ TEST_CASE("many references to a large document do not take for ever") {
   const std::string whole = replaced(reference, "URI=\"contract%200.pdf\"", "URI=\"\"");
   const auto report =
       verified_one("<all>" + repeated("<a b=\"c\"/>", 80'000) + replaced(document, reference, repeated(whole, 900)) + "</all>");
-  CHECK(report.integrity == Integrity::invalid);
+  // What was not looked at any more is not known; that it is no good is.
+  CHECK(report.integrity != Integrity::valid);
+  CHECK(report.indication != Indication::total_passed);
 }
 
 TEST_CASE("transforms that are not allowed, or too many, are refused") {
