@@ -145,7 +145,7 @@ Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* no
   const TransformContext transforms{document, out.signature, options.limits, budget};
   out.references = check_references(transforms, options.data, options.data_for);
   out.properties = find_properties(out.signature, out.references);
-  out.key = check_signature_value(out.signature, out.properties.properties, options.trust, base::as_bytes(*signed_info), budget);
+  out.key = check_signature_value(out.signature, out.properties, options.trust, base::as_bytes(*signed_info), budget);
   const CarriedEvidence carried = carried_evidence(out.properties.properties, out.key.others);
   ProofsOfExistence proofs(out.properties.properties.unsigned_properties.size(), options.at);
   check_time_stamps(out, {transforms, options, carried}, proofs);

@@ -69,8 +69,9 @@ ValueStatus value_by_any_key(const SignatureElement& signature, const std::vecto
 
 }  // namespace
 
-SignatureKey check_signature_value(const SignatureElement& signature, const Properties& properties,
+SignatureKey check_signature_value(const SignatureElement& signature, const FoundProperties& found,
                                    const pki::TrustMaterial& trust, base::BytesView signed_info, WorkBudget& budget) {
+  const Properties& properties = found.properties;
   const base::ErrorQueue queue;  // also for keys that are none
   SignatureKey out;
   const auto in_key_info = of_key_info(signature);
@@ -81,6 +82,9 @@ SignatureKey check_signature_value(const SignatureElement& signature, const Prop
   candidates.insert(candidates.end(), trust.intermediates.begin(), trust.intermediates.end());
   candidates.insert(candidates.end(), trust.anchors.begin(), trust.anchors.end());
 
+  out.claimed = std::ranges::any_of(found.claimed_certificates, [&](const SigningCertificateReference& reference) {
+    return std::ranges::any_of(candidates, [&](const pki::Certificate& one) { return identifies(reference, one); });
+  });
   for (const auto& [certificate, reference] : identified(properties, candidates)) {
     const ValueStatus value = value_by(X509_get0_pubkey(certificate.native()), signature, signed_info, budget);
     if (!out.certificate || value == ValueStatus::valid) choose(certificate, *reference, out), out.value = value;

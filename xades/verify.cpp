@@ -47,8 +47,10 @@ std::vector<std::string> warnings_of(const Evidence& evidence) {
   if (evidence.proven_time && properties.signing_time && *properties.signing_time > *evidence.proven_time)
     out.emplace_back("the claimed signing time is after the time stamp");
   const auto holds = [](const CheckedTimeStamp& stamp) { return stamp.failure == SubIndication::none; };
-  if (evidence.proven_time && !std::ranges::all_of(evidence.time_stamps, holds))
-    out.emplace_back("a further time stamp does not hold");
+  // EN 319 102-1 5.5.4 leaves out what does not hold: the signature is judged as if it came without.
+  if (!std::ranges::all_of(evidence.time_stamps, holds))
+    out.emplace_back(evidence.proven_time ? "a further time stamp does not hold"
+                                          : "the time stamp does not hold: nothing proves when it was signed");
   if (std::string weakness = accepted_weakness(evidence); !weakness.empty()) out.push_back(std::move(weakness));
   return out;
 }
@@ -114,7 +116,9 @@ base::Result<SignatureReport> report_of_signature(const xmlNode* signature, cons
   SignatureReport report = evidence ? report_of(*evidence) : report_of_no_signature(evidence.error().detail);
   report.id = base::shown(attribute(signature, "Id").value_or(""), shown_id);
   if (!evidence) return report;
-  if (countersigned != nullptr && report.integrity != Integrity::invalid && !countersigns(*evidence, *countersigned)) {
+  const bool has_its_data = report.sub_indication != SubIndication::signed_data_not_found;
+  if (countersigned != nullptr && report.integrity != Integrity::invalid && has_its_data &&
+      !countersigns(*evidence, *countersigned)) {
     report.indication = Indication::total_failed;
     report.sub_indication = SubIndication::format_failure;
     report.integrity = Integrity::invalid;

