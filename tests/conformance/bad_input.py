@@ -5,7 +5,7 @@ crash, within bounds of processor time and memory.
 usage: bad_input.py BIN_FOLDER [--bounds] [--keep FOLDER] [NAME…]
 
   --bounds  2 s of processor time and 256 MB (largest resident set): what an optimised build without sanitizers keeps to at the default
-            limits. Without it a case ends within a minute.
+            limits. Without it a case ends within a minute, and those whose cost is the point are left out.
   --keep    where the input stays
   NAME      only cases whose names begin so
 Of hostile input the worst is put together from what the limits still let pass: as many signatures, certificates, lists, time stamps,
@@ -36,6 +36,8 @@ LOOSE_S = 60
 MIB = 1 << 20
 DS, XADES = changes.DS, changes.XADES
 CASES = []
+# Those whose cost is the point: only with --bounds. Sanitizers and a build that is not optimised make it ten times as much.
+COSTLY = ("references", "namespaces", "prefixes", "manifests", "signatures 100, ", "signatures 100 in", "lists", "keys", "archive time stamps of", "a list of")
 
 
 def case(name):
@@ -527,6 +529,8 @@ def run(world, arguments):
     problems, rows = [], []
     for name, make in CASES:
         if arguments.names and not name.startswith(tuple(arguments.names)):
+            continue
+        if not arguments.bounds and not arguments.names and name.startswith(COSTLY):
             continue
         document = make(world)
         file = world.folder / (re.sub(r"\W+", "-", name) + ".xml")
