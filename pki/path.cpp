@@ -259,6 +259,7 @@ SignerPath path_to_the_same_anchor(const std::vector<Certificate>& chain, const 
   return [&](const Certificate& signer) -> std::optional<std::vector<Certificate>> {
     PathOptions theirs{.at = options.at, .purpose = Purpose::any, .algorithms = options.algorithms};
     theirs.known_since = options.known_since;
+    theirs.budget = options.budget;
     PathReport report = validate(signer, trust, theirs, ListSigners::chain_alone);
     if (report.status != PathStatus::valid || report.chain.back() != chain.back()) return std::nullopt;
     return std::move(report.chain);
@@ -275,6 +276,13 @@ bool has_ended_anchor(const Certificate& certificate, const TrustMaterial& trust
          PathStatus::no_path;
 }
 
+bool is_spent(const PathOptions& options) { return options.budget != nullptr && options.budget->is_spent(); }
+
+// Some signatures of certificates, and a look at all that is there.
+std::size_t cost_of_walk(const TrustMaterial& trust) {
+  return 300'000 + 1'000 * (trust.intermediates.size() + trust.crls.size() + trust.ocsp.size());
+}
+
 PathReport validate(const Certificate& certificate, const TrustMaterial& trust, const PathOptions& options,
                     ListSigners list_signers) {
   const Anchors trusted = anchors_for(trust, options);
@@ -287,6 +295,8 @@ PathReport validate(const Certificate& certificate, const TrustMaterial& trust, 
     return std::move(report);
   };
 
+  if (options.budget != nullptr && !options.budget->take(cost_of_walk(trust)))
+    return ended(PathStatus::no_path, "more work than the limit");
   const Walked walked = walk_chain(certificate.native(), trusted, anchors, intermediates, options);
   const Finding path = walked.walk.path;
   if (path.error != X509_V_OK && status_of(path.error) == PathStatus::no_path) {
@@ -306,7 +316,10 @@ PathReport validate(const Certificate& certificate, const TrustMaterial& trust, 
 
   const SignerPath signer_path =
       list_signers == ListSigners::chain_alone ? SignerPath{} : path_to_the_same_anchor(report.chain, trust, options);
-  const auto findings = revocation_of(report.chain, {trust, options.at, *options.algorithms, signer_path, options.known_since});
+  const auto findings =
+      revocation_of(report.chain, {trust, options.at, *options.algorithms, signer_path, options.known_since, options.budget});
+  // What was not looked at any more might have been a revocation.
+  if (is_spent(options)) return ended(PathStatus::no_path, "more work than the limit");
   std::optional<base::Time> authority;
   for (std::size_t i = 0; i < findings.size(); ++i) {
     report.evidence.push_back(findings[i].evidence);

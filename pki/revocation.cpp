@@ -259,7 +259,9 @@ class Check {
   // will do: so lists and certificates are matched by that name alone.
   std::optional<std::vector<Certificate>> signers_of(const Crl& crl) {
     const auto signed_it = [&](const Certificate& authority) {
-      return has_signed(authority, crl, context_.algorithms, context_.since(crl.der()));
+      const bool fits = X509_NAME_cmp(X509_get_subject_name(authority.native()), X509_CRL_get_issuer(crl.native())) == 0;
+      return fits && may_spend(authority, crl.der().size()) &&
+             has_signed(authority, crl, context_.algorithms, context_.since(crl.der()));
     };
     // Where nobody else is asked the signer of a list is itself what is checked: it may be on the list that it signs
     // (PKITS 4.14.30).
@@ -274,6 +276,10 @@ class Check {
       }
     }
     return std::nullopt;
+  }
+
+  bool may_spend(const Certificate& signer, std::size_t octets) const {
+    return context_.budget == nullptr || context_.budget->take(cost_of_verification(X509_get0_pubkey(signer.native()), octets));
   }
 
   bool is_wanted_from_outside(const Crl& crl) const {
@@ -294,12 +300,14 @@ class Check {
     const auto status = response.status_of(certificate, issuer);
     if (!status) return std::nullopt;
     const Time since = context_.since(response.der());
-    const auto signed_well = [&](const Certificate& signer) { return has_signed(signer, response, context_.algorithms, since); };
+    const auto signed_well = [&](const Certificate& signer) {
+      return may_spend(signer, response.der().size()) && has_signed(signer, response, context_.algorithms, since);
+    };
     if (signed_well(issuer)) return Answer{&response, *status, {}};
     if (!by_delegates) return std::nullopt;
     for (const auto* candidates : {&response.certificates(), &context_.trust.intermediates}) {
       for (const Certificate& candidate : *candidates) {
-        if (candidate != issuer && delegates_++ < max_delegates &&
+        if (candidate != issuer && delegates_++ < max_delegates && may_spend(issuer, candidate.der().size()) &&
             is_delegate(candidate, issuer, response.produced_at(), context_.algorithms, since) && signed_well(candidate) &&
             is_in_good_standing(candidate, issuers))
           return Answer{&response, *status, candidate};

@@ -18,6 +18,7 @@ struct RevocationContext {
   const AlgorithmTable& algorithms;
   SignerPath signer_path;  // null: nobody but the chain signs lists
   KnownSince known_since = {};
+  WorkBudget* budget = nullptr;
 
   base::Time since(base::BytesView der) const { return known_since ? known_since(der) : at; }
 };

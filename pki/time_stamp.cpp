@@ -250,6 +250,17 @@ Result<Certificate> checked_signer(OpenToken& token, const std::vector<Certifica
   return Certificate::from_der(encoded(i2d_X509, signer));
 }
 
+// Who signed it is found by the signature: of all that could have, the costliest.
+std::size_t cost_of_signature(const OpenToken& token, const std::vector<Certificate>& others) {
+  std::size_t most = 100'000;  // to decode it
+  const auto look = [&](const EVP_PKEY* key) { most = std::max(most, cost_of_verification(key, token.value.der.size())); };
+  for (int i = 0; i < sk_X509_num(token.certificates.get()); ++i)
+    look(X509_get0_pubkey(sk_X509_value(token.certificates.get(), i)));
+  if (token.certificates == nullptr)
+    for (const Certificate& other : others) look(X509_get0_pubkey(other.native()));
+  return most;
+}
+
 // Certificates and lists that the token carries, besides what is given. What of them does not parse is as if it were not there.
 TrustMaterial with_embedded(const OpenToken& token, const TrustMaterial& trust) {
   TrustMaterial all = trust;
@@ -432,6 +443,8 @@ TimeStampReport verify_time_stamp(base::BytesView der, const base::Digest& impri
   if (!token) return ended(TimeStampStatus::signature_invalid, token.error().detail);
   report.time = token->value.time;
   report.policy = token->value.policy;
+  if (options.budget != nullptr && !options.budget->take(cost_of_signature(*token, trust.intermediates)))
+    return untrusted(PathStatus::no_path, "more work than the limit");
   const auto signer = checked_signer(*token, trust.intermediates);
   if (!signer) return ended(TimeStampStatus::signature_invalid, signer.error().detail);
   report.signer = *signer;
@@ -442,6 +455,7 @@ TimeStampReport verify_time_stamp(base::BytesView der, const base::Digest& impri
 
   const TrustMaterial material = with_embedded(*token, trust);
   PathOptions path{.at = options.at, .purpose = Purpose::time_stamping, .algorithms = options.algorithms};
+  path.budget = options.budget;
   if (options.known_since) path.known_since = since_with_token(material, trust, options);
   report.path = validate_path(*signer, material, path);
   if (report.path.status != PathStatus::valid) return ended(TimeStampStatus::untrusted, report.path.detail);

@@ -117,10 +117,12 @@ std::size_t nodes_in(const xmlNode* top) {
   return count;
 }
 
-// For each element libxml2 looks up each namespace in scope among all of them.
+// For each element libxml2 looks up each namespace in scope among all of them, and may write its name, also where nobody takes
+// what it writes any more.
 std::size_t cost(const XmlDocument& document, const NodeSet& nodes, const Canonicalization& method) {
   const std::size_t namespaces = document.measure().namespaces_in_scope;
-  const std::size_t of_node = 256 + namespaces * (namespaces + method.inclusive_prefixes.size());
+  const std::size_t of_node =
+      256 + namespaces * (namespaces + method.inclusive_prefixes.size()) + document.measure().longest_namespace;
   return (nodes_in(nodes.top != nullptr ? nodes.top : document.root()) + 64) * of_node;
 }
 
@@ -159,7 +161,7 @@ std::optional<std::string> canonical(const XmlDocument& document, const NodeSet&
   const int written = xmlC14NExecute(document.native(), visible, &asked, libxml_mode(method.kind), prefixes.data(),
                                      method.with_comments && nodes.comments ? 1 : 0, buffer);
   const int closed = xmlOutputBufferClose(buffer);  // flushes: a failed write shows here
-  if (written < 0 || closed < 0 || !budget.take(3 * out.text.size())) return std::nullopt;
+  if (written < 0 || closed < 0 || !budget.take(5 * out.text.size())) return std::nullopt;
   return std::move(out.text);
 }
 

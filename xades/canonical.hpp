@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "pki/work.hpp"
 #include "xml_document.hpp"
 
 // Canonical XML 1.0, 1.1 and Exclusive XML Canonicalization, of whole documents and of what signatures take from them.
@@ -27,21 +28,7 @@ struct NodeSet {
   bool without_signatures = false;   // all of them are (the XPath that parallel signatures use)
 };
 
-// What a verification may still spend, in units of about a nanosecond: a small document can ask for a thousand walks
-// through a large one.
-class WorkBudget {
- public:
-  bool take(std::size_t units) {
-    if (units > left_)
-      left_ = 0;
-    else
-      left_ -= units;
-    return left_ != 0;
-  }
-
- private:
-  std::size_t left_ = 2'000'000'000;
-};
+using pki::WorkBudget;
 
 // None when the budget is spent, when the result is far larger than the document, or for relative namespace names (which
 // Canonical XML refuses).

@@ -39,8 +39,9 @@ CheckedTimeStamp check_time_stamp(const TimeStampElement& stamp, const Evidence&
   if (!covered) return broken(stamp.kind, TimeStampStatus::imprint_differs, covered.error().detail);
 
   const base::Digest imprint = base::digest(token->imprint.algorithm(), *covered);
-  const pki::TrustMaterial trust = with_carried(context.options.trust, context.carried, proofs);
-  const pki::TimeStampOptions how{.at = known_since, .known_since = xades::known_since(context.carried, proofs, {})};
+  const pki::TrustMaterial trust = with_carried(context.options.trust, context.carried, proofs, context.transforms.budget);
+  const pki::TimeStampOptions how{
+      .at = known_since, .known_since = xades::known_since(context.carried, proofs, {}), .budget = &context.transforms.budget};
   CheckedTimeStamp out{stamp.kind, pki::verify_time_stamp(*stamp.token, imprint, trust, how), SubIndication::none};
   if (out.report.status == TimeStampStatus::valid) {
     if (auto weak = pki::weakness(pki::ts_119_312(), imprint.algorithm(), known_since)) {
@@ -95,20 +96,22 @@ void check_time_stamps(Evidence& evidence, const StampContext& context, ProofsOf
   }
 }
 
-pki::PathOptions signer_path(const Evidence& evidence, const CarriedEvidence& carried, const ProofsOfExistence& proofs) {
-  return {.at = proofs.of_signature(),
+pki::PathOptions signer_path(const Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried,
+                             const ProofsOfExistence& proofs, WorkBudget& budget) {
+  return {.at = std::min(proofs.of_signature(), options.at),
           .purpose = pki::Purpose::signer,
-          .known_since = known_since(carried, proofs, evidence.key.certificate)};
+          .known_since = known_since(carried, proofs, evidence.key.certificate),
+          .budget = &budget};
 }
 
 // 5.2.6, at the best-signature-time of 5.5.4: that of the earliest time stamp that holds, else that of the validation. The
 // path's own rules let revocation data from after that time tell of before.
-void check_path(Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried,
-                const ProofsOfExistence& proofs) {
+void check_path(Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried, const ProofsOfExistence& proofs,
+                WorkBudget& budget) {
   if (!evidence.key.certificate) return;
   const pki::Certificate& certificate = *evidence.key.certificate;
-  const pki::PathOptions how = signer_path(evidence, carried, proofs);
-  evidence.path = pki::validate_path(certificate, with_carried(options.trust, carried, proofs), how);
+  const pki::PathOptions how = signer_path(evidence, options, carried, proofs, budget);
+  evidence.path = pki::validate_path(certificate, with_carried(options.trust, carried, proofs, budget), how);
   if (evidence.path->status != pki::PathStatus::no_revocation_data || (carried.crls.empty() && carried.ocsp.empty())) return;
   evidence.revocation_out_of_bounds =
       pki::validate_path(certificate, with_all_carried(options.trust, carried), how).status == pki::PathStatus::valid;
@@ -117,24 +120,24 @@ void check_path(Evidence& evidence, const VerifyOptions& options, const CarriedE
 // EN 319 132-1 6.3, B-LT: whether anchors are all that must still be had from elsewhere. A signature whose certificate is an
 // anchor itself needs nothing.
 bool carries_its_evidence(const Evidence& evidence, const VerifyOptions& options, const CarriedEvidence& carried,
-                          const ProofsOfExistence& proofs) {
+                          const ProofsOfExistence& proofs, WorkBudget& budget) {
   const Properties& properties = evidence.properties.properties;
   if (!evidence.path || evidence.path->status != pki::PathStatus::valid || !properties.has_revocation_values) return false;
   pki::TrustMaterial alone;
   alone.anchors = options.trust.anchors;
-  alone = with_carried(alone, carried, proofs);
+  alone = with_carried(alone, carried, proofs, budget);
   for (std::size_t i = 0; i < evidence.time_stamps.size(); ++i) {
     const CheckedTimeStamp& checked = evidence.time_stamps[i];
     if (checked.kind != TimeStampKind::signature || checked.failure != SubIndication::none) continue;
     // Its imprint was found right already.
     const base::Bytes& token = *properties.time_stamps[i].token;
     const base::Time known_since = proofs.of_property(property_of(properties.time_stamps[i], properties));
-    const pki::TimeStampOptions how{.at = known_since, .known_since = xades::known_since(carried, proofs, {})};
+    const pki::TimeStampOptions how{.at = known_since, .known_since = xades::known_since(carried, proofs, {}), .budget = &budget};
     if (pki::verify_time_stamp(token, pki::parse_time_stamp_token(token)->imprint, alone, how).status !=
         pki::TimeStampStatus::valid)
       return false;
   }
-  return pki::validate_path(*evidence.key.certificate, alone, signer_path(evidence, carried, proofs)).status ==
+  return pki::validate_path(*evidence.key.certificate, alone, signer_path(evidence, options, carried, proofs, budget)).status ==
          pki::PathStatus::valid;
 }
 
@@ -160,19 +163,20 @@ Result<Evidence> collect_evidence(const XmlDocument& document, const xmlNode* no
   out.signature = std::move(*signature);
   const auto signed_info =
       canonical(document, {.top = out.signature.signed_info, .comments = true}, *out.signature.canonicalization, budget);
+  if (!signed_info && budget.is_spent()) return failure(ErrorCode::message_too_large, "more work than the limit");
   if (!signed_info) return failure(ErrorCode::parameter_invalid, "SignedInfo cannot be canonicalized within the limits");
 
   const TransformContext transforms{document, out.signature, options.limits, budget};
   out.references = check_references(transforms, options.data, options.data_for);
   out.properties = find_properties(out.signature, out.references);
-  out.key = check_signature_value(out.signature, out.properties.properties, options.trust, base::as_bytes(*signed_info));
+  out.key = check_signature_value(out.signature, out.properties, options.trust, base::as_bytes(*signed_info), budget);
   const CarriedEvidence carried = carried_evidence(out.properties.properties, out.key.certificates);
   ProofsOfExistence proofs(out.properties.properties.unsigned_properties.size(), options.at);
   check_time_stamps(out, {transforms, options, carried}, proofs);
   out.policy_document = policy_document(out.properties.properties, options.signature_policies);
   out.proven_since = proofs.of_signature();
-  check_path(out, options, carried, proofs);
-  out.evidence_is_carried = carries_its_evidence(out, options, carried, proofs);
+  check_path(out, options, carried, proofs, budget);
+  out.evidence_is_carried = carries_its_evidence(out, options, carried, proofs, budget);
   return out;
 }
 

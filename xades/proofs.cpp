@@ -5,21 +5,22 @@
 namespace signet::xades {
 namespace {
 
-bool is_issued_by(const pki::Crl& crl, const pki::Certificate& issuer) {
+bool is_issued_by(const pki::Crl& crl, const pki::Certificate& issuer, WorkBudget&) {
   return X509_NAME_cmp(X509_get_subject_name(issuer.native()), X509_CRL_get_issuer(crl.native())) == 0;
 }
-bool is_issued_by(const pki::OcspResponse& response, const pki::Certificate& responder) {
-  return response.is_signed_by(responder);
+bool is_issued_by(const pki::OcspResponse& response, const pki::Certificate& responder, WorkBudget& budget) {
+  return budget.take(pki::cost_of_verification(X509_get0_pubkey(responder.native()), response.der().size())) &&
+         response.is_signed_by(responder);
 }
 
 // Whether the certificate of who signed it had not expired by `proven`. Of one that is not known nothing is said here: without it
 // the data count nowhere.
 template <class T>
-bool had_a_living_issuer(const T& data, const pki::TrustMaterial& material, base::Time proven) {
+bool had_a_living_issuer(const T& data, const pki::TrustMaterial& material, base::Time proven, WorkBudget& budget) {
   bool known = false, living = false;
   const auto look = [&](const std::vector<pki::Certificate>& certificates) {
     for (const pki::Certificate& one : certificates) {
-      if (!is_issued_by(data, one)) continue;
+      if (!is_issued_by(data, one, budget)) continue;
       known = true;
       living = living || proven <= one.not_after();
     }
@@ -63,13 +64,13 @@ CarriedEvidence carried_evidence(const Properties& properties, const std::vector
   return out;
 }
 
-pki::TrustMaterial with_carried(const pki::TrustMaterial& trust, const CarriedEvidence& carried,
-                                const ProofsOfExistence& proofs) {
+pki::TrustMaterial with_carried(const pki::TrustMaterial& trust, const CarriedEvidence& carried, const ProofsOfExistence& proofs,
+                                WorkBudget& budget) {
   pki::TrustMaterial out = with_certificates(trust, carried);
   for (const auto& [crl, property] : carried.crls)
-    if (had_a_living_issuer(crl, out, proofs.of_property(property))) out.crls.push_back(crl);
+    if (had_a_living_issuer(crl, out, proofs.of_property(property), budget)) out.crls.push_back(crl);
   for (const auto& [response, property] : carried.ocsp)
-    if (had_a_living_issuer(response, out, proofs.of_property(property))) out.ocsp.push_back(response);
+    if (had_a_living_issuer(response, out, proofs.of_property(property), budget)) out.ocsp.push_back(response);
   return out;
 }
 

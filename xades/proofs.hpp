@@ -43,7 +43,8 @@ CarriedEvidence carried_evidence(const Properties& properties, const std::vector
 
 // What was given, with what is carried: of its revocation data only those that existed, as far as is proven, while their issuer's
 // certificate had not expired. After that the issuer's key is nobody's duty to protect.
-pki::TrustMaterial with_carried(const pki::TrustMaterial& trust, const CarriedEvidence& carried, const ProofsOfExistence& proofs);
+pki::TrustMaterial with_carried(const pki::TrustMaterial& trust, const CarriedEvidence& carried, const ProofsOfExistence& proofs,
+                                WorkBudget& budget);
 // The same with all revocation data: what they would tell if it were proven that they are old enough.
 pki::TrustMaterial with_all_carried(const pki::TrustMaterial& trust, const CarriedEvidence& carried);
 

@@ -15,14 +15,19 @@ constexpr std::size_t max_counter_signatures = 16;
 bool is_xades(const xmlNode* node, std::string_view name) { return is(node, xades_namespace, name); }
 xmlNode* only(const xmlNode* parent, std::string_view name) { return only_child(parent, xades_namespace, name); }
 
-// 4.3.1 and 4.4: SignedProperties in the only QualifyingProperties, in an Object of this signature.
+// 4.3.1 and 4.4: SignedProperties in QualifyingProperties, in an Object of this signature.
 std::string why_misplaced(const xmlNode* node, const SignatureElement& signature) {
   if (!is_xades(node, "SignedProperties")) return "the reference to SignedProperties leads elsewhere";
   const xmlNode* const qualifying = node->parent;
   if (!is_xades(qualifying, "QualifyingProperties")) return "SignedProperties are not in QualifyingProperties";
   if (!is(qualifying->parent, ds_namespace, "Object") || qualifying->parent->parent != signature.node)
     return "QualifyingProperties are not in an Object of this signature";
-  if (only(qualifying, "SignedProperties") != node) return "several SignedProperties";
+  return {};
+}
+
+// 4.3: one of each.
+std::string why_several(const xmlNode* node, const SignatureElement& signature) {
+  if (only(node->parent, "SignedProperties") != node) return "several SignedProperties";
   std::size_t count = 0;
   for (const xmlNode* object : children(signature.node, ds_namespace, "Object"))
     count += children(object, xades_namespace, "QualifyingProperties").size();
@@ -38,14 +43,17 @@ SigningCertificateReference read_certificate_reference(const xmlNode* cert) {
   return out;
 }
 
+void read_certificate_references(const xmlNode* property, std::vector<SigningCertificateReference>& out) {
+  for (const xmlNode* cert : children(property, xades_namespace, "Cert")) {
+    if (out.size() == max_certificate_references) return;
+    out.push_back(read_certificate_reference(cert));
+  }
+}
+
 void read_signing_certificate(const xmlNode* signature_properties, Properties& out) {
   const xmlNode* const v2 = only(signature_properties, "SigningCertificateV2");
   out.has_signing_certificate_v2 = v2 != nullptr;
-  for (const xmlNode* cert :
-       children(v2 != nullptr ? v2 : only(signature_properties, "SigningCertificate"), xades_namespace, "Cert")) {
-    if (out.signing_certificates.size() == max_certificate_references) return;
-    out.signing_certificates.push_back(read_certificate_reference(cert));
-  }
+  read_certificate_references(v2 != nullptr ? v2 : only(signature_properties, "SigningCertificate"), out.signing_certificates);
 }
 
 bool formats_every_object(const xmlNode* signed_properties, const SignatureElement& signature) {
@@ -124,6 +132,9 @@ void read_unsigned_property(const xmlNode* property, Properties& out) {
 }
 
 void read_unsigned(const xmlNode* qualifying, Properties& out) {
+  const auto all = children(qualifying, xades_namespace, "UnsignedProperties");
+  out.are_repeated =
+      all.size() > 1 || (all.size() == 1 && children(all[0], xades_namespace, "UnsignedSignatureProperties").size() > 1);
   for (const xmlNode* property : children(only(only(qualifying, "UnsignedProperties"), "UnsignedSignatureProperties"))) {
     read_unsigned_property(property, out);
     out.unsigned_properties.push_back(property);
@@ -173,21 +184,41 @@ Properties read_properties(const xmlNode* signed_properties, const SignatureElem
   return out;
 }
 
-}  // namespace
+void look_in_their_place(const SignatureElement& signature, FoundProperties& out) {
+  for (const xmlNode* object : children(signature.node, ds_namespace, "Object")) {
+    for (const xmlNode* qualifying : children(object, xades_namespace, "QualifyingProperties")) {
+      const xmlNode* const in_place = only(qualifying, "SignedProperties");
+      out.in_place |= in_place != nullptr;
+      for (const xmlNode* property : children(only(in_place, "SignedSignatureProperties"))) {
+        if (is_xades(property, "SigningCertificateV2") || is_xades(property, "SigningCertificate"))
+          read_certificate_references(property, out.claimed_certificates);
+      }
+    }
+  }
+}
 
-FoundProperties find_properties(const SignatureElement& signature, const CheckedReferences& references) {
+FoundProperties found_by(const CheckedReferences& references, const SignatureElement& signature) {
   using Status = FoundProperties::Status;
   const CheckedReference* found = nullptr;
   for (const CheckedReference& reference : references.all) {
     if (!reference.report.signed_properties) continue;
-    if (found != nullptr) return {Status::misplaced, "several references to SignedProperties", {}};
+    if (found != nullptr) return {Status::several, "several references to SignedProperties", {}};
     found = &reference;
   }
   if (found == nullptr) return {Status::absent, "no reference to SignedProperties", {}};
   if (found->report.status != ReferenceReport::Status::valid)
     return {Status::unchecked, "SignedProperties are not those that were signed", {}};
   if (std::string why = why_misplaced(found->target, signature); !why.empty()) return {Status::misplaced, std::move(why), {}};
+  if (std::string why = why_several(found->target, signature); !why.empty()) return {Status::several, std::move(why), {}};
   return {Status::found, {}, read_properties(found->target, signature)};
+}
+
+}  // namespace
+
+FoundProperties find_properties(const SignatureElement& signature, const CheckedReferences& references) {
+  FoundProperties out = found_by(references, signature);
+  if (out.status != FoundProperties::Status::found) look_in_their_place(signature, out);
+  return out;
 }
 
 }  // namespace signet::xades

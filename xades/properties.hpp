@@ -51,6 +51,7 @@ struct Properties {
   std::vector<EmbeddedEvidence> evidence;
   std::vector<const xmlNode*> counter_signatures;  // ds:Signature
   bool has_revocation_values = false;
+  bool are_repeated = false;  // UnsignedProperties or UnsignedSignatureProperties, of which there is to be one
 };
 
 // What SignedProperties a signature has.
@@ -58,11 +59,15 @@ struct FoundProperties {
   enum class Status : std::uint8_t {
     absent,     // XML Signature, but no XAdES
     unchecked,  // referenced, but its digest could not be checked or differs
-    misplaced,  // the checked node is not this signature's SignedProperties: somebody moved it, or there are several
+    misplaced,  // the checked node is not this signature's SignedProperties: somebody moved it
+    several,    // of what there is to be one: references to SignedProperties, SignedProperties, QualifyingProperties
     found,
   } status = Status::absent;
   std::string detail;
   Properties properties;
+  bool in_place = false;  // where they are not `found`: others stand where those that were signed have their place
+  // Whom these name: not to be believed, but nobody else is named.
+  std::vector<SigningCertificateReference> claimed_certificates = {};
 };
 
 FoundProperties find_properties(const SignatureElement& signature, const CheckedReferences& references);

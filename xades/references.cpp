@@ -33,11 +33,12 @@ struct Target {
   NodeSet nodes;
   Status status = Status::valid;
   std::string detail;
+  bool ambiguous = false;
 };
 
 Target target_of_id(const XmlDocument& document, std::string_view id) {
   const XmlDocument::Found found = document.element_with_id(id);
-  if (found.ambiguous) return {{}, Status::refused, "several elements have this Id"};
+  if (found.ambiguous) return {{}, Status::refused, "several elements have this Id", true};
   if (found.element == nullptr) return {{}, Status::not_found, "no element has this Id"};
   return {{.top = found.element}, Status::valid, {}};
 }
@@ -80,14 +81,15 @@ bool only_canonicalized(const Reference& reference) {
 
 void check_same_document(const Reference& reference, const TransformContext& context, CheckedReference& out) {
   Target target = target_of_uri(context.document, *reference.uri);
+  out.ambiguous = target.ambiguous;
   if (target.status != Status::valid) return set(out.report, target.status, target.detail);
-  if (!is_in_its_place(reference, target.nodes.top, context.signature.node))
-    return set(out.report, Status::not_found, "the element with this Id is not where a signature has its objects");
   if (reference.is_signed_properties() && !only_canonicalized(reference))
     return set(out.report, Status::refused, "SignedProperties are transformed");
   const auto octets = transformed(reference, target.nodes, context);
   if (!octets) return set(out.report, Status::refused, octets.error().detail);
   if (base::digest(*reference.digest_algorithm, *octets) != *reference.digest) return set(out.report, Status::digest_differs);
+  if (!is_in_its_place(reference, target.nodes.top, context.signature.node))
+    return set(out.report, Status::not_found, "the element with this Id is not where a signature has its objects");
   set(out.report, Status::valid);
   out.target = target.nodes.top;
 }
@@ -140,7 +142,7 @@ class DetachedMatching {
   // One reference and one datum belong together whatever their names.
   void only_one(std::size_t index, CheckedReference& checked) {
     const auto digest = digests_.of(references_[index], 0);
-    if (!digest) return set(checked.report, Status::not_found, "a digest by another algorithm was given");
+    if (!digest) return set(checked.report, Status::refused, "of what was given the digest that is wanted cannot be known");
     used_[0] = true;
     const bool same = *digest == *references_[index].digest;
     set(checked.report, same ? Status::valid : Status::digest_differs);
@@ -166,7 +168,11 @@ class DetachedMatching {
     set(report, Status::not_found, "the object was not given");
     for (std::size_t i = 0; i < data_.size(); ++i) {
       const bool fits = data_[i].name.empty() || is_named(index, i);
-      if (used_[i] || !fits || !digests_.of(references_[index], i)) continue;
+      if (used_[i] || !fits) continue;
+      if (!digests_.of(references_[index], i)) {
+        set(report, Status::refused, "of what was given the digest that is wanted cannot be known");
+        continue;
+      }
       used_[i] = true;
       return set(report, Status::digest_differs);
     }

@@ -28,21 +28,22 @@ Result<void> check_children(const xmlNode* signature) {
 
 Result<Reference> read_reference(const xmlNode* node) {
   if (!is(node, ds_namespace, "Reference")) return failure(ErrorCode::parameter_invalid, "not a Reference where one should be");
-  const xmlNode* const method = only_child(node, ds_namespace, "DigestMethod");
-  const xmlNode* const value = only_child(node, ds_namespace, "DigestValue");
-  const auto transforms = children(node, ds_namespace, "Transforms");
-  if (method == nullptr || value == nullptr || transforms.size() > 1 || children(node).size() != 2 + transforms.size())
+  // Transforms?, DigestMethod, DigestValue.
+  const auto parts = children(node);
+  const std::size_t first = !parts.empty() && is(parts[0], ds_namespace, "Transforms") ? 1 : 0;
+  if (parts.size() != first + 2 || !is(parts[first], ds_namespace, "DigestMethod") ||
+      !is(parts[first + 1], ds_namespace, "DigestValue"))
     return failure(ErrorCode::parameter_invalid, "a Reference is not of the standard's form");
   Reference out;
   out.id = attribute(node, "Id").value_or("");
   out.uri = attribute(node, "URI");
   out.type = attribute(node, "Type").value_or("");
-  out.digest_algorithm = digest_algorithm_of_uri(attribute(method, "Algorithm").value_or(""));
-  const auto bytes = decoded(value);
+  out.digest_algorithm = digest_algorithm_of_uri(attribute(parts[first], "Algorithm").value_or(""));
+  const auto bytes = decoded(parts[first + 1]);
   if (out.digest_algorithm && bytes) {
     if (auto digest = base::Digest::of_value(*out.digest_algorithm, *bytes)) out.digest = *digest;
   }
-  for (const xmlNode* transform : transforms.empty() ? std::vector<xmlNode*>{} : children(transforms[0])) {
+  for (const xmlNode* transform : first == 0 ? std::vector<xmlNode*>{} : children(parts[0])) {
     if (!is(transform, ds_namespace, "Transform"))
       return failure(ErrorCode::parameter_invalid, "not a Transform where one should be");
     out.transforms.push_back(transform);

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/error_queue.hpp"
@@ -87,12 +88,18 @@ ValueStatus status_of_unknown(std::string_view uri) {
   return ValueStatus::invalid;
 }
 
+// What no public key of this type could have made, whatever else is known of the algorithm.
+bool is_of_another_key(std::string_view uri, EVP_PKEY* key) {
+  const std::string_view name = uri.substr(std::min(uri.find('#'), uri.size()));
+  return key != nullptr && (name.starts_with("#hmac-") || (name.starts_with("#dsa-") && EVP_PKEY_is_a(key, "DSA") != 1));
+}
+
 }  // namespace
 
 ValueStatus verify_value(const SignatureElement& signature, EVP_PKEY* key, BytesView signed_info) {
   const base::ErrorQueue queue;
   const auto algorithm = signature_algorithm(signature.method);
-  if (!algorithm) return status_of_unknown(signature.method);
+  if (!algorithm) return is_of_another_key(signature.method, key) ? ValueStatus::invalid : status_of_unknown(signature.method);
   if (!signature.value) return ValueStatus::invalid;
   bool valid = false;
   if (key != nullptr && fits(key, algorithm->scheme)) {

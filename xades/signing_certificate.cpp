@@ -51,21 +51,27 @@ void choose(const pki::Certificate& certificate, const SigningCertificateReferen
   out.serial_differs = reference.issuer_serial_der && *reference.issuer_serial_der != certificate.issuer_serial_der();
 }
 
+ValueStatus value_by(EVP_PKEY* key, const SignatureElement& signature, base::BytesView signed_info, WorkBudget& budget) {
+  if (key != nullptr && !budget.take(pki::cost_of_verification(key, signed_info.size()))) return ValueStatus::no_key;
+  return verify_value(signature, key, signed_info);
+}
+
 ValueStatus value_by_any_key(const SignatureElement& signature, const std::vector<pki::Certificate>& certificates,
-                             base::BytesView signed_info) {
+                             base::BytesView signed_info, WorkBudget& budget) {
   ValueStatus value = ValueStatus::no_key;
   for (const pki::Certificate& certificate : certificates) {
-    value = verify_value(signature, X509_get0_pubkey(certificate.native()), signed_info);
+    value = value_by(X509_get0_pubkey(certificate.native()), signature, signed_info, budget);
     if (value == ValueStatus::valid) return value;
   }
   const PublicKey key = key_value(signature.key_info);
-  return key && certificates.empty() ? verify_value(signature, key.get(), signed_info) : value;
+  return key && certificates.empty() ? value_by(key.get(), signature, signed_info, budget) : value;
 }
 
 }  // namespace
 
-SignatureKey check_signature_value(const SignatureElement& signature, const Properties& properties,
-                                   const pki::TrustMaterial& trust, base::BytesView signed_info) {
+SignatureKey check_signature_value(const SignatureElement& signature, const FoundProperties& found,
+                                   const pki::TrustMaterial& trust, base::BytesView signed_info, WorkBudget& budget) {
+  const Properties& properties = found.properties;
   const base::ErrorQueue queue;  // also for keys that are none
   SignatureKey out;
   out.certificates = of_key_info(signature);
@@ -75,8 +81,11 @@ SignatureKey check_signature_value(const SignatureElement& signature, const Prop
   candidates.insert(candidates.end(), trust.intermediates.begin(), trust.intermediates.end());
   candidates.insert(candidates.end(), trust.anchors.begin(), trust.anchors.end());
 
+  out.claimed = std::ranges::any_of(found.claimed_certificates, [&](const SigningCertificateReference& reference) {
+    return std::ranges::any_of(candidates, [&](const pki::Certificate& one) { return identifies(reference, one); });
+  });
   for (const auto& [certificate, reference] : identified(properties, candidates)) {
-    const ValueStatus value = verify_value(signature, X509_get0_pubkey(certificate.native()), signed_info);
+    const ValueStatus value = value_by(X509_get0_pubkey(certificate.native()), signature, signed_info, budget);
     if (!out.certificate || value == ValueStatus::valid) choose(certificate, *reference, out), out.value = value;
     if (value == ValueStatus::valid) break;
   }
@@ -84,7 +93,7 @@ SignatureKey check_signature_value(const SignatureElement& signature, const Prop
     out.in_key_info = std::ranges::find(out.certificates, *out.certificate) != out.certificates.end();
     return out;
   }
-  out.value = value_by_any_key(signature, out.certificates, signed_info);
+  out.value = value_by_any_key(signature, out.certificates, signed_info, budget);
   // A wrong value by a key that is not the named one proves nothing.
   if (out.value == ValueStatus::invalid && !properties.signing_certificates.empty()) out.value = ValueStatus::no_key;
   return out;

@@ -16,13 +16,15 @@ struct SignatureKey {
   std::optional<pki::Certificate> certificate;  // the one that the signed properties identify
   std::vector<pki::Certificate> certificates;   // those of KeyInfo
   bool serial_differs = false;                  // IssuerSerialV2 names another certificate than the digest
+  bool claimed = false;                         // properties that are not those that were signed name one that is here
   bool in_key_info = false;                     // where a baseline signature has its certificate
   ValueStatus value = ValueStatus::no_key;
 };
 
 // The certificate is looked for in KeyInfo, CertificateValues and what the caller has. Without one that the properties
 // identify the value is still checked with the keys of KeyInfo: `integrity` does not depend on who signed.
-SignatureKey check_signature_value(const SignatureElement& signature, const Properties& properties,
-                                   const pki::TrustMaterial& trust, base::BytesView signed_info);
+// A key that would cost more than is left of the budget is as if it were not there.
+SignatureKey check_signature_value(const SignatureElement& signature, const FoundProperties& found,
+                                   const pki::TrustMaterial& trust, base::BytesView signed_info, WorkBudget& budget);
 
 }  // namespace signet::xades

@@ -36,7 +36,6 @@ struct Verdict {
   Indication indication;
   SubIndication sub_indication;
   std::string detail;
-  bool of_time_stamp = false;  // it is a time stamp's, not the signature's own
 };
 
 // What the policy lets pass and `strict` would not, in words; empty if nothing is.

@@ -5,7 +5,7 @@
 #include "xades/types.hpp"
 
 // From what was found to an indication: EN 319 102-1 clause 5.3 (basic signatures) with 5.5 (signatures with time), in the
-// order in which DSS runs their blocks, but what proves a forgery (TOTAL-FAILED) before what is only not known.
+// order of their blocks.
 namespace signet::xades {
 namespace {
 
@@ -17,13 +17,16 @@ bool any_reference(const Evidence& evidence, Status status) {
                              [&](const CheckedReference& checked) { return checked.report.status == status; });
 }
 
+bool all_hold(const Evidence& evidence) {
+  return std::ranges::all_of(evidence.references.all,
+                             [](const CheckedReference& checked) { return checked.report.status == Status::valid; });
+}
+
 // Of what a manifest lists only what was given and differs matters.
 bool any_listed(const Evidence& evidence, Status status) {
   return std::ranges::any_of(evidence.references.in_manifests,
                              [&](const CheckedReference& checked) { return checked.report.status == status; });
 }
-
-bool is_open(Status status) { return status == Status::not_found || status == Status::refused; }
 
 bool signs_data(const Evidence& evidence) {
   return std::ranges::any_of(evidence.signature.references,
@@ -39,20 +42,33 @@ Verdict indeterminate(SubIndication sub_indication, std::string detail) {
 
 using Step = std::optional<Verdict> (*)(const Evidence&);
 
-// 5.2.7, the SignatureValue, though the standard looks for the data first: it is proof enough without them.
+// 5.2.7.4, third step. Where a reference was refused too, be it for its transforms, it has no digest that could be the one.
 std::optional<Verdict> signature_value(const Evidence& evidence) {
   if (evidence.key.value != ValueStatus::invalid) return std::nullopt;
-  if (any_reference(evidence, Status::digest_differs))
-    return failed(SubIndication::hash_failure, "a reference has another digest");
+  if (any_reference(evidence, Status::digest_differs) || any_reference(evidence, Status::refused))
+    return failed(SubIndication::hash_failure, "a reference has another digest, and SignatureValue is not over it");
   return failed(SubIndication::sig_crypto_failure, "SignatureValue is not the signing key's over SignedInfo");
 }
 
-// 5.2.7.4, first step: an object that cannot be had, be it not given, not found, named twice, or behind a refused transform.
+std::optional<Verdict> any_with(const Evidence& evidence, bool (*is_so)(Status)) {
+  const auto found = std::ranges::find_if(evidence.references.all,
+                                          [&](const CheckedReference& checked) { return is_so(checked.report.status); });
+  if (found == evidence.references.all.end()) return std::nullopt;
+  return indeterminate(SubIndication::signed_data_not_found, found->report.detail);
+}
+
+// 5.2.7.4, first step: an object that was not given, or is not there, or not where it has its place.
 std::optional<Verdict> signed_data_found(const Evidence& evidence) {
-  for (const CheckedReference& checked : evidence.references.all) {
-    if (is_open(checked.report.status)) return indeterminate(SubIndication::signed_data_not_found, checked.report.detail);
-  }
-  return std::nullopt;
+  if (evidence.properties.status == PropertiesStatus::misplaced && !evidence.properties.in_place)
+    return indeterminate(SubIndication::signed_data_not_found, evidence.properties.detail);
+  if (!signs_data(evidence))
+    return indeterminate(SubIndication::signed_data_not_found, "nothing but its own properties is signed");
+  return any_with(evidence, [](Status status) { return status == Status::not_found; });
+}
+
+// What cannot be had as well, after all that proves a forgery: an object behind a transform or an algorithm that is refused.
+std::optional<Verdict> signed_data_read(const Evidence& evidence) {
+  return any_with(evidence, [](Status status) { return status == Status::refused; });
 }
 
 // 5.2.7.4, second step.
@@ -61,33 +77,47 @@ std::optional<Verdict> digests(const Evidence& evidence) {
     return failed(SubIndication::hash_failure, "what a manifest lists has another digest");
   if (any_reference(evidence, Status::digest_differs))
     return failed(SubIndication::hash_failure, "a reference has another digest");
-  return std::nullopt;
-}
-
-// 5.2.2, format checking, of what the digests could not tell.
-std::optional<Verdict> format(const Evidence& evidence) {
   if (evidence.properties.status == PropertiesStatus::misplaced)
-    return failed(SubIndication::format_failure, evidence.properties.detail);
+    return failed(SubIndication::hash_failure, "other properties stand in the place of those that were signed");
   return std::nullopt;
 }
 
-std::optional<Verdict> data_signed(const Evidence& evidence) {
-  if (!signs_data(evidence))
-    return indeterminate(SubIndication::signed_data_not_found, "nothing but its own properties is signed");
+// 5.2.2, format checking: an Id that names nobody, and what is there more than once (EN 319 132-1 4.3, 4.4).
+std::optional<Verdict> format(const Evidence& evidence) {
+  for (const CheckedReference& checked : evidence.references.all) {
+    if (checked.ambiguous) return failed(SubIndication::format_failure, checked.report.detail);
+  }
+  if (evidence.properties.status == PropertiesStatus::several)
+    return failed(SubIndication::format_failure, evidence.properties.detail);
+  if (evidence.properties.properties.are_repeated)
+    return failed(SubIndication::format_failure, "several UnsignedProperties or UnsignedSignatureProperties");
+  return std::nullopt;
+}
+
+std::optional<Verdict> given_data_signed(const Evidence& evidence) {
   if (evidence.references.given_data_unsigned)
     return indeterminate(SubIndication::signed_data_not_found, "what was given is not signed");
   return std::nullopt;
 }
 
-// 5.2.3, identification of the signing certificate. Without the attribute the constraint to have it fails (5.2.8).
+// 5.2.3, identification of the signing certificate, which comes before all cryptography. Where no properties can be believed, it
+// is one that those in their place name; where none do, one whose key made the SignatureValue.
 std::optional<Verdict> identification(const Evidence& evidence) {
+  const bool named = !evidence.properties.properties.signing_certificates.empty();
+  const bool claimed = !evidence.properties.claimed_certificates.empty();
+  const bool found = named     ? evidence.key.certificate.has_value()
+                     : claimed ? evidence.key.claimed
+                               : evidence.key.value == ValueStatus::valid && all_hold(evidence);
+  if (found) return std::nullopt;
+  return indeterminate(SubIndication::no_signing_certificate_found, "no certificate is the one that the signed properties name");
+}
+
+// Without the attribute the constraint to have it fails (5.2.8).
+std::optional<Verdict> signing_certificate_signed(const Evidence& evidence) {
   if (evidence.properties.status == PropertiesStatus::absent)
     return indeterminate(SubIndication::sig_constraints_failure, evidence.properties.detail);
   if (evidence.properties.properties.signing_certificates.empty())
     return indeterminate(SubIndication::sig_constraints_failure, "the signing certificate is not among the signed properties");
-  if (!evidence.key.certificate)
-    return indeterminate(SubIndication::no_signing_certificate_found,
-                         "no certificate is the one that the signed properties name");
   return std::nullopt;
 }
 
@@ -191,21 +221,10 @@ std::optional<Verdict> signed_attributes(const Evidence& evidence) {
     return indeterminate(SubIndication::sig_constraints_failure, "QualifyingProperties name another signature");
   if (!evidence.properties.properties.signing_time)
     return indeterminate(SubIndication::sig_constraints_failure, "SigningTime is missing or is no time");
+  const base::Time claimed = *evidence.properties.properties.signing_time;
+  if (claimed < evidence.key.certificate->not_before() || evidence.key.certificate->not_after() < claimed)
+    return indeterminate(SubIndication::sig_constraints_failure, "SigningTime is not within the certificate's validity");
   return std::nullopt;
-}
-
-// 5.5.4 drops time stamps that do not hold unless a constraint demands them. Ours does: a signature that comes with a proof
-// of its time is not passed as if it came without. One that holds is enough.
-std::optional<Verdict> time_stamps(const Evidence& evidence) {
-  const auto proves = [](const CheckedTimeStamp& stamp) {
-    return stamp.kind == TimeStampKind::signature || stamp.kind == TimeStampKind::archive;
-  };
-  const auto found = std::ranges::find_if(evidence.time_stamps, proves);
-  if (found == evidence.time_stamps.end() || evidence.proven_time) return std::nullopt;
-  const CheckedTimeStamp& first = *found;
-  Verdict verdict = indeterminate(first.failure, "the signature time stamp does not hold: " + first.report.detail);
-  verdict.of_time_stamp = true;
-  return verdict;
 }
 
 // 5.5.4 step 4 e: content is stamped before the signature, and that before the archive; each archive time stamp after those that
@@ -239,9 +258,18 @@ std::optional<Verdict> order_of_time_stamps(const Evidence& evidence) {
 }
 
 constexpr std::array steps{
-    Step{signature_value},      Step{signed_data_found}, Step{digests},          Step{format},
-    Step{data_signed},          Step{identification},    Step{certificate_path}, Step{cryptographic_constraints},
-    Step{order_of_time_stamps}, Step{signed_attributes}, Step{time_stamps},
+    Step{format},
+    Step{identification},
+    Step{signed_data_found},
+    Step{digests},
+    Step{signature_value},
+    Step{signed_data_read},
+    Step{given_data_signed},
+    Step{signing_certificate_signed},
+    Step{certificate_path},
+    Step{cryptographic_constraints},
+    Step{order_of_time_stamps},
+    Step{signed_attributes},
 };
 
 }  // namespace
@@ -276,10 +304,13 @@ SubIndication sub_indication_of(const pki::PathReport& path) {
 }
 
 Integrity integrity_of(const Evidence& evidence) {
-  for (const Step step : {Step{signature_value}, Step{signed_data_found}, Step{digests}, Step{format}}) {
-    if (const auto verdict = step(evidence))
-      return verdict->indication == Indication::total_failed ? Integrity::invalid : Integrity::unknown;
-  }
+  if (evidence.key.value == ValueStatus::invalid) return Integrity::invalid;
+  const bool ambiguous = std::ranges::any_of(evidence.references.all, &CheckedReference::ambiguous);
+  if (any_reference(evidence, Status::not_found) || any_reference(evidence, Status::refused) || ambiguous)
+    return Integrity::unknown;
+  const bool moved =
+      evidence.properties.status == PropertiesStatus::misplaced || evidence.properties.status == PropertiesStatus::several;
+  if (digests(evidence) || moved) return Integrity::invalid;
   return evidence.key.value == ValueStatus::valid ? Integrity::valid : Integrity::unknown;
 }
 

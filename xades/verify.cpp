@@ -58,7 +58,9 @@ std::vector<Warning> warnings_of(const Evidence& evidence) {
   if (evidence.proven_time && properties.signing_time && *properties.signing_time > *evidence.proven_time)
     warn(claimed_after_time_stamp);
   const auto holds = [](const CheckedTimeStamp& stamp) { return stamp.failure == SubIndication::none; };
-  if (evidence.proven_time && !std::ranges::all_of(evidence.time_stamps, holds)) warn(time_stamp_does_not_hold);
+  // EN 319 102-1 5.5.4 leaves out what does not hold: the signature is judged as if it came without.
+  if (!std::ranges::all_of(evidence.time_stamps, holds))
+    warn(time_stamp_does_not_hold, evidence.proven_time ? "" : "the time stamp does not hold: nothing proves when it was signed");
   if (std::string weakness = accepted_weakness(evidence); !weakness.empty()) warn(weak_algorithm, std::move(weakness));
   if (evidence.policy == Policy::msign_compatible && evidence.key.certificate && evidence.key.certificate->version() == 1)
     warn(certificate_version_1);
@@ -71,7 +73,6 @@ SignatureReport report_of(const Evidence& evidence) {
   Verdict verdict = verdict_of(evidence);
   report.indication = verdict.indication;
   report.sub_indication = verdict.sub_indication;
-  report.of_time_stamp = verdict.of_time_stamp;
   report.detail = base::shown(verdict.detail, shown_detail);
   report.integrity = integrity_of(evidence);
   report.level = level_of(evidence);
@@ -130,7 +131,9 @@ base::Result<SignatureReport> report_of_signature(const xmlNode* signature, cons
   SignatureReport report = evidence ? report_of(*evidence) : report_of_no_signature(evidence.error().detail);
   report.id = base::shown(attribute(signature, "Id").value_or(""), shown_id);
   if (!evidence) return report;
-  if (countersigned != nullptr && report.integrity != Integrity::invalid && !countersigns(*evidence, *countersigned)) {
+  const bool has_its_data = report.sub_indication != SubIndication::signed_data_not_found;
+  if (countersigned != nullptr && report.integrity != Integrity::invalid && has_its_data &&
+      !countersigns(*evidence, *countersigned)) {
     report.indication = Indication::total_failed;
     report.sub_indication = SubIndication::format_failure;
     report.integrity = Integrity::invalid;

@@ -21,8 +21,9 @@ using base::Result;
 constexpr std::size_t max_attributes_per_element = 512;
 // At one element; canonicalization compares each with each.
 constexpr std::size_t max_namespaces_in_scope = 512;
-// Exclusive canonicalization writes a namespace name again at each element that uses it.
-constexpr std::size_t max_namespace_name = 2048;
+// Exclusive canonicalization writes a namespace name again at each element that uses it, and libxml2 keeps all of that until it
+// has done: this times the nodes is what it may swell to.
+constexpr std::size_t max_namespace_name = 512;
 constexpr std::size_t max_instruction = 4096;
 
 bool starts_name(char c) {
@@ -119,6 +120,7 @@ class Measurer {
         ++namespaces;
         if (close - at_ > max_namespace_name)
           return failure(ErrorCode::message_too_large, "an XML namespace name over the limit");
+        measure_.longest_namespace = std::max(measure_.longest_namespace, close - at_);
       }
       at_ = name = close + 1;
     }

@@ -361,10 +361,6 @@ std::string_view name(EvidenceOrigin origin) {
 }
 
 const char* explanation_of(const xades::SignatureReport& report) {
-  if (report.of_time_stamp)
-    return tr(
-        "The signature has a time stamp that cannot be relied on: it is damaged, or not by a trusted authority. The signature "
-        "itself is in order.");
   switch (report.sub_indication) {
     case none:
       return tr("The signature is valid.");
@@ -420,10 +416,6 @@ const char* explanation_of(const xades::SignatureReport& report) {
 }
 
 const char* advice_on(const xades::SignatureReport& report) {
-  if (report.of_time_stamp)
-    return tr(
-        "ask whoever sent it for the file as it was signed; or find out whether you trust the time stamp authority, and if so, "
-        "put its certificate into the folder of trusted ones.");
   switch (report.sub_indication) {
     case none:
       return "";
@@ -467,7 +459,6 @@ json::object as_json(const xades::SignatureReport& report, const OriginOf& origi
   json::object row{{"id", report.id},
                    {"indication", name(report.indication)},
                    {"sub_indication", name(report.sub_indication)},
-                   {"about", report.of_time_stamp ? "time_stamp" : "signature"},
                    {"integrity", name(report.integrity)},
                    {"level", report.level ? std::string(profile_name(*report.level)) : std::string{}},
                    {"signer", report.signer ? base::shown(report.signer->subject(), shown_name) : std::string{}},

@@ -104,7 +104,7 @@ def texts(test):
 
 
 MEMBERS = {"file", "id", "indication", "sub_indication", "integrity", "level", "signer", "signer_certificate", "claimed_time", "proven_time",
-           "not_signed_before", "signature_policy", "about", "explanation", "advice", "detail", "references", "time_stamps", "path",
+           "not_signed_before", "signature_policy", "explanation", "advice", "detail", "references", "time_stamps", "path",
            "counter_signatures", "warnings"}
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 

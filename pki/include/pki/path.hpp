@@ -8,6 +8,7 @@
 #include "pki/certificate.hpp"
 #include "pki/crl.hpp"
 #include "pki/ocsp.hpp"
+#include "pki/work.hpp"
 
 namespace signet::pki {
 
@@ -49,6 +50,7 @@ struct PathOptions {
   bool inhibit_policy_mapping = false;
   bool inhibit_any_policy = false;
   KnownSince known_since = {};
+  WorkBudget* budget = nullptr;                      // what it may cost; null: whatever it costs. Spent: no_path
 };
 
 enum class PathStatus : std::uint8_t {

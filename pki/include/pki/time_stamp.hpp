@@ -53,6 +53,7 @@ struct TimeStampOptions {
   const AlgorithmTable* algorithms = &ts_119_312();  // never null; outlives the call
   std::vector<std::string> policies = {};            // OIDs that a token may be issued under; empty: any
   KnownSince known_since = {};                       // of what the token does not carry itself, which is as old as the token: `at`
+  WorkBudget* budget = nullptr;                      // what it may cost; null: whatever it costs. Spent: untrusted
 };
 
 // RFC 3161 2.4.2 and 2.3: imprint, CMS signature, signing certificate attribute (ESSCertID or ESSCertIDv2), policy, TSA usage, chain

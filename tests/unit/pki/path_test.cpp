@@ -508,6 +508,28 @@ TEST_CASE("a revocation list with any bit flipped is no revocation data") {
   }
 }
 
+TEST_CASE("a path costs no more than it may, and what was not looked at is not taken for good") {
+  World world;
+  TrustMaterial trust = world.trust();
+  const auto with = [&](std::size_t spent) {
+    WorkBudget budget;
+    CHECK(budget.take(spent));
+    return validate_path(world.ana.certificate, trust, {.at = now, .budget = &budget});
+  };
+  CHECK(with(0).status == PathStatus::valid);
+  const PathReport none = with(1'499'999'000);
+  CHECK(none.status == PathStatus::no_path);
+  CHECK(none.detail == "more work than the limit");
+  // Enough for the chain and the first lists alone: a certificate that is revoked by a later one is not valid for that.
+  world.issuing.revoke(world.ana.certificate, now - 1h);
+  std::vector<Crl> lists{world.root.crl()};
+  for (int i = 0; i < 20; ++i) lists.push_back(trust.crls.at(1));
+  lists.push_back(world.issuing.crl());
+  trust.crls = lists;
+  CHECK(with(0).status == PathStatus::revoked);
+  CHECK(with(1'500'000'000 - 2'000'000).status == PathStatus::no_path);
+}
+
 TEST_CASE("many anchors are searched") {
   World world;
   TrustMaterial trust = world.trust();

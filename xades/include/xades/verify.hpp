@@ -111,7 +111,7 @@ struct Warning {
     manifest_incomplete,        // not all that a manifest lists was given and checked
     unsigned_object,            // the signature holds an Object that it does not sign
     claimed_after_time_stamp,   // SigningTime
-    time_stamp_does_not_hold,   // though another one does
+    time_stamp_does_not_hold,   // one of them, or all: then nothing proves when it was signed
     weak_algorithm,             // taken by the policy
     certificate_version_1,      // taken by the policy
     counter_signatures_unverified,
@@ -129,7 +129,6 @@ struct SignatureReport {
   std::string id;
   Indication indication = Indication::indeterminate;
   SubIndication sub_indication = SubIndication::none;
-  bool of_time_stamp = false;  // the sub-indication is that of its time stamp, and all else is well
   Integrity integrity = Integrity::unknown;
   std::optional<Level> level;  // the highest whose form is met
   std::optional<pki::Certificate> signer;

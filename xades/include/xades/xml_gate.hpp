@@ -14,6 +14,7 @@ namespace signet::xades {
 struct XmlMeasure {
   std::size_t nodes = 0;                // elements, attributes, namespace declarations, comments, instructions, CDATA sections
   std::size_t namespaces_in_scope = 0;  // the most at any element
+  std::size_t longest_namespace = 0;    // of their names, in octets
 };
 
 // The text in UTF-8 without a byte order mark. Accepted: UTF-8, UTF-16 with a mark, and the declared one-byte encodings that
