@@ -89,7 +89,7 @@ TEST_CASE("signatures for the command") {
   demo::Authority state("State", today);
   const demo::Identity signer = person(state, {});
   demo::ListedScheme scheme{.sequence_number = 7,
-                            .issued = today - 48h,
+                            .issued = today - 12h,
                             .next_update = today + 24h,
                             .services = {{.certificates = {pki.issuer.root().certificate}, .from = today - 240h},
                                          {.type = "TSA/QTST", .certificates = {pki.tsa.certificate}, .from = today - 240h}}};

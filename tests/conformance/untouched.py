@@ -25,7 +25,7 @@ import judge  # noqa: E402
 
 # Of the system, and read by any program that is linked so: libraries, character sets, the language, the zone (the C library looks at it
 # for any time, also where nobody asks), OpenSSL's and GnuTLS's configuration.
-SYSTEM = ("/lib/", "/lib64/", "/usr/lib/", "/etc/ld.so.", "/usr/share/locale/", "/etc/locale", "/proc/self/", "/sys/devices/system/cpu/",
+SYSTEM = ("/etc/signet/", "/lib/", "/lib64/", "/usr/lib/", "/etc/ld.so.", "/usr/share/locale/", "/etc/locale", "/proc/self/", "/sys/devices/system/cpu/",
           "/dev/urandom", "/etc/localtime", "/etc/ssl/openssl.cnf", "/etc/gnutls/config", "/proc/sys/vm/overcommit_memory", "/sys/fs/cgroup", "/sys/kernel/mm/")
 NETWORK = ("socket", "connect", "bind", "sendto", "sendmsg", "recvfrom", "recvmsg")
 
