@@ -40,8 +40,9 @@ CheckedTimeStamp check_time_stamp(const TimeStampElement& stamp, const Evidence&
 
   const base::Digest imprint = base::digest(token->imprint.algorithm(), *covered);
   const pki::TrustMaterial trust = with_carried(context.options.trust, context.carried, proofs, context.transforms.budget);
-  const pki::TimeStampOptions how{
-      .at = known_since, .known_since = xades::known_since(context.carried, proofs, {}), .budget = &context.transforms.budget};
+  const pki::TimeStampOptions how{.at = known_since,
+                                  .known_since = xades::known_since(context.carried, proofs, nullptr),
+                                  .budget = &context.transforms.budget};
   CheckedTimeStamp out{stamp.kind, pki::verify_time_stamp(*stamp.token, imprint, trust, how), SubIndication::none};
   if (out.report.status == TimeStampStatus::valid) {
     if (auto weak = pki::weakness(pki::ts_119_312(), imprint.algorithm(), known_since)) {
@@ -100,7 +101,7 @@ pki::PathOptions signer_path(const Evidence& evidence, const VerifyOptions& opti
                              const ProofsOfExistence& proofs, WorkBudget& budget) {
   return {.at = std::min(proofs.of_signature(), options.at),
           .purpose = pki::Purpose::signer,
-          .known_since = known_since(carried, proofs, evidence.key.certificate),
+          .known_since = known_since(carried, proofs, evidence.key.certificate ? &*evidence.key.certificate : nullptr),
           .budget = &budget};
 }
 
@@ -132,7 +133,8 @@ bool carries_its_evidence(const Evidence& evidence, const VerifyOptions& options
     // Its imprint was found right already.
     const base::Bytes& token = *properties.time_stamps[i].token;
     const base::Time known_since = proofs.of_property(property_of(properties.time_stamps[i], properties));
-    const pki::TimeStampOptions how{.at = known_since, .known_since = xades::known_since(carried, proofs, {}), .budget = &budget};
+    const pki::TimeStampOptions how{
+        .at = known_since, .known_since = xades::known_since(carried, proofs, nullptr), .budget = &budget};
     if (pki::verify_time_stamp(token, pki::parse_time_stamp_token(token)->imprint, alone, how).status !=
         pki::TimeStampStatus::valid)
       return false;

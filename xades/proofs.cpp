@@ -82,8 +82,8 @@ pki::TrustMaterial with_all_carried(const pki::TrustMaterial& trust, const Carri
 }
 
 pki::KnownSince known_since(const CarriedEvidence& carried, const ProofsOfExistence& proofs,
-                            const std::optional<pki::Certificate>& signing_certificate) {
-  return [&](base::BytesView der) {
+                            const pki::Certificate* signing_certificate) {
+  return [&carried, &proofs, signing_certificate](base::BytesView der) {
     base::Time since = proofs.of_anything();
     const auto is = [der](const auto& one) { return std::ranges::equal(one.der(), der); };
     if (signing_certificate && is(*signing_certificate)) since = std::min(since, proofs.of_signature());

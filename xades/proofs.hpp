@@ -48,9 +48,8 @@ pki::TrustMaterial with_carried(const pki::TrustMaterial& trust, const CarriedEv
 // The same with all revocation data: what they would tell if it were proven that they are old enough.
 pki::TrustMaterial with_all_carried(const pki::TrustMaterial& trust, const CarriedEvidence& carried);
 
-// Of what is carried as far as it is proven, of the signing certificate since the signature, of all else since the validation. The
-// arguments outlive what is returned.
-pki::KnownSince known_since(const CarriedEvidence& carried, const ProofsOfExistence& proofs,
-                            const std::optional<pki::Certificate>& signing_certificate);
+// Of what is carried as far as it is proven, of the signing certificate (if it is known: else null) since the signature, of all else
+// since the validation. The arguments outlive what is returned.
+pki::KnownSince known_since(const CarriedEvidence& carried, const ProofsOfExistence& proofs, const pki::Certificate* signing_certificate);
 
 }  // namespace signet::xades
