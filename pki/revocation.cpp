@@ -258,10 +258,10 @@ class Check {
   // After a change of keys an authority is in the chain twice, under one name (self-issued, RFC 5280 6.1), and any of its keys
   // will do: so lists and certificates are matched by that name alone.
   std::optional<std::vector<Certificate>> signers_of(const Crl& crl) {
+    const Time since = context_.since(crl.der());
     const auto signed_it = [&](const Certificate& authority) {
       const bool fits = X509_NAME_cmp(X509_get_subject_name(authority.native()), X509_CRL_get_issuer(crl.native())) == 0;
-      return fits && may_spend(authority, crl.der().size()) &&
-             has_signed(authority, crl, context_.algorithms, context_.since(crl.der()));
+      return fits && may_spend(authority, crl.der().size()) && has_signed(authority, crl, context_.algorithms, since);
     };
     // Where nobody else is asked the signer of a list is itself what is checked: it may be on the list that it signs
     // (PKITS 4.14.30).

@@ -289,8 +289,6 @@ Result<std::vector<SignatureReport>> verify(base::BytesView bytes, const VerifyO
   std::vector<xmlNode*> signatures;
   std::ranges::copy_if(document->signatures(), std::back_inserter(signatures), std::not_fn(is_within_unsigned_properties));
   if (signatures.empty()) return failure(ErrorCode::message_invalid, "the document has no signature");
-  if (signatures.size() > options.limits.max_signatures)
-    return failure(ErrorCode::message_too_large, "more signatures than the limit");
 
   WorkBudget budget;
   Run run{*document, options, budget, options.limits.max_signatures};

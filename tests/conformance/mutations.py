@@ -3,8 +3,8 @@
 
 usage: mutations.py BIN_FOLDER [--all] [--keep FOLDER]
 
-The agent makes signatures of each packaging and level; xmlsec1 those of shapes that the agent does not make (enveloped, with a
-counter-signature, with a manifest). Each change of changes.py is applied to some of them: the same each time. Both judges get the
+The agent makes signatures of each packaging and level; xmlsec1 those of shapes that the agent does not make (with a counter-signature,
+with a manifest, of parts that it writes otherwise). Each change of changes.py is applied to some of them: the same each time. Both judges get the
 same document, data, anchor and lists. The indication of DSS must be ours, and so must the sub-indication; where one differs,
 differences.tsv has a row with both and with the clause that is the reason. A row that nothing needs is a failure too.
   --all   each change to each signature that it applies to: thousands of cases
@@ -67,6 +67,8 @@ class Made:
             file = folder / f"document {number} ș.txt"
             file.write_text(f"content {number}\n")
             self.documents.append({"name": file.name, "file": str(file)})
+        self.xml = folder / "document.xml"
+        self.xml.write_text(ENVELOPED_DOCUMENT.format(""))
         self.names = 0
         self.shapes = []
         self.make_shapes()
@@ -78,6 +80,12 @@ class Made:
         return self.folder / f"{self.names:05}{ending}"
 
     # --- signatures
+
+    def signed_xml(self, key, level, packaging):
+        out = self.new_file(".signed")
+        self.bench.signet("sign", "--cert", self.bench.certificate[key], "--level", level, "--packaging", packaging, "--pin-stdin", "--out", out, self.xml,
+                          input=matrix.PIN)
+        return (out / (self.xml.name + ".xades.xml")).read_text()
 
     def signed(self, key, level, packaging, count=1, first=0, pss=False):
         out = self.new_file(".signed")
@@ -121,6 +129,8 @@ class Made:
         add("detached lta", self.extended(detached_t, "lta", one), one)
         add("enveloping lta", self.extended(self.signed("p256", "t", "enveloping"), "lta"), hash_alone)
         add("detached b pss", self.signed("rsa2048", "b", "detached", pss=True), one, "rsa2048")
+        add("enveloped by the agent t", self.signed_xml("p256", "t", "enveloped"), [])
+        add("enveloping xml b", self.signed_xml("rsa2048", "b", "enveloping-xml"), [], "rsa2048")
         add("manifest b", self.with_manifest(), three)
         add("counter b", self.with_counter_signature(enveloped), [])
         self.another = self.signed("p256", "t", "detached", first=3)

@@ -25,7 +25,7 @@ import judge  # noqa: E402
 
 # Of the system, and read by any program that is linked so: libraries, character sets, the language, the zone (the C library looks at it
 # for any time, also where nobody asks), OpenSSL's and GnuTLS's configuration.
-SYSTEM = ("/etc/signet/", "/lib/", "/lib64/", "/usr/lib/", "/etc/ld.so.", "/usr/share/locale/", "/etc/locale", "/proc/self/", "/sys/devices/system/cpu/",
+SYSTEM = ("/lib/", "/lib64/", "/usr/lib/", "/etc/ld.so.", "/usr/share/locale/", "/etc/locale", "/proc/self/", "/sys/devices/system/cpu/",
           "/dev/urandom", "/etc/localtime", "/etc/ssl/openssl.cnf", "/etc/gnutls/config", "/proc/sys/vm/overcommit_memory", "/sys/fs/cgroup", "/sys/kernel/mm/")
 NETWORK = ("socket", "connect", "bind", "sendto", "sendmsg", "recvfrom", "recvmsg")
 
@@ -128,7 +128,8 @@ def compare(tracer, binaries, folder):
     if said.returncode != 0 or verdicts != len(rows):
         problems.append(f"{verdicts} verdicts of {len(rows)}, exit {said.returncode}: {said.stderr[-1000:]}")
     attacks = [row for row in rows if row["kind"] == "xml-attack"]
-    own = [tracer.work / "home", binaries / "signet", binaries.parent / "locale"]  # what it keeps is in a folder of its own
+    # What it keeps is in a folder of its own; which policies there are the configuration says.
+    own = [tracer.work / "home", binaries / "signet", binaries.parent / "locale", "/etc/signet/signet.toml"]
     for row in attacks:
         found, said = tracer.touched([binaries / "signet", "--json", "verify", "--offline", folder / row["file"]], [folder / row["file"], *own])
         found = [line for line in found if str(tracer.work / "home") not in line]

@@ -39,6 +39,7 @@ struct Form {
   base::DigestAlgorithm certificate_digest = base::DigestAlgorithm::sha256;
   SignatureAlgorithm algorithm{KeyScheme::ecdsa, base::DigestAlgorithm::sha256};
   std::string certificate_property = "SigningCertificateV2";  // "": none
+  std::string issuer_serial = {};                             // of IssuerSerialV2; "": none
   std::string signing_time = "2026-11-22T10:00:00Z";          // "": none
   std::string format =
       "<xades:DataObjectFormat ObjectReference=\"#r\"><xades:MimeType>text/plain</xades:MimeType></xades:DataObjectFormat>";
@@ -54,8 +55,9 @@ inline std::string properties_content(const Form& form) {
   if (!form.signing_time.empty()) out += "<xades:SigningTime>" + form.signing_time + "</xades:SigningTime>";
   if (!form.certificate_property.empty()) {
     out += "<xades:" + form.certificate_property + "><xades:Cert><xades:CertDigest>" +
-           digest_elements(form.certificate_digest, signer().certificate.der()) +
-           "</xades:CertDigest></xades:Cert></xades:" + form.certificate_property + ">";
+           digest_elements(form.certificate_digest, signer().certificate.der()) + "</xades:CertDigest>" +
+           (form.issuer_serial.empty() ? "" : "<xades:IssuerSerialV2>" + form.issuer_serial + "</xades:IssuerSerialV2>") +
+           "</xades:Cert></xades:" + form.certificate_property + ">";
   }
   return out + "</xades:SignedSignatureProperties><xades:SignedDataObjectProperties>" + form.format +
          "</xades:SignedDataObjectProperties>";

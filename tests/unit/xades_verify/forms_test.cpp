@@ -43,6 +43,14 @@ TEST_CASE("the XPaths that take out all signatures are understood, and no other"
   CHECK(said(verified(made(form), options({})).front()) == "TOTAL-PASSED, valid");
 }
 
+TEST_CASE("a reference has eight transforms at most") {
+  Form form = enveloped();
+  for (int i = 2; i < 8; ++i) form.transforms += algorithm_element("ds:Transform", c14n);
+  CHECK(said(verified_one(made(form), options({}))) == "TOTAL-PASSED, valid");
+  form.transforms += algorithm_element("ds:Transform", c14n);
+  CHECK(said(verified_one(made(form), options({}))) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+}
+
 TEST_CASE("comments are signed only where the reference keeps them") {
   Form form = enveloped();
   form.transforms = algorithm_element("ds:Transform", "http://www.w3.org/2000/09/xmldsig#enveloped-signature") +
@@ -133,4 +141,49 @@ TEST_CASE("properties that a transform empties are refused") {
             .transforms = algorithm_element("ds:Transform", "http://www.w3.org/2000/09/xmldsig#enveloped-signature")};
   form.data = "";
   CHECK(said(verified_one(made(form))) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+}
+
+TEST_CASE("properties that a transform reads otherwise than they stand are refused") {
+  // All their text is base64, so that its octets have a digest: any markup around the same text would have it too.
+  Form form{.uri = "contract.txt", .certificate_digest = base::DigestAlgorithm::sha384, .signing_time = ""};
+  form.format =
+      "<xades:DataObjectFormat ObjectReference=\"#r\"><xades:MimeType>text/plain/a</xades:MimeType></xades:DataObjectFormat>";
+  form.with_properties = false;
+  const std::string text =
+      base::base64(base::digest(form.certificate_digest, signer().certificate.der()).bytes()) + "text/plain/a";
+  form.more_references = "<ds:Reference Type=\"http://uri.etsi.org/01903#SignedProperties\" URI=\"#p\"><ds:Transforms>" +
+                         algorithm_element("ds:Transform", "http://www.w3.org/2000/09/xmldsig#base64") + "</ds:Transforms>" +
+                         digest_elements(form.digest, base::from_base64(text).value()) + "</ds:Reference>";
+  form.objects = "<ds:Object><xades:QualifyingProperties" + xades_declaration +
+                 " Target=\"#S\"><xades:SignedProperties Id=\"p\">" + properties_content(form) +
+                 "</xades:SignedProperties></xades:QualifyingProperties></ds:Object>";
+  const auto report = verified_one(made(form));
+  CHECK(said(report) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+  CHECK(report.references.at(1).status == ReferenceReport::Status::refused);
+}
+
+TEST_CASE("an issuer and serial number of another certificate are told of") {
+  Form form{.uri = "contract.txt"};
+  form.issuer_serial = base::base64(signer().certificate.issuer_serial_der());
+  CHECK(warned(verified_one(made(form))).empty());
+  form.issuer_serial = base::base64(pki_of_tests().tsa.certificate.issuer_serial_der());
+  const auto report = verified_one(made(form));
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(warned(report) == std::vector<std::string>{"issuer_serial_differs"});
+}
+
+TEST_CASE("what a manifest lists and is given is compared, what is not given is not missed") {
+  const auto with = [](const std::string& listed) {
+    const std::string content = "<ds:Reference URI=\"contract%200.pdf\">" +
+                                digest_elements(base::DigestAlgorithm::sha256, base::as_bytes(listed)) + "</ds:Reference>";
+    Form form{.uri = "#m", .type = std::string(ds) + "Manifest"};
+    form.data = "<ds:Manifest" + ds_declaration + " Id=\"m\">" + content + "</ds:Manifest>";
+    form.objects = "<ds:Object><ds:Manifest Id=\"m\">" + content + "</ds:Manifest></ds:Object>";
+    return made(form);
+  };
+  CHECK(said(verified_one(with("the contract"))) == "TOTAL-PASSED, valid");
+  CHECK(said(verified_one(with("another"))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+  const auto alone = verified_one(with("another"), options({}));
+  CHECK(said(alone) == "TOTAL-PASSED, valid");
+  CHECK(warned(alone) == std::vector<std::string>{"manifest_incomplete"});
 }

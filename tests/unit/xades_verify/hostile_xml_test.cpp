@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "fixture.hpp"
+#include "xades/xml_gate.hpp"
 
 using namespace signet;
 using namespace signet::xades;
@@ -69,6 +70,14 @@ TEST_CASE("a document type declaration is refused, whatever it declares") {
     CHECK(refused("<?xml version=\"1.0\"?>\n<!-- -->" + std::string(type) + document) == invalid);
   }
   CHECK(refused("<a>&e;" + document + "</a>") == invalid);
+}
+
+TEST_CASE("a document type is refused before libxml2 sees it") {
+  for (const char* text : {"<!DOCTYPE a><a/>", "<a/><!DOCTYPE a>", "<a><!ENTITY e \"x\"></a>", "<!doctype a><a/>"}) {
+    const auto measured = measure(text, {});
+    REQUIRE_FALSE(measured);
+    CHECK(measured.error().detail == "a document type declaration is refused");
+  }
 }
 
 TEST_CASE("nothing is included from elsewhere") {

@@ -105,6 +105,8 @@ TEST_CASE("whatever an archive time stamp covers cannot be changed after it") {
     CHECK_FALSE(stamp.holds);
     CHECK(stamp.status == pki::TimeStampStatus::imprint_differs);
   }
+  // White space in SignatureValue leaves the signature as it was, and neither time stamp.
+  CHECK_FALSE(stamp_of(replaced(document, "</ds:SignatureValue>", "\n</ds:SignatureValue>")).holds);
   // Nor taken out, nor put in before it.
   const std::string values = part(document, "<xades:CertificateValues", "</xades:CertificateValues>");
   CHECK_FALSE(stamp_of(replaced(document, values, "")).holds);

@@ -1,5 +1,7 @@
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 
+#include "base/owned.hpp"
 #include "counter_signature.hpp"
 
 using namespace signet;
@@ -155,7 +157,23 @@ TEST_CASE("what is put in as a counter-signature and does not sign the Signature
   CHECK(said(elsewhere[0].counter_signatures.at(0)) == "TOTAL-FAILED/FORMAT_FAILURE, invalid");
 }
 
-TEST_CASE("counter-signatures count among the signatures of a document, and are followed only so deep") {
+TEST_CASE("counter-signatures within counter-signatures are followed only so deep, which is told") {
+  std::string document = signed_document(signer(), {.level = Level::b_t}, pki_of_tests(), "S7");
+  for (int i = 6; i > 0; --i) {
+    const std::string around = signed_document(signer(), {.level = Level::b_t}, pki_of_tests(), "S" + std::to_string(i));
+    document = with_counter_signature(around, document);
+  }
+  const auto top = verified_one(document);
+  const SignatureReport* report = &top;
+  int depth = 0;
+  for (; !report->counter_signatures.empty(); ++depth) report = &report->counter_signatures.front();
+  CHECK(depth == 4);
+  CHECK(report->id == "S5");
+  const auto told = warned(*report);
+  CHECK(std::ranges::find(told, "counter_signatures_unverified") != told.end());
+}
+
+TEST_CASE("counter-signatures count among the signatures of a document") {
   const std::string document = signed_document(signer(), {.level = Level::b_t});
   auto given = options();
   given.limits.max_signatures = 1;
@@ -210,4 +228,38 @@ TEST_CASE("strings of a document are made harmless in the report") {
   CHECK(report.id.size() <= 128);
   CHECK(report.id.find('\n') == std::string::npos);
   CHECK(report.id.starts_with("S\xEF\xBF\xBD\xEF\xBF\xBD"));
+}
+
+namespace {
+
+base::Bytes pss(const demo::PrivateKey& key, const base::Digest& digest, int salt) {
+  const base::Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free> context{EVP_PKEY_CTX_new(key.get(), nullptr)};
+  REQUIRE(EVP_PKEY_sign_init(context.get()) == 1);
+  REQUIRE(EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PSS_PADDING) == 1);
+  REQUIRE(EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) == 1);
+  REQUIRE(EVP_PKEY_CTX_set_rsa_pss_saltlen(context.get(), salt) == 1);
+  base::Bytes value(256);
+  std::size_t size = value.size();
+  REQUIRE(EVP_PKEY_sign(context.get(), value.data(), &size, digest.bytes().data(), digest.bytes().size()) == 1);
+  return value;
+}
+
+}  // namespace
+
+TEST_CASE("the salt of RSASSA-PSS is as long as the hash, as the algorithm's name says") {
+  const demo::Identity& ana = signer(pki::KeyType::rsa);
+  const std::vector<DataObject> objects{{"contract 0.pdf", sha256("the contract")}};
+  const SignatureWriter writer({ana.certificate,
+                                {pki_of_tests().issuer.root().certificate},
+                                {KeyScheme::rsa_pss, base::DigestAlgorithm::sha256},
+                                Packaging::detached,
+                                "S",
+                                now,
+                                1,
+                                {}});
+  const SignatureContent content{"S", objects};
+  const base::Digest digest = writer.to_be_signed(content);
+  CHECK(said(verified_one(writer.document(content, pss(ana.key, digest, 32)))) == "TOTAL-PASSED, valid");
+  for (const int salt : {0, 20, 64})
+    CHECK(said(verified_one(writer.document(content, pss(ana.key, digest, salt)))) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
 }

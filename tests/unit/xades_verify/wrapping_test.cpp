@@ -1,4 +1,4 @@
-#include "fixture.hpp"
+#include "forms.hpp"
 
 using namespace signet;
 using namespace signet::xades;
@@ -133,4 +133,44 @@ TEST_CASE("QualifyingProperties that name another signature do not pass") {
   const auto report = verified_one(replaced(signed_document(signer()), "Target=\"#S\"", "Target=\"#T\""));
   CHECK(said(report) == "INDETERMINATE/SIG_CONSTRAINTS_FAILURE, valid");
   CHECK_FALSE(report.level);
+}
+
+TEST_CASE("what is typed as an Object or a Manifest of the signature is one, in its place") {
+  const std::string xmldsig(ds);
+  Form form;
+  SECTION("an Object outside of the signature") {
+    form.before = "<r><x Id=\"o\">pay 1000</x>";
+    form.after = "</r>";
+    form.uri = "#o";
+    form.type = xmldsig + "Object";
+    form.data = "<x Id=\"o\">pay 1000</x>";
+    CHECK(said(verified_one(made(form), options({}))) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+    form.type = "";
+    CHECK(said(verified_one(made(form), options({}))) == "TOTAL-PASSED, valid");
+  }
+  SECTION("a Manifest deeper than in an Object") {
+    form.uri = "#m";
+    form.type = xmldsig + "Manifest";
+    form.data = "<ds:Manifest" + ds_declaration + " Id=\"m\"></ds:Manifest>";
+    form.objects = "<ds:Object><w><ds:Manifest Id=\"m\"></ds:Manifest></w></ds:Object>";
+    CHECK(said(verified_one(made(form), options({}))) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+    form.objects = "<ds:Object><ds:Manifest Id=\"m\"></ds:Manifest></ds:Object>";
+    CHECK(said(verified_one(made(form), options({}))) == "TOTAL-PASSED, valid");
+  }
+}
+
+TEST_CASE("the reference to SignedProperties leads to them, and to nothing beside them") {
+  Form form{.uri = "contract.txt"};
+  form.with_properties = false;
+  form.more_references =
+      "<ds:Reference Type=\"http://uri.etsi.org/01903#SignedProperties\" URI=\"#u\">" +
+      digest_elements(form.digest, base::as_bytes("<xades:UnsignedProperties" + ds_declaration + xades_declaration +
+                                                  " Id=\"u\"></xades:UnsignedProperties>")) +
+      "</ds:Reference>";
+  form.objects =
+      "<ds:Object><xades:QualifyingProperties" + xades_declaration + " Target=\"#S\"><xades:SignedProperties Id=\"p\">" +
+      properties_content(form) +
+      "</xades:SignedProperties><xades:UnsignedProperties Id=\"u\"></xades:UnsignedProperties></xades:QualifyingProperties>"
+      "</ds:Object>";
+  CHECK(said(verified_one(made(form))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
 }
