@@ -20,7 +20,7 @@ import tempfile
 NOT_READ = {
     "pades": "PDF signatures are not read yet",
     "asic": "containers are not read yet",
-    "c14n": "canonical octets alone: no signature in the row",
+    "c14n": "no signature in the row, and the octets that are expected are not in the corpus",
 }
 NO_LABEL = {
     "mixed": "several verdicts in one document (counter-signatures, a part signed)",
@@ -86,7 +86,7 @@ def compare(row, integrity, passed, detail, valid_files):
         if wrong and integrity == "valid":
             return "out of scope", "the same file has both labels: it depends on the keys that xmlsec1 was told to trust"
         if integrity == "unknown":
-            return "out of scope", "plain XML signature, and key, data or algorithm are not read here"
+            return "out of scope", "plain XML signature: the key or the data are not in the row, or its algorithm is not read here"
         return ("same" if integrity == core else "differs"), ""
     if passed and (wrong or core in NO_LABEL) or wrong and integrity == "valid":
         return "differs", ""
