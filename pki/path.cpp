@@ -289,6 +289,7 @@ PathReport validate(const Certificate& certificate, const TrustMaterial& trust, 
   const X509Stack anchors = stack_of(trusted.certificates);
   const X509Stack intermediates = stack_of(trust.intermediates);
   PathReport report;
+  report.at = options.at;
   const auto ended = [&report](PathStatus status, std::string detail) {
     report.status = status;
     report.detail = std::move(detail);
@@ -361,6 +362,26 @@ std::vector<ListWanted> lists_wanted(const PathReport& path) {
   if (path.status != PathStatus::no_revocation_data) return wanted;
   for (auto one = path.chain.begin(); one != path.chain.end() && one + 1 != path.chain.end(); ++one)
     wanted.push_back({*one, {one + 1, path.chain.end()}});
+  return wanted;
+}
+
+bool is_given(const RevocationEvidence& evidence, const TrustMaterial& trust) {
+  if (evidence.ocsp) return std::ranges::find(trust.ocsp, *evidence.ocsp) != trust.ocsp.end();
+  // Copies of a list share its content.
+  const auto is = [&](const Crl& list) { return list.native() == evidence.crls.front().native(); };
+  return !evidence.crls.empty() && std::ranges::any_of(trust.crls, is);
+}
+
+std::vector<ListWanted> newer_wanted(const PathReport& path, const IsCurrent& is_current) {
+  using Source = RevocationEvidence::Source;
+  std::vector<ListWanted> wanted;
+  if (path.status != PathStatus::valid) return wanted;
+  for (std::size_t i = 0; i + 1 < path.chain.size(); ++i) {
+    const RevocationEvidence& evidence = path.evidence.at(i);
+    if (evidence.source != Source::ocsp && evidence.source != Source::crl) continue;
+    if (evidence.produced >= path.at || is_current(evidence, path.at)) continue;
+    wanted.push_back({path.chain[i], {path.chain.begin() + static_cast<std::ptrdiff_t>(i) + 1, path.chain.end()}});
+  }
   return wanted;
 }
 

@@ -396,6 +396,7 @@ class Check {
     }
     if (best == nullptr) return false;
     finding.evidence = by_answer(*best);
+    if (best->status.value == OcspStatus::Value::revoked) finding.evidence.revoked_later = best->status.revoked_at;
     finding.tells_of_expired = was_told_in_time(best->status.this_update, best->status.archive_cutoff, certificate);
     return true;
   }
@@ -421,7 +422,12 @@ class Check {
       if (changes != nullptr) used.push_back(changes);
     }
     if (told != all_reasons) return;
-    for (const AuthenticList* list : used) add(finding.evidence, *list);
+    for (const AuthenticList* list : used) {
+      add(finding.evidence, *list);
+      // Those before or at the time in question were found already.
+      if (const Entry entry = entry_of(*list, certificate); entry.kind == Entry::Kind::revoked)
+        finding.evidence.revoked_later = std::min(finding.evidence.revoked_later.value_or(entry.when), entry.when);
+    }
     finding.tells_of_expired = std::ranges::all_of(
         used, [&](const AuthenticList* list) { return was_told_in_time(list->made, list->expired_since, certificate); });
   }

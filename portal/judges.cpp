@@ -17,7 +17,7 @@ using Verdicts = std::vector<std::expected<Accepted, Refusal>>;
 template <class Result>
 struct Judged {
   Result result;
-  std::vector<pki::ListWanted> without;  // what it may have failed for alone
+  std::vector<pki::ListWanted> without;  // what it may have failed for alone, or what newer data could tell of
 };
 
 Judged<Verdicts> judged(const std::vector<std::pair<std::string, Wanted>>& questions, const pki::TrustMaterial& trust) {
@@ -98,7 +98,6 @@ awaitable<VerificationResult> Judges::verify_one(VerificationContent content, La
   co_return co_await with_revocation_data(bench.worker, [shared, language](const pki::TrustMaterial& trust) {
     Judged<VerificationResult> made;
     made.result = verify_content(*shared, trust, now(), language, &made.without);
-    if (made.result.signatures_valid) made.without.clear();
     return made;
   });
 }

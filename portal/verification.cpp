@@ -21,7 +21,13 @@ constexpr std::size_t subject_characters = 250;
 
 const char* message_of(const xades::SignatureReport& report) {
   using enum xades::SubIndication;
-  if (report.indication == xades::Indication::total_passed) return tr("The signature is valid");
+  if (report.indication == xades::Indication::total_passed) {
+    const bool left_out = std::ranges::find(report.warnings, xades::Warning::Kind::time_stamp_does_not_hold,
+                                            &xades::Warning::kind) != report.warnings.end();
+    return left_out && !report.proven_time
+               ? tr("The signature is valid, but its time stamp is not: nothing proves when it was made")
+               : tr("The signature is valid");
+  }
   switch (report.sub_indication) {
     case hash_failure:
     case signed_data_not_found:
@@ -87,7 +93,7 @@ std::string printed_subject(const pki::Certificate& certificate) {
 }
 
 VerificationResult verify_content(const VerificationContent& content, const pki::TrustMaterial& trust, base::Time now,
-                                  Language language, std::vector<pki::ListWanted>* without_lists) {
+                                  Language language, std::vector<pki::ListWanted>* wanted) {
   const service::InLanguage speaking(name(language));
   VerificationResult result;
   result.correlation_id = content.correlation_id;
@@ -103,10 +109,15 @@ VerificationResult verify_content(const VerificationContent& content, const pki:
     return result;
   }
   const xades::SignatureReport* worst = &reports->front();
+  std::vector<pki::ListWanted> lacking, newer;
+  const auto is_current = [&](const pki::RevocationEvidence& evidence, base::Time at) {
+    return at >= now && pki::is_given(evidence, trust);
+  };
   for (const xades::SignatureReport& report : *reports) {
     const bool valid = report.indication == xades::Indication::total_passed;
     if (!valid && worst->indication == xades::Indication::total_passed) worst = &report;
-    if (without_lists != nullptr) std::ranges::move(xades::without_revocation_data(report), std::back_inserter(*without_lists));
+    std::ranges::move(xades::without_revocation_data(report), std::back_inserter(lacking));
+    std::ranges::move(xades::newer_revocation_data(report, is_current), std::back_inserter(newer));
     if (!report.signer) continue;
     const auto der = report.signer->der();
     result.certificates.push_back({.certificate = base::Bytes(der.begin(), der.end()),
@@ -115,6 +126,10 @@ VerificationResult verify_content(const VerificationContent& content, const pki:
                                    .subject = printed_subject(*report.signer)});
   }
   result.signatures_valid = worst->indication == xades::Indication::total_passed;
+  if (wanted != nullptr) {
+    *wanted = std::move(newer);
+    if (!result.signatures_valid) std::ranges::move(lacking, std::back_inserter(*wanted));
+  }
   result.message = !content.content && worst->sub_indication == xades::SubIndication::signed_data_not_found
                        ? tr("It cannot be told whether the signature is valid: the signed document is needed")
                        : message_of(*worst);

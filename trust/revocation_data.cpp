@@ -14,7 +14,7 @@ using base::ErrorCode;
 using base::Result;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t most_wanted = 16;  // certificates of one call: two or three paths
+constexpr std::size_t most_wanted = 256;  // certificates of one call: a hundred signatures' paths share most of theirs
 constexpr std::size_t shown_host_characters = 100;
 constexpr std::chrono::hours without_end{1};  // as a path takes an OCSP response without nextUpdate
 
@@ -62,14 +62,16 @@ struct Had {
 };
 
 template <class Thing>
-Had<Thing> have(const Kind<Thing>& kind, const std::optional<Cache>& cache, const Budget& budget) {
+Had<Thing> have(const Kind<Thing>& kind, const std::optional<base::Time>& asked_after, const std::optional<Cache>& cache,
+                const Budget& budget) {
   Had<Thing> had;
   const base::Time now = budget.now;
   bool fresh = false;
   if (const auto kept = cache ? cache->get(kind.key, kind.most) : std::nullopt) {
     if (auto read = kind.read(kept->content); read && kind.is_authentic(*read)) {
       had.thing = std::move(*read);
-      fresh = kept->fetched <= now && now - kept->fetched < budget.fetching.fresh_for;
+      fresh = kept->fetched <= now && now - kept->fetched < budget.fetching.fresh_for &&
+              (!asked_after || *asked_after <= kept->fetched);
     }
   }
   const auto in_force = [&](const Thing& thing) {
@@ -168,6 +170,22 @@ Kind<pki::Crl> list_about(const pki::ListWanted& wanted, const pki::Certificate&
           .is_kept = [](const pki::Crl&) { return true; }};
 }
 
+// Paths have certificates in common: each is asked about once, for the latest time that any of them needs.
+std::vector<pki::ListWanted> each_once(const std::vector<pki::ListWanted>& wanted) {
+  std::vector<pki::ListWanted> all;
+  for (const pki::ListWanted& one : wanted) {
+    if (one.issuers.empty()) continue;
+    const auto known = std::ranges::find_if(all, [&](const pki::ListWanted& other) {
+      return other.certificate == one.certificate && other.issuers.front() == one.issuers.front();
+    });
+    if (known == all.end())
+      all.push_back(one);
+    else
+      known->asked_after = std::max(known->asked_after, one.asked_after);
+  }
+  return all;
+}
+
 void move_into(std::vector<std::string>& all, std::vector<std::string> more) { std::ranges::move(more, std::back_inserter(all)); }
 
 }  // namespace
@@ -193,18 +211,20 @@ RevocationData RevocationSource::fetch(const std::vector<pki::ListWanted>& wante
                                        const std::atomic<bool>* cancelled) const {
   RevocationData data;
   const Budget budget{fetching_, Clock::now() + fetching_.timeout, cancelled, now};
-  for (std::size_t i = 0; i < std::min(wanted.size(), most_wanted); ++i) {
-    const pki::ListWanted& one = wanted[i];
-    if (one.issuers.empty()) continue;
+  const std::vector<pki::ListWanted> all = each_once(wanted);
+  if (all.size() > most_wanted)
+    data.failures.push_back("asked about " + std::to_string(most_wanted) + " certificates of " + std::to_string(all.size()));
+  for (std::size_t i = 0; i < std::min(all.size(), most_wanted); ++i) {
+    const pki::ListWanted& one = all[i];
     const pki::Certificate& issuer = one.issuers.front();
-    auto ocsp = have(ocsp_about(one, issuer, nonce_, budget), cache_, budget);
+    auto ocsp = have(ocsp_about(one, issuer, nonce_, budget), one.asked_after, cache_, budget);
     move_into(data.failures, std::move(ocsp.failures));
     const auto status = ocsp.thing ? ocsp.thing->status_of(one.certificate, issuer) : std::nullopt;
     const bool answered = status && status->value != pki::OcspStatus::Value::unknown && pki::is_wanted(*ocsp.thing, one);
     if (ocsp.thing) data.ocsp.push_back(std::move(*ocsp.thing));
     // Offline both: which counts is a matter of the time that is judged.
     if (answered && ask == Ask::lists_after_ocsp && !fetching_.offline) continue;
-    auto list = have(list_about(one, issuer, budget), cache_, budget);
+    auto list = have(list_about(one, issuer, budget), one.asked_after, cache_, budget);
     move_into(data.failures, std::move(list.failures));
     if (list.thing) data.crls.push_back(std::move(*list.thing));
   }

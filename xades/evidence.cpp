@@ -126,6 +126,7 @@ bool carries_its_evidence(const Evidence& evidence, const VerifyOptions& options
   if (!evidence.path || evidence.path->status != pki::PathStatus::valid || !properties.has_revocation_values) return false;
   pki::TrustMaterial alone;
   alone.anchors = options.trust.anchors;
+  alone.services = options.trust.services;
   alone = with_carried(alone, carried, proofs, budget);
   for (std::size_t i = 0; i < evidence.time_stamps.size(); ++i) {
     const CheckedTimeStamp& checked = evidence.time_stamps[i];

@@ -13,10 +13,14 @@ bool is_issued_by(const pki::OcspResponse& response, const pki::Certificate& res
          response.is_signed_by(responder);
 }
 
-// Whether the certificate of who signed it had not expired by `proven`. Of one that is not known nothing is said here: without it
-// the data count nowhere.
+// Whether the certificate of who signed it had not expired by `proven`; whoever is trusted without being asked about does not
+// expire. Of one that is not known nothing is said here: without it the data count nowhere.
 template <class T>
 bool had_a_living_issuer(const T& data, const pki::TrustMaterial& material, base::Time proven, WorkBudget& budget) {
+  const auto signed_by = [&](const pki::Certificate& one) { return is_issued_by(data, one, budget); };
+  if (std::ranges::any_of(material.anchors, signed_by) ||
+      std::ranges::any_of(material.services, signed_by, &pki::TrustedService::certificate))
+    return true;
   bool known = false, living = false;
   const auto look = [&](const std::vector<pki::Certificate>& certificates) {
     for (const pki::Certificate& one : certificates) {
@@ -25,7 +29,6 @@ bool had_a_living_issuer(const T& data, const pki::TrustMaterial& material, base
       living = living || proven <= one.not_after();
     }
   };
-  look(material.anchors);
   look(material.intermediates);
   if constexpr (std::is_same_v<T, pki::OcspResponse>) look(data.certificates());
   return !known || living;

@@ -57,6 +57,12 @@ std::vector<Warning> warnings_of(const Evidence& evidence) {
   if (has_unsigned_object(evidence)) warn(unsigned_object);
   if (evidence.proven_time && properties.signing_time && *properties.signing_time > *evidence.proven_time)
     warn(claimed_after_time_stamp);
+  if (evidence.proven_time && evidence.path && evidence.path->status == pki::PathStatus::valid) {
+    const pki::RevocationEvidence& revocation = evidence.path->evidence.front();
+    using Source = pki::RevocationEvidence::Source;
+    if ((revocation.source == Source::ocsp || revocation.source == Source::crl) && revocation.produced < *evidence.proven_time)
+      warn(revocation_data_before_signature);
+  }
   const auto holds = [](const CheckedTimeStamp& stamp) { return stamp.failure == SubIndication::none; };
   // EN 319 102-1 5.5.4 leaves out what does not hold: the signature is judged as if it came without.
   if (!std::ranges::all_of(evidence.time_stamps, holds))
@@ -241,6 +247,8 @@ std::string_view name(Warning::Kind kind) {
       return "unsigned_object";
     case claimed_after_time_stamp:
       return "claimed_after_time_stamp";
+    case revocation_data_before_signature:
+      return "revocation_data_before_signature";
     case time_stamp_does_not_hold:
       return "time_stamp_does_not_hold";
     case weak_algorithm:
@@ -301,12 +309,28 @@ Result<std::vector<SignatureReport>> verify(base::BytesView bytes, const VerifyO
   return reports;
 }
 
+namespace {
+
+// What is wanted for the paths of a report, the signer's and those of TSAs.
+template <class Wanted>
+std::vector<pki::ListWanted> of_all_paths(const SignatureReport& report, const Wanted& wanted_for) {
+  std::vector<pki::ListWanted> all;
+  if (report.path) {
+    all = wanted_for(*report.path);
+    for (pki::ListWanted& one : all) one.asked_after = report.proven_time;
+  }
+  for (const pki::TimeStampReport& stamp : report.time_stamps) std::ranges::move(wanted_for(stamp.path), std::back_inserter(all));
+  return all;
+}
+
+}  // namespace
+
 std::vector<pki::ListWanted> without_revocation_data(const SignatureReport& report) {
-  std::vector<pki::ListWanted> lacking;
-  const auto add = [&](const pki::PathReport& path) { std::ranges::move(pki::lists_wanted(path), std::back_inserter(lacking)); };
-  if (report.path) add(*report.path);
-  for (const pki::TimeStampReport& stamp : report.time_stamps) add(stamp.path);
-  return lacking;
+  return of_all_paths(report, [](const pki::PathReport& path) { return pki::lists_wanted(path); });
+}
+
+std::vector<pki::ListWanted> newer_revocation_data(const SignatureReport& report, const pki::IsCurrent& is_current) {
+  return of_all_paths(report, [&](const pki::PathReport& path) { return pki::newer_wanted(path, is_current); });
 }
 
 }  // namespace signet::xades

@@ -184,11 +184,23 @@ base::Result<std::vector<xades::SignatureReport>> Judge::judge(base::BytesView d
   auto reports = once(document);
   for (const auto ask : {lists_after_ocsp, both}) {
     if (!reports) return reports;
-    std::vector<pki::ListWanted> lacking;
-    for (const xades::SignatureReport& report : *reports)
-      std::ranges::move(xades::without_revocation_data(report), std::back_inserter(lacking));
-    if (lacking.empty()) return reports;
-    trust::RevocationData data = source_->fetch(lacking, now(), ask);
+    std::vector<pki::ListWanted> wanted;
+    const auto want = [&wanted](std::vector<pki::ListWanted> more) { std::ranges::move(more, std::back_inserter(wanted)); };
+    for (const xades::SignatureReport& report : *reports) {
+      want(xades::without_revocation_data(report));
+      if (ask != lists_after_ocsp) continue;
+      // What its signer put into a signature may be from before a revocation. Who gives lists sees to it that they are of now;
+      // for a time that is proven even these can be too old.
+      const auto is_current = [this](const pki::RevocationEvidence& evidence, base::Time at) {
+        return at >= how_.at && origin_of(evidence) != EvidenceOrigin::embedded;
+      };
+      auto newer = xades::newer_revocation_data(report, is_current);
+      std::erase_if(newer, [this](const pki::ListWanted& one) { return std::ranges::find(asked_, one) != asked_.end(); });
+      asked_.insert(asked_.end(), newer.begin(), newer.end());
+      want(std::move(newer));
+    }
+    if (wanted.empty()) return reports;
+    trust::RevocationData data = source_->fetch(wanted, now(), ask);
     failures_.insert(failures_.end(), data.failures.begin(), data.failures.end());
     if (data.ocsp.empty() && data.crls.empty()) continue;
     trust::add(std::move(data), how_.trust);

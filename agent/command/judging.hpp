@@ -49,6 +49,7 @@ class Judge {
   xades::VerifyOptions how_;
   std::optional<trust::RevocationSource> source_;
   std::vector<std::string> failures_;
+  std::vector<pki::ListWanted> asked_;  // newer data was asked for already, and is there if it could be had
   std::size_t given_lists_ = 0, given_answers_ = 0;  // what of the trust's revocation data was not fetched
 };
 

@@ -92,6 +92,7 @@ json::object row_of(const pki::RevocationEvidence& evidence, const OriginOf& ori
   row["origin"] = name(origin(evidence));
   row["produced"] = base::rfc3339(evidence.produced);
   row["next_update"] = time_or_empty(evidence.next_update);
+  row["revoked_later"] = time_or_empty(evidence.revoked_later);
   return row;
 }
 
@@ -188,6 +189,10 @@ const char* text_of(xades::Warning::Kind kind) {
       return tr("The file holds content beside the signature that is not signed. Do not rely on it.");
     case claimed_after_time_stamp:
       return tr("The signer's clock was wrong: it says a later time than the time stamp.");
+    case revocation_data_before_signature:
+      return tr(
+          "What says that the certificate was not revoked is older than the time stamp: a revocation in between would not be "
+          "known.");
     case time_stamp_does_not_hold:
       return tr("One of the time stamps does not hold.");
     case weak_algorithm:
@@ -320,6 +325,10 @@ class Page {
       return filled(by_list ? tr("REVOKED since %1, says the list of %2 (CRL, %3)")
                             : tr("REVOKED since %1, says the answer of %2 (OCSP, %3)"),
                     {readable(*path.revoked_at), when, where});
+    if (evidence.revoked_later)
+      return filled(by_list ? tr("revoked later, since %1, says the list of %2 (CRL, %3)")
+                            : tr("revoked later, since %1, says the answer of %2 (OCSP, %3)"),
+                    {readable(*evidence.revoked_later), when, where});
     return filled(
         by_list ? tr("not revoked, says the list of %1 (CRL, %2)") : tr("not revoked, says the answer of %1 (OCSP, %2)"),
         {when, where});

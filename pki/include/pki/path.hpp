@@ -69,6 +69,7 @@ struct RevocationEvidence {
   enum class Source : std::uint8_t { none, anchor, ocsp, crl } source = Source::none;  // anchor: nothing is asked about it
   base::Time produced{};                 // producedAt of OCSP, thisUpdate of the newest list
   std::optional<base::Time> next_update;
+  std::optional<base::Time> revoked_later;  // after the time in question: it tells of a revocation that does not matter
   std::optional<OcspResponse> ocsp;
   std::vector<Crl> crls;                 // several where each is for some reasons only, or lists changes since another
   std::vector<Certificate> signers;      // who signed them, with their issuers, where they are not of the chain itself
@@ -76,6 +77,7 @@ struct RevocationEvidence {
 
 struct PathReport {
   PathStatus status = PathStatus::no_path;
+  base::Time at{};                // the time it was judged for
   std::string detail;             // for developers; names no person
   std::vector<Certificate> chain; // from the certificate to its anchor where one was found
   std::optional<base::Time> revoked_at;  // with `revoked` and `ca_revoked` only
@@ -105,10 +107,18 @@ PathReport validate_path(const Certificate& certificate, const TrustMaterial& tr
 struct ListWanted {
   Certificate certificate;
   std::vector<Certificate> issuers;
+  // A time that is proven, and about which is asked: what was fetched before it says too little of it.
+  std::optional<base::Time> asked_after = {};
   bool operator==(const ListWanted&) const = default;
 };
 // What a path lacks that has no_revocation_data: the lists, or OCSP responses, of all its certificates but the anchor. Else empty.
 std::vector<ListWanted> lists_wanted(const PathReport& path);
+// Whether what was found stands on what was given there, not on what a signature brought with it.
+bool is_given(const RevocationEvidence& evidence, const TrustMaterial& trust);
+// Of a valid path: those whose evidence was made before the time in question, so that newer could tell of a revocation between
+// (EN 319 102-1 5.2.5). Not those whose evidence is current enough for that time.
+using IsCurrent = std::function<bool(const RevocationEvidence&, base::Time at)>;
+std::vector<ListWanted> newer_wanted(const PathReport& path, const IsCurrent& is_current);
 // Whether it is one of the certificate's issuer, complete and signed; whether it is in force is not asked. Any thread.
 bool is_wanted(const Crl& list, const ListWanted& wanted);
 // Whether it tells of the certificate and is signed by its issuer (the first of `issuers`), or by a responder that this one certified

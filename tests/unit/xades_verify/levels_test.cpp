@@ -18,6 +18,75 @@ TEST_CASE("B-LT is judged with nothing but the anchor") {
   CHECK(level_said(verified_one(signed_document(signer(), enveloping))) == "t");
 }
 
+TEST_CASE("whom a trusted list vouches for is as good as an anchor of one's own, for levels too") {
+  Pki pki;
+  const demo::Identity person = pki.person();
+  using Use = pki::TrustedService::Use;
+  VerifyOptions by_list = later(now, pki);
+  by_list.trust.anchors.clear();
+  by_list.trust.services = {{.certificate = pki.authority.root().certificate, .use = Use::certificates, .from = now - 24h},
+                            {.certificate = pki.authority.root().certificate, .use = Use::time_stamps, .from = now - 24h}};
+  const std::string document = lt(signed_document(person, enveloping, pki), pki);
+  CHECK(level_said(verified_one(document, by_list)) == "lt");
+  CHECK(level_said(verified_one(archived(document, now, pki.responder), by_list)) == "lta");
+}
+
+TEST_CASE("who is trusted does not expire, anchor or service; who is below does") {
+  Pki pki{.lives = 24h};
+  const demo::Identity person = pki.person();
+  pki.responder = demo::TimeStampResponder(lasting_tsa(pki), {});
+  const std::string document = lt(signed_document(person, enveloping, pki), pki);
+  VerifyOptions given = later(now + 40h, pki);
+  CHECK(said(verified_one(document, given)) == "INDETERMINATE/OUT_OF_BOUNDS_NO_POE, valid");
+  given.trust.services = {{.certificate = pki.issuer.root().certificate, .from = now - 24h}};
+  CHECK(said(verified_one(document, given)) == "TOTAL-PASSED, valid");
+}
+
+TEST_CASE("what is known of a revocation is asked about anew where it is from before the time that matters") {
+  Pki pki;
+  const demo::Identity person = pki.person();
+  SigningPlan plan = enveloping;
+  plan.stamped_at = now + 2h;
+  const std::string stamped = signed_document(person, plan, pki),
+                    plain = signed_document(person, {.packaging = Packaging::enveloping}, pki);
+  VerifyOptions given = options({"the contract"}, pki);
+  given.at = now + 3h;
+  const auto never = [](const pki::RevocationEvidence&, base::Time) { return false; };
+  const auto warned_of_it = [](const SignatureReport& report) {
+    return std::ranges::find(report.warnings, Warning::Kind::revocation_data_before_signature, &Warning::kind) !=
+           report.warnings.end();
+  };
+  // Lists of `now`, two hours before the time stamp, three before the verification.
+  auto report = verified_one(stamped, given);
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(warned_of_it(report));
+  auto wanted = newer_revocation_data(report, never);
+  REQUIRE(wanted.size() == 3);  // the signer's, its issuer's, the TSA's
+  CHECK(wanted[0].certificate == person.certificate);
+  CHECK(wanted[0].asked_after == now + 2h);
+  CHECK(wanted[1].certificate == pki.issuer.root().certificate);
+  CHECK(wanted[2].certificate == pki.tsa.certificate);
+  CHECK_FALSE(wanted[2].asked_after);
+  CHECK(newer_revocation_data(report, [](const auto&, base::Time at) { return at == now + 2h; }).size() == 1);
+  report = verified_one(plain, given);
+  CHECK_FALSE(warned_of_it(report));  // no time is proven
+  CHECK(newer_revocation_data(report, never).size() == 2);
+  // Lists of after it: there is nothing to ask.
+  given.trust.crls = {pki.authority.crl(-3h), pki.issuer.crl(-3h)};
+  report = verified_one(stamped, given);
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK_FALSE(warned_of_it(report));
+  CHECK(newer_revocation_data(report, never).empty());
+  // One that tells of a later revocation says so.
+  CHECK_FALSE(report.path->evidence.front().revoked_later);
+  pki.issuer.revoke(person.certificate, now + 150min);
+  given.trust.crls = {pki.authority.crl(-3h), pki.issuer.crl(-3h)};
+  report = verified_one(stamped, given);
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(report.path->evidence.front().revoked_later == now + 150min);
+  CHECK(said(verified_one(plain, given)) == "INDETERMINATE/REVOKED_NO_POE, valid");
+}
+
 TEST_CASE("what a verification used makes B-LT of a signature, by OCSP and lists, each thing once") {
   Pki pki;
   const demo::Identity person = pki.person();

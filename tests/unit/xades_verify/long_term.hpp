@@ -17,7 +17,7 @@ inline VerifyOptions later(base::Time at, Pki& pki = pki_of_tests()) {
 }
 
 inline ValidationData of_signer(Pki& pki = pki_of_tests()) {
-  return {{pki.issuer.root().certificate, pki.authority.root().certificate}, {pki.authority.crl(), pki.issuer.crl()}};
+  return {{pki.issuer.root().certificate, pki.authority.root().certificate}, {pki.list(pki.authority), pki.list(pki.issuer)}};
 }
 
 inline std::string lt(const std::string& document, Pki& pki = pki_of_tests()) {

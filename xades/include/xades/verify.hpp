@@ -111,6 +111,7 @@ struct Warning {
     manifest_incomplete,        // not all that a manifest lists was given and checked
     unsigned_object,            // the signature holds an Object that it does not sign
     claimed_after_time_stamp,   // SigningTime
+    revocation_data_before_signature,  // made before the time that is proven: a revocation in between would not be known
     time_stamp_does_not_hold,   // one of them, or all: then nothing proves when it was signed
     weak_algorithm,             // taken by the policy
     certificate_version_1,      // taken by the policy
@@ -155,5 +156,8 @@ base::Result<std::vector<SignatureReport>> verify(base::BytesView document, cons
 // Whose revocation lists were missing for a verdict: every certificate of a path to an anchor, the signer's or a TSA's, that was
 // found but for them. With their lists it may be another one. Empty where nothing of the kind was missing.
 std::vector<pki::ListWanted> without_revocation_data(const SignatureReport& report);
+// Those about whom newer data could tell of a revocation that is not known yet, for a path, the signer's or a TSA's, that rests on
+// data from before the time that matters: a signature brings what its signer chose. Not those whose evidence is current enough.
+std::vector<pki::ListWanted> newer_revocation_data(const SignatureReport& report, const pki::IsCurrent& is_current);
 
 }  // namespace signet::xades
