@@ -309,7 +309,7 @@ class LockTest(LockAndSleepTest):
         out = self.folder / "out"
         listed = self.folder / "list"
         listed.write_text("".join(f"sha256:{number:064x} item-{number}\n" for number in range(ITEMS)))
-        words = ["sign", "--digest-list", listed, "--out", out]
+        words = ["sign", "--overwrite", "--digest-list", listed, "--out", out]
 
         ours, theirs = pty.openpty()
         said = b""

@@ -74,7 +74,7 @@ def sign_with_all_threads(binaries, folder, processes):
         digests.write_text("".join(f"sha256:{number:032x}{i:032x} {number}-{i}\n" for i in range(items)))
         out = folder / f"out-{number}"
         out.mkdir()
-        return signet("sign", "--level", "t", "--digest-list", digests, "--out", out), out
+        return signet("sign", "--overwrite", "--level", "t", "--digest-list", digests, "--out", out), out
 
     until("an answer", lambda: signet("status").wait() == 0)
     signing = [batch(number, 60) for number in (1, 2)]

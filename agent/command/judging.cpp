@@ -179,6 +179,14 @@ base::Result<std::vector<xades::SignatureReport>> Judge::once(base::BytesView do
   return xades::verify(document, how_);
 }
 
+bool Judge::was_asked_about(const pki::ListWanted& wanted) const {
+  return std::ranges::any_of(asked_, [&](const auto& asked) {
+    const auto& [one, when] = asked;
+    return one.certificate == wanted.certificate && one.issuers == wanted.issuers &&
+           (!wanted.asked_after || *wanted.asked_after <= when);
+  });
+}
+
 base::Result<std::vector<xades::SignatureReport>> Judge::judge(base::BytesView document) {
   using enum trust::RevocationSource::Ask;
   auto reports = once(document);
@@ -195,8 +203,8 @@ base::Result<std::vector<xades::SignatureReport>> Judge::judge(base::BytesView d
         return at >= how_.at && origin_of(evidence) != EvidenceOrigin::embedded;
       };
       auto newer = xades::newer_revocation_data(report, is_current);
-      std::erase_if(newer, [this](const pki::ListWanted& one) { return std::ranges::find(asked_, one) != asked_.end(); });
-      asked_.insert(asked_.end(), newer.begin(), newer.end());
+      std::erase_if(newer, [this](const pki::ListWanted& one) { return was_asked_about(one); });
+      for (const pki::ListWanted& one : newer) asked_.emplace_back(one, now());
       want(std::move(newer));
     }
     if (wanted.empty()) return reports;

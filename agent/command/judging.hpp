@@ -45,11 +45,12 @@ class Judge {
 
  private:
   base::Result<std::vector<xades::SignatureReport>> once(base::BytesView document);
+  bool was_asked_about(const pki::ListWanted& wanted) const;
 
   xades::VerifyOptions how_;
   std::optional<trust::RevocationSource> source_;
   std::vector<std::string> failures_;
-  std::vector<pki::ListWanted> asked_;  // newer data was asked for already, and is there if it could be had
+  std::vector<std::pair<pki::ListWanted, base::Time>> asked_;  // for newer data, and when: it is there if it could be had
   std::size_t given_lists_ = 0, given_answers_ = 0;  // what of the trust's revocation data was not fetched
 };
 

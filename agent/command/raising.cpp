@@ -1,5 +1,9 @@
 #include "agent/command/raising.hpp"
 
+#include <algorithm>
+#include <array>
+#include <algorithm>
+#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -31,6 +35,7 @@ base::Result<void> Raise::to(xades::Level level) {
   using enum xades::Level;
   if (auto ok = look(); !ok) return ok;
   if (!has_time_stamp()) {
+    if (is_past_help()) return not_reached(level);
     if (auto ok = stamp(false); !ok) return ok;
   }
   if (level >= b_lt && report_.level < b_lt) {
@@ -57,6 +62,22 @@ bool Raise::has_time_stamp() const {
   return std::ranges::any_of(report_.time_stamps, [](const xades::TimeStampFinding& stamp) {
     return stamp.kind == xades::TimeStampKind::signature && stamp.holds;
   });
+}
+
+// What a time stamp of now comes too late for.
+bool Raise::is_past_help() const {
+  using enum xades::SubIndication;
+  constexpr std::array late{revoked,
+                            revoked_no_poe,
+                            revoked_ca_no_poe,
+                            expired,
+                            not_yet_valid,
+                            out_of_bounds_no_poe,
+                            out_of_bounds_not_revoked,
+                            no_certificate_chain_found_no_poe,
+                            crypto_constraints_failure,
+                            crypto_constraints_failure_no_poe};
+  return std::ranges::find(late, report_.sub_indication) != late.end();
 }
 
 base::Result<void> Raise::stamp(bool archive) {

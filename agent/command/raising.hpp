@@ -22,6 +22,7 @@ class Raise {
  private:
   base::Result<void> look();
   bool has_time_stamp() const;
+  bool is_past_help() const;
   base::Result<void> stamp(bool archive);
   base::Result<void> add_validation_data();
   std::unexpected<base::Error> not_reached(xades::Level level) const;

@@ -29,7 +29,7 @@ struct Options {
   std::string certificate, level = "b", packaging = "detached", purpose;
   std::string policy, policy_digest, policy_url;
   std::vector<std::string> commitments, roles, place;
-  bool pss = false, pin_stdin = false;
+  bool pss = false, pin_stdin = false, overwrite = false;
 };
 
 constexpr std::size_t items_per_part = 2'000;
@@ -398,6 +398,15 @@ int sign(const Context& context, const Options& options) {
                     prepared.error().code == ErrorCode::parameter_invalid ? tr("This level cannot be made like this.") : "");
     raising.emplace(std::move(*prepared));
   }
+  // Another person's signature of the same document has the same name.
+  for (std::size_t i = 0; i < documents->signatures() && !options.overwrite; ++i) {
+    std::error_code unknown;
+    if (std::filesystem::exists(documents->target(i), unknown))
+      return report(context, {ErrorCode::parameter_invalid, documents->target(i).string() + " exists", 0, {}},
+                    filled(tr("%1 is there already, and would be replaced. Choose another folder with --out, or replace it with "
+                              "--overwrite."),
+                           {base::shown(documents->target(i).string(), 200)}));
+  }
   std::error_code created;
   std::filesystem::create_directories(options.documents.out, created);
   auto agent = context.agent();
@@ -474,6 +483,7 @@ void add_sign(CLI::App& app, Context& context) {
   command->add_flag("--pss", options.pss, "RSA-PSS instead of PKCS#1 v1.5");
   command->add_option("--purpose", options.purpose, "What it is for: shown in the dialog");
   command->add_option("--out", options.documents.out, "Folder for the signatures")->capture_default_str();
+  command->add_flag("--overwrite", options.overwrite, "Replace signatures that are in the folder already");
   command->add_flag("--pin-stdin", options.pin_stdin,
                     "Read the PIN from standard input (the agent reads it itself); no dialog is shown");
   command->callback([&context] { context.exit_code = sign(context, options); });

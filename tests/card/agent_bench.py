@@ -358,7 +358,7 @@ timeout_s = {timeout_s}
         return None if "error" in status else status
 
     def sign(self, *words, **streams):
-        return Signing(self.command("sign", *words), self._environment, **streams)
+        return Signing(self.command("sign", "--overwrite", *words), self._environment, **streams)
 
     def pin(self, *words, **streams):
         """A `signet pin change` or `signet pin unblock`."""

@@ -328,7 +328,7 @@ class WipeTest(AgentTest):
         memory of the command"""
         agent = self.start()
         task = {
-            "sign": ["sign", "--cert", self.certificate, "--out", self.out, "--pin-stdin", *self.documents(ITEMS)],
+            "sign": ["sign", "--overwrite", "--cert", self.certificate, "--out", self.out, "--pin-stdin", *self.documents(ITEMS)],
             "pin change": ["pin", "change", "--pin-stdin"],
             "pin unblock": ["pin", "unblock", "--pin-stdin"],
         }

@@ -77,7 +77,7 @@ class World:
     def signed(self, bench, level, number):
         file, out = self.folder / f"{level}-{number}.txt", self.folder / "signed"
         file.write_text(f"{level} {number}")
-        bench.signet("sign", "--cert", bench.certificate["p256"], "--level", level, "--packaging", "enveloping", "--pin-stdin", "--out", out, file, input=matrix.PIN)
+        bench.signet("sign", "--overwrite", "--cert", bench.certificate["p256"], "--level", level, "--packaging", "enveloping", "--pin-stdin", "--out", out, file, input=matrix.PIN)
         return (out / (file.name + ".xades.xml")).read_text()
 
     def certificate(self, number, key="p256", size=0, issuer="Signet Demo CA", subject="Signet Demo CA", ca=True):

@@ -157,7 +157,7 @@ def side_by_side(work, rows):
 
 def sign(bench, folder, trust, name, key, pss, level, packaging, documents, *more):
     out = folder / re.sub(r"\W+", "-", name)
-    words = ["sign", "--cert", bench.certificate[key], "--level", level, "--packaging", packaging, "--pin-stdin", "--out", out, *more, *documents]
+    words = ["sign", "--overwrite", "--cert", bench.certificate[key], "--level", level, "--packaging", packaging, "--pin-stdin", "--out", out, *more, *documents]
     words += ["--pss"] if pss else []
     words += ["--together"] if len(documents) > 1 else []
     words += ["--trust", trust, "--offline"] if level in ("lt", "lta") else []
@@ -210,7 +210,7 @@ def over_hashes(bench, folder, documents):
                 name = f"{key} B-T {packaging} over {algorithm.upper()}"
                 out = folder / re.sub(r"\W+", "-", name)
                 hashes = hash_list(folder, documents["file"][:3], algorithm)
-                bench.signet("sign", "--cert", bench.certificate[key], "--level", "t", "--packaging", packaging, "--pin-stdin", "--out", out,
+                bench.signet("sign", "--overwrite", "--cert", bench.certificate[key], "--level", "t", "--packaging", packaging, "--pin-stdin", "--out", out,
                              "--digest-list", hashes, input=PIN)
                 document = documents["file"][0]
                 cases.append({"id": name, "signature": str(out / (document.name + ".xades.xml")), "level": "t", "pss": False, "packaging": packaging, "key": key,
@@ -234,7 +234,7 @@ def cannot_be(bench, folder, trust, documents, count):
     problems = []
     for name, reason, words in refused:
         out = folder / "refused"
-        done = subprocess.run([str(bench.bin / "signet"), "--config", str(nobody), "sign", "--pin-stdin", "--together", "--out", str(out), *map(str, words)],
+        done = subprocess.run([str(bench.bin / "signet"), "--config", str(nobody), "sign", "--overwrite", "--pin-stdin", "--together", "--out", str(out), *map(str, words)],
                               input=PIN, capture_output=True, text=False)
         print(f"{'any key ' + name + f' x{count}':52}refused: {reason}")
         if done.returncode != 5 or reason not in done.stderr.decode() or out.exists():

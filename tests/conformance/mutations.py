@@ -83,13 +83,13 @@ class Made:
 
     def signed_xml(self, key, level, packaging):
         out = self.new_file(".signed")
-        self.bench.signet("sign", "--cert", self.bench.certificate[key], "--level", level, "--packaging", packaging, "--pin-stdin", "--out", out, self.xml,
+        self.bench.signet("sign", "--overwrite", "--cert", self.bench.certificate[key], "--level", level, "--packaging", packaging, "--pin-stdin", "--out", out, self.xml,
                           input=matrix.PIN)
         return (out / (self.xml.name + ".xades.xml")).read_text()
 
     def signed(self, key, level, packaging, count=1, first=0, pss=False):
         out = self.new_file(".signed")
-        words = ["sign", "--cert", self.bench.certificate[key], "--level", level, "--packaging", packaging, "--pin-stdin", "--out", out]
+        words = ["sign", "--overwrite", "--cert", self.bench.certificate[key], "--level", level, "--packaging", packaging, "--pin-stdin", "--out", out]
         words += (["--pss"] if pss else []) + (["--together"] if count > 1 else [])
         documents = self.documents[first:first + count]
         self.bench.signet(*words, *(document["file"] for document in documents), input=matrix.PIN)

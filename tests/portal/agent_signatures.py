@@ -49,7 +49,7 @@ class Agent:
     def sign(self, algorithm, digest, *words):
         """The signature over a hash."""
         (self.folder / "list").write_text(f"{algorithm}:{digest.hex()} file\n")
-        self._signet("--config", self.configuration, "sign", "--pin-stdin", "--digest-list", self.folder / "list", "--out", self.folder / "out", *words, input=PIN)
+        self._signet("--config", self.configuration, "sign", "--overwrite", "--pin-stdin", "--digest-list", self.folder / "list", "--out", self.folder / "out", *words, input=PIN)
         made = self.folder / "out" / "file.xades.xml"
         signature = made.read_bytes()
         made.unlink()
