@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <algorithm>
-#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 

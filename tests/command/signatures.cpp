@@ -1,5 +1,5 @@
 // Writes signatures of many kinds, with what they are to be verified by, into the folder that SIGNET_SIGNATURES names, for
-// verify_test.py. Of today: trusted lists are judged at the true time.
+// verify_test.py, which serves it at SIGNET_SERVER. Of today: trusted lists are judged at the true time.
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -26,6 +26,13 @@ struct Folder {
   }
 };
 
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  INFO(name);
+  REQUIRE(value != nullptr);
+  return value;
+}
+
 demo::Identity person(demo::Authority& issuer, demo::Subject subject) {
   subject.common_name = "Ana Țurcanu";
   subject.key_type = subject.rsa_bits == 2048 ? pki::KeyType::ec_p256 : pki::KeyType::rsa;
@@ -35,9 +42,7 @@ demo::Identity person(demo::Authority& issuer, demo::Subject subject) {
 }  // namespace
 
 TEST_CASE("signatures for the command") {
-  const char* const named = std::getenv("SIGNET_SIGNATURES");
-  REQUIRE(named != nullptr);
-  const Folder folder{named};
+  const Folder folder{environment("SIGNET_SIGNATURES")};
   const base::Time today = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   Pki pki{.at = today};
   SigningPlan b{.packaging = Packaging::enveloping};
@@ -80,8 +85,20 @@ TEST_CASE("signatures for the command") {
   pki.issuer.revoke(bad.certificate, today - 2h);
   folder.write("revoked.xml", signed_document(bad, t, pki));
 
+  // Signatures of somebody whose certificate was revoked two hours ago, that carry a list from before, and the list of now.
+  Pki listed{.at = today};
+  listed.issuer.publish_crl_at(environment("SIGNET_SERVER") + "/newer/list.crl");
+  const demo::Identity thief = person(listed.issuer, {});
+  const ValidationData before{{listed.issuer.root().certificate}, {listed.issuer.crl(72h)}};
+  folder.write("carries-older-b.xml", with_validation_data(signed_document(thief, b, listed), before, {}, {}).value());
+  folder.write("carries-older-t.xml", with_validation_data(signed_document(thief, t, listed), before, {}, {}).value());
+  listed.issuer.revoke(thief.certificate, today - 2h);
+  folder.write("newer/list.crl", demo::pem(listed.issuer.crl(30min)));
+  folder.write("listed/root.pem", demo::pem(listed.authority.root().certificate));
+  folder.write("listed/lists.pem", demo::pem(listed.authority.crl()));
+
   folder.write("trust/root.pem", demo::pem(pki.authority.root().certificate));
-  folder.write("trust/lists.pem", demo::pem(pki.authority.crl()) + demo::pem(pki.issuer.crl()));
+  folder.write("trust/lists.pem", demo::pem(pki.list(pki.authority)) + demo::pem(pki.list(pki.issuer)));
   folder.write("anchor.pem", demo::pem(pki.authority.root().certificate));
   folder.write("lists/lists.pem", demo::pem(pki.authority.crl()) + demo::pem(pki.issuer.crl()));
 

@@ -19,6 +19,14 @@ import threading
 class Test:
     def __init__(self, program, folder):
         self.program, self.folder, self.failures, self.checks = os.path.abspath(program), folder, [], 0
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=str(folder)))
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def served(self):
+        """How often a revocation list was asked for since the last time."""
+        count, Files.lists = Files.lists, 0
+        return count
 
     def run(self, *words, language="en"):
         home = self.folder / "home"
@@ -48,6 +56,13 @@ class Test:
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
+    lists = 0
+
+    def do_GET(self):
+        if self.path.endswith(".crl"):
+            Files.lists += 1
+        super().do_GET()
+
     def log_message(self, *_):
         pass
 
@@ -162,6 +177,25 @@ def policies(test):
     test.says("said to people", test.verify("sha1.xml", "--policy", "msign-compatible", language="ru").stdout, "! Использован устаревший алгоритм")
 
 
+def newer_revocation_data(test):
+    """A signature carries what its signer chose: newer revocation data is asked for, and believed."""
+    def said(file, *words):
+        done = test.run("verify", "--json", "--trust", "listed", *words, file)
+        one = json.loads(done.stdout)["signatures"][0]
+        return one["indication"], one["sub_indication"], [warning["code"] for warning in one["warnings"]], test.served()
+    older = ["revocation_data_before_signature"]
+    test.served()
+    test.check("B-B offline", said("carries-older-b.xml", "--offline") == ("TOTAL-PASSED", "", [], 0))
+    test.check("B-T offline", said("carries-older-t.xml", "--offline") == ("TOTAL-PASSED", "", older, 0))
+    # Whom it may not ask it says.
+    done = test.run("verify", "--json", "--trust", "listed", "carries-older-t.xml")
+    test.check("an address of this machine", "127.0.0.1" in done.stdout and '"not_fetched":[]' not in done.stdout, done.stdout)
+    test.check("B-T", said("carries-older-t.xml", "--private-addresses") == ("INDETERMINATE", "REVOKED_NO_POE", [], 1))
+    test.check("B-B", said("carries-older-b.xml", "--private-addresses") == ("INDETERMINATE", "REVOKED_NO_POE", [], 0))
+    done = test.run("verify", "--trust", "listed", "--private-addresses", "carries-older-t.xml")
+    test.says("said to people", done.stdout, "REVOKED since")
+
+
 def trusted_lists(test):
     signer = ["--trusted-list-signer", "list-signer.pem"]
     trusted = ["--trust", "lists"]
@@ -175,6 +209,7 @@ def trusted_lists(test):
     test.check("without the list", verdict(by()) == "INDETERMINATE/NO_CERTIFICATE_CHAIN_FOUND", by().stdout)
     listed = by("--trusted-list", "list.xml", *signer)
     test.check("with the list", listed.returncode == 0 and verdict(listed) == "TOTAL-PASSED/", listed.stdout + listed.stderr)
+    test.check("its level is the same as by an anchor", json.loads(listed.stdout)["signatures"][0]["level"] == "XAdES-B-LTA", listed.stdout)
     path = json.loads(listed.stdout)["signatures"][0]["path"]["certificates"]
     test.check("the issuer is the anchor", [row["revocation"]["source"] for row in path] == ["crl", "anchor"], path)
     withdrawn = by("--trusted-list", "list-withdrawn.xml", *signer)
@@ -185,16 +220,14 @@ def trusted_lists(test):
         test.check(f"{file} is refused", done.returncode == 5 and file in error.get("detail", "") and why in error["detail"], done.stdout)
     test.check("a list without its signer", by("--trusted-list", "list.xml").returncode == 5)
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=str(test.folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_address[1]}/list.xml"
+    address = test.address + "/list.xml"
     asked = ["verify", "--json", *trusted, "lta.xml", "--trusted-list", address, *signer]
     refused = test.run(*asked)
     test.check("an address of this machine is not asked", refused.returncode == 6, refused.stdout)
     fetched = test.run(*asked, "--private-addresses")
     test.check("unless it may be", fetched.returncode == 0, fetched.stdout)
-    server.shutdown()
-    server.server_close()
+    test.server.shutdown()
+    test.server.server_close()
     kept = test.run(*asked, "--offline")
     test.check("what was kept serves offline", kept.returncode == 0, kept.stdout)
 
@@ -213,9 +246,10 @@ def main():
         print(__doc__)
         return 2
     with tempfile.TemporaryDirectory() as work:
-        subprocess.run([sys.argv[2]], check=True, env={**os.environ, "SIGNET_SIGNATURES": work}, stdout=subprocess.DEVNULL)
         test = Test(sys.argv[1], pathlib.Path(work))
-        for part in (languages, texts, shape, policies, trusted_lists):
+        subprocess.run([sys.argv[2]], check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, "SIGNET_SIGNATURES": work, "SIGNET_SERVER": test.address})
+        for part in (languages, texts, shape, policies, newer_revocation_data, trusted_lists):
             part(test)
     for failure in test.failures:
         print("FAILED:", failure)
