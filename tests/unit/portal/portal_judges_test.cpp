@@ -4,6 +4,7 @@
 #include "../trust/openssl_responder.hpp"
 #include "portal/judges.hpp"
 #include "signing_bench.hpp"
+#include "xades/stamp.hpp"
 
 using namespace signet;
 using namespace signet::portal;
@@ -84,6 +85,29 @@ TEST_CASE("a certificate that its service's list revokes is refused") {
   const auto accepted = bank.context.await(bank.judges.accept({{country.bench.sign(), country.bench.wanted(ana)}}));
   REQUIRE_FALSE(accepted.at(0));
   CHECK(accepted.at(0).error() == Refusal::certificate_refused);
+}
+
+TEST_CASE("a signature that brings a list from before its signer was revoked makes nobody believe it") {
+  Country country;
+  const std::string plain = country.bench.sign(country.bench.signer, {.time_stamp = false});
+  const std::string carries = xades::with_validation_data(plain, {{}, {country.bench.authority.crl(72h)}}, {}, {}).value();
+  Bank bank(Bank::with_private(10s));
+  bank.judges.trust({.anchors = {country.bench.authority.root().certificate}, .intermediates = {}, .crls = {}});
+  CHECK(bank.verify(carries).signatures_valid);
+  CHECK(country.service.count("/list.crl") == 1);  // newer than what it brings
+
+  country.bench.authority.revoke(country.bench.signer.certificate, now - 1h);
+  country.service.put("/list.crl", signet::test::text_of(country.bench.authority.crl(0s)));
+  Bank later(Bank::with_private(10s));
+  later.judges.trust({.anchors = {country.bench.authority.root().certificate}, .intermediates = {}, .crls = {}});
+  const auto result = later.verify(carries);
+  CHECK_FALSE(result.signatures_valid);
+  CHECK(result.message.find("revoked") != std::string::npos);
+  // Who cannot be asked changes nothing.
+  country.service.put("/list.crl", std::nullopt);
+  Bank alone(Bank::with_private(10s));
+  alone.judges.trust({.anchors = {country.bench.authority.root().certificate}, .intermediates = {}, .crls = {}});
+  CHECK(alone.verify(carries).signatures_valid);
 }
 
 TEST_CASE("who needs no list, or a quick service's, does not wait for a slow one") {
