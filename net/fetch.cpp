@@ -10,6 +10,8 @@
 #include <cstring>
 
 #include "base/owned.hpp"
+#include "base/text.hpp"
+#include "public_address.hpp"
 
 namespace signet::net {
 namespace {
@@ -55,23 +57,6 @@ std::unexpected<base::Error> failed(CURLcode code, const char* detail) {
   std::string text = curl_easy_strerror(code);
   if (detail != nullptr && *detail != '\0') text = text + ": " + detail;
   return base::failure(ErrorCode::network_failed, std::move(text), static_cast<std::uint64_t>(code));
-}
-
-// RFC 6890 and what IPv6 carries of IPv4: nothing that only this machine or its own network can reach.
-bool is_public(const boost::asio::ip::address_v4& address) {
-  const std::uint32_t bits = address.to_uint();
-  const auto within = [bits](std::uint32_t network, unsigned prefix) { return (bits ^ network) >> (32 - prefix) == 0; };
-  return !(within(0x00000000, 8) || within(0x0A000000, 8) || within(0x64400000, 10) || within(0x7F000000, 8) ||
-           within(0xA9FE0000, 16) || within(0xAC100000, 12) || within(0xC0000000, 24) || within(0xC0A80000, 16) ||
-           within(0xC6120000, 15) || within(0xE0000000, 3));
-}
-
-bool is_public(const boost::asio::ip::address_v6& address) {
-  if (address.is_v4_mapped()) return is_public(boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address));
-  const auto bytes = address.to_bytes();
-  if (bytes[0] == 0x20 && bytes[1] == 0x02)  // 6to4
-    return is_public(boost::asio::ip::address_v4({bytes[2], bytes[3], bytes[4], bytes[5]}));
-  return (bytes[0] & 0xE0) == 0x20;  // 2000::/3, all that is given out; what translates to IPv4 (64:ff9b::) is outside it
 }
 
 // libcurl's word for "I do not want this one": it goes on to the next address of the name.
@@ -133,15 +118,54 @@ base::Result<CURLcode> run(Handles& handles, const std::atomic<bool>* cancelled)
   }
 }
 
-}  // namespace
+// An address as libcurl understands it, so that what is looked at is what is called.
+class Url {
+ public:
+  // network_failed, as libcurl has it for what is no address.
+  static base::Result<Url> parse(const std::string& text) {
+    Url out;
+    if (!out.handle_) return base::failure(ErrorCode::network_failed, "curl_url");
+    if (const CURLUcode code = curl_url_set(out.handle_.get(), CURLUPART_URL, text.c_str(), 0); code != CURLUE_OK)
+      return base::failure(ErrorCode::network_failed, curl_url_strerror(code));
+    out.scheme = out.part(CURLUPART_SCHEME);
+    out.host = out.part(CURLUPART_HOST);
+    return out;
+  }
+  CURLU* native() const { return handle_.get(); }
+  std::string scheme, host;
 
-base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic<bool>* cancelled) {
-  if (!one_line(request.url) || !one_line(request.content_type) || !one_line(request.accept))
-    return base::failure(ErrorCode::parameter_invalid, "a control character in the URL or a header");
-  if (!initialised()) return base::failure(ErrorCode::network_failed, "curl_global_init");
-  static thread_local Handles handles;
-  if (!handles.multi || !handles.easy) return base::failure(ErrorCode::network_failed, "curl_easy_init");
+ private:
+  std::string part(CURLUPart which) const {
+    char* text = nullptr;
+    if (curl_url_get(handle_.get(), which, &text, which == CURLUPART_HOST ? CURLU_URLDECODE : 0) != CURLUE_OK) return {};
+    const base::Owned<char, curl_free> owned(text);
+    return owned.get();
+  }
 
+  base::Owned<CURLU, curl_url_cleanup> handle_{curl_url()};
+};
+
+// For an address that a stranger wrote. Through a proxy, which the user chose and which may be anywhere, only its text can be
+// looked at; else each address that is connected to. Whether there is a proxy must be known beforehand, so libcurl is not left to
+// decide.
+base::Result<void> guard(CURL* easy, const Url& url) {
+  if (!may_be_public(url.host))
+    return base::failure(ErrorCode::network_failed, "not a public address: " + base::shown(url.host, 100));
+  const std::string proxy = proxy_for(url.scheme, url.host);
+  curl_easy_setopt(easy, CURLOPT_PROXY, proxy.c_str());
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+  if (!proxy.empty()) return {};
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_public);
+  curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);  // one that is kept was not asked about
+  return {};
+}
+
+struct Exchanged {
+  FetchResponse response;
+  std::string redirected_to;  // empty: nowhere
+};
+
+base::Result<Exchanged> exchange(Handles& handles, const FetchRequest& request, const std::atomic<bool>* cancelled) {
   CURL* easy = handles.easy.get();
   char detail[CURL_ERROR_SIZE] = "";
   Receiver receiver{{}, request.max_response_bytes};
@@ -149,14 +173,16 @@ base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic
   headers.add("Expect:");  // without it a body over 1 MB waits a second for "100 Continue"
   if (!request.accept.empty()) headers.add("Accept: " + request.accept);
   if (!request.body.empty()) headers.add("Content-Type: " + request.content_type);
+  const auto url = Url::parse(request.url);
+  if (!url) return std::unexpected(url.error());
 
   const base::Owned<CURL, curl_easy_reset> forgotten(easy);  // the options point into this call; connections stay
 
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_CURLU, url->native());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);  // libcurl would use kept connections for what it is sent to
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
@@ -165,8 +191,7 @@ base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &receiver);
   if (request.public_addresses_only) {
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_public);
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);  // one that is kept was not asked about
+    if (auto ok = guard(easy, *url); !ok) return std::unexpected(ok.error());
   }
   if (!request.tls.authorities.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request.tls.authorities.c_str());
   if (!request.tls.certificate.empty()) {
@@ -185,16 +210,46 @@ base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic
     return base::failure(ErrorCode::message_too_large, "response over " + std::to_string(request.max_response_bytes) + " bytes");
   if (*ended != CURLE_OK) return failed(*ended, detail);
 
-  FetchResponse response;
-  response.body = std::move(receiver.body);
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &response.status);
-  const char* type = nullptr;
-  curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
-  if (type != nullptr) response.content_type = type;
+  Exchanged out;
+  out.response.body = std::move(receiver.body);
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &out.response.status);
+  const char* text = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &text);
+  if (text != nullptr) out.response.content_type = text;
   curl_off_t wait = 0;
   curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &wait);
-  if (wait > 0 && (response.status == 429 || response.status == 503)) response.retry_after = std::chrono::seconds{wait};
-  return response;
+  if (wait > 0 && (out.response.status == 429 || out.response.status == 503))
+    out.response.retry_after = std::chrono::seconds{wait};
+  text = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &text);
+  if (text != nullptr) out.redirected_to = text;
+  return out;
+}
+
+}  // namespace
+
+base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic<bool>* cancelled) {
+  if (!one_line(request.url) || !one_line(request.content_type) || !one_line(request.accept))
+    return base::failure(ErrorCode::parameter_invalid, "a control character in the URL or a header");
+  if (!initialised()) return base::failure(ErrorCode::network_failed, "curl_global_init");
+  static thread_local Handles handles;
+  if (!handles.multi || !handles.easy) return base::failure(ErrorCode::network_failed, "curl_easy_init");
+
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + request.timeout;
+  FetchRequest next = request;
+  for (unsigned redirects = 0;; ++redirects) {
+    auto exchanged = exchange(handles, next, cancelled);
+    if (!exchanged) return base::failure_of(exchanged);
+    if (exchanged->redirected_to.empty() || request.max_redirects == 0) return std::move(exchanged->response);
+    if (redirects == request.max_redirects) return base::failure(ErrorCode::network_failed, "more redirects than the limit");
+    next.url = std::move(exchanged->redirected_to);
+    next.tls = {
+        .authorities = request.tls.authorities, .certificate = {}, .private_key = {}};  // who we are is for whom we called
+    if (exchanged->response.status == 303) next.body.clear();  // RFC 9110 15.4.4; after 301 and 302 a POST stays one here
+    next.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    if (next.timeout.count() <= 0) return base::failure(ErrorCode::network_failed, "no time is left to follow a redirect");
+  }
 }
 
 }  // namespace signet::net

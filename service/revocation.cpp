@@ -255,6 +255,7 @@ base::Result<RevocationServices::Thing> RevocationServices::fetched(const Source
   request.url = source.url;
   request.max_response_bytes = options_.most_bytes;
   request.public_addresses_only = !options_.private_addresses;
+  request.max_redirects = net::most_redirects;
   request.timeout = left;
   const auto response = net::fetch(request, &cancelled_);
   if (!response) return std::unexpected(response.error());

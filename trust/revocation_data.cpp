@@ -34,6 +34,7 @@ struct Budget {
     request.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     if (request.timeout.count() <= 0) return base::failure(ErrorCode::network_failed, "no time is left");
     request.public_addresses_only = !fetching.private_addresses;
+    request.max_redirects = net::most_redirects;
     auto response = net::fetch(request, cancelled);
     if (!response) return base::failure_of(response);
     if (response->status != 200)

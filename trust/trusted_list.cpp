@@ -345,6 +345,7 @@ Result<TrustedList> trusted_list_at(const std::string& url, const TrustedListOpt
   request.timeout = fetching.timeout;
   request.max_response_bytes = fetching.most_list_bytes;
   request.public_addresses_only = !fetching.private_addresses;
+  request.max_redirects = net::most_redirects;
   const auto read = [&]() -> Result<TrustedList> {
     const auto response = net::fetch(request, cancelled);
     if (!response) return std::unexpected(response.error());

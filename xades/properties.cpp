@@ -8,9 +8,6 @@ namespace signet::xades {
 namespace {
 
 constexpr std::size_t max_certificate_references = 16;
-constexpr std::size_t max_time_stamps = 16;
-constexpr std::size_t max_evidence = 64;
-constexpr std::size_t max_counter_signatures = 16;
 
 bool is_xades(const xmlNode* node, std::string_view name) { return is(node, xades_namespace, name); }
 xmlNode* only(const xmlNode* parent, std::string_view name) { return only_child(parent, xades_namespace, name); }
@@ -50,6 +47,11 @@ void read_certificate_references(const xmlNode* property, std::vector<SigningCer
   }
 }
 
+void leave_out(Properties& out, std::size_t limit, std::string_view of_what) {
+  std::string what = "more than " + std::to_string(limit) + " " + std::string(of_what);
+  if (std::ranges::find(out.beyond_limits, what) == out.beyond_limits.end()) out.beyond_limits.push_back(std::move(what));
+}
+
 void read_signing_certificate(const xmlNode* signature_properties, Properties& out) {
   const xmlNode* const v2 = only(signature_properties, "SigningCertificateV2");
   out.has_signing_certificate_v2 = v2 != nullptr;
@@ -72,7 +74,7 @@ bool formats_every_object(const xmlNode* signed_properties, const SignatureEleme
 // 5.3: without Include elements, since what is covered is fixed, but for IndividualDataObjectsTimeStamp; without a method
 // Canonical XML 1.0 is meant.
 void read_time_stamp(const xmlNode* element, TimeStampKind kind, Properties& out) {
-  if (out.time_stamps.size() == max_time_stamps) return;
+  if (out.time_stamps.size() == max_time_stamps) return leave_out(out, max_time_stamps, "time stamps");
   TimeStampElement stamp{.kind = kind, .node = element, .canonicalization = Canonicalization{}, .token = {}, .includes = {}};
   std::size_t tokens = 0;
   for (const xmlNode* child : children(element)) {
@@ -94,7 +96,8 @@ void read_time_stamp(const xmlNode* element, TimeStampKind kind, Properties& out
 
 void read_encapsulated(const xmlNode* values, std::string_view name, EmbeddedEvidence::Kind kind, Properties& out) {
   for (const xmlNode* value : children(values, xades_namespace, name)) {
-    if (out.evidence.size() < max_evidence) out.evidence.push_back({kind, value, out.unsigned_properties.size()});
+    if (out.evidence.size() == max_evidence) return leave_out(out, max_evidence, "certificates, lists and responses");
+    out.evidence.push_back({kind, value, out.unsigned_properties.size()});
   }
 }
 
@@ -124,10 +127,6 @@ void read_unsigned_property(const xmlNode* property, Properties& out) {
   if (is_xades(property, "RevocationValues") || is_xades(property, "AttributeRevocationValues")) {
     out.has_revocation_values = true;
     read_revocation_values(property, out);
-  }
-  if (is_xades(property, "CounterSignature") && out.counter_signatures.size() < max_counter_signatures) {
-    if (const xmlNode* const signature = only_child(property, ds_namespace, "Signature"))
-      out.counter_signatures.push_back(signature);
   }
 }
 
@@ -214,6 +213,16 @@ FoundProperties found_by(const CheckedReferences& references, const SignatureEle
 }
 
 }  // namespace
+
+base::Result<void> check_room(const xmlNode* qualifying, std::size_t time_stamps, std::size_t evidence) {
+  Properties there;
+  read_content_time_stamps(only(qualifying, "SignedProperties"), there);
+  read_unsigned(qualifying, there);
+  if (there.time_stamps.size() + time_stamps > max_time_stamps) leave_out(there, max_time_stamps, "time stamps");
+  if (there.evidence.size() + evidence > max_evidence) leave_out(there, max_evidence, "certificates, lists and responses");
+  if (there.beyond_limits.empty()) return {};
+  return base::failure(base::ErrorCode::message_too_large, "the signature would carry " + there.beyond_limits.front());
+}
 
 FoundProperties find_properties(const SignatureElement& signature, const CheckedReferences& references) {
   FoundProperties out = found_by(references, signature);

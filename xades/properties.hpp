@@ -9,6 +9,11 @@
 // QualifyingProperties (EN 319 132-1 clauses 4.3 and 5), read only from the node whose digest was checked.
 namespace signet::xades {
 
+// Of one signature; more is told of and left out. Renewed each year for a lifetime, an archive time stamp has its place; each comes
+// with a handful of certificates, lists and responses.
+inline constexpr std::size_t max_time_stamps = 100;
+inline constexpr std::size_t max_evidence = 512;
+
 // One Cert of SigningCertificateV2 (5.2.2) or of the older SigningCertificate.
 struct SigningCertificateReference {
   std::optional<base::DigestAlgorithm> algorithm;
@@ -49,8 +54,8 @@ struct Properties {
   std::vector<const xmlNode*> unsigned_properties;  // of the signature, in order
   std::vector<TimeStampElement> time_stamps;        // those over content, which are signed, first; each kind in order
   std::vector<EmbeddedEvidence> evidence;
-  std::vector<const xmlNode*> counter_signatures;  // ds:Signature
   bool has_revocation_values = false;
+  std::vector<std::string> beyond_limits;  // what there is more of than is read
   bool are_repeated = false;  // UnsignedProperties or UnsignedSignatureProperties, of which there is to be one
 };
 
@@ -69,6 +74,10 @@ struct FoundProperties {
   // Whom these name: not to be believed, but nobody else is named.
   std::vector<SigningCertificateReference> claimed_certificates = {};
 };
+
+// Whether a signature with these QualifyingProperties can have so many more time stamps, and so many more certificates, lists and
+// responses, and all be read again: message_too_large.
+base::Result<void> check_room(const xmlNode* qualifying, std::size_t time_stamps, std::size_t evidence);
 
 FoundProperties find_properties(const SignatureElement& signature, const CheckedReferences& references);
 

@@ -61,15 +61,16 @@ Target target_of_uri(const XmlDocument& document, std::string_view uri) {
 }
 
 // Signature wrapping: what was signed is moved, and something else put in its place. So Objects and Manifests count only
-// where XML Signature has them; SignedProperties are looked at in properties.cpp.
+// where XML Signature has them, also where the reference does not say by its Type that it means one; SignedProperties are looked
+// at in properties.cpp.
 bool is_in_its_place(const Reference& reference, const xmlNode* target, const xmlNode* signature) {
   const bool typed_object = reference.type == "http://www.w3.org/2000/09/xmldsig#Object";
   const bool typed_manifest = reference.type == "http://www.w3.org/2000/09/xmldsig#Manifest";
   const bool within = is_within(target, signature);
-  if (!within) return !typed_object && !typed_manifest;
   if (is(target, ds_namespace, "Object")) return target->parent == signature;
   if (is(target, ds_namespace, "Manifest"))
     return is(target->parent, ds_namespace, "Object") && target->parent->parent == signature;
+  if (!within) return !typed_object && !typed_manifest;
   return !typed_manifest;  // some type as Object what is another part of the signature
 }
 

@@ -1,5 +1,7 @@
 #include "signature_element.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <span>
 
 #include "xades/types.hpp"
@@ -92,11 +94,22 @@ Result<std::vector<Reference>> read_manifest(const xmlNode* manifest, const Veri
   return out;
 }
 
-bool is_within_unsigned_properties(const xmlNode* signature) {
-  for (const xmlNode* at = signature->parent; at != nullptr; at = at->parent) {
-    if (is(at, xades_namespace, "UnsignedProperties")) return true;
+const xmlNode* countersigned_by(const xmlNode* signature) {
+  const xmlNode* at = signature->parent;
+  for (const std::string_view name :
+       {"CounterSignature", "UnsignedSignatureProperties", "UnsignedProperties", "QualifyingProperties"}) {
+    if (!is(at, xades_namespace, name)) return nullptr;
+    at = at->parent;
   }
-  return false;
+  if (!is(at, ds_namespace, "Object") || !is(at->parent, ds_namespace, "Signature")) return nullptr;
+  return at->parent;
+}
+
+std::vector<const xmlNode*> signatures_for_themselves(const XmlDocument& document) {
+  std::vector<const xmlNode*> out;
+  std::ranges::copy_if(document.signatures(), std::back_inserter(out),
+                       [](const xmlNode* signature) { return countersigned_by(signature) == nullptr; });
+  return out;
 }
 
 }  // namespace signet::xades

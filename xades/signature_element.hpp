@@ -41,7 +41,11 @@ base::Result<SignatureElement> read_signature(const xmlNode* signature, const Ve
 // The ds:Reference elements of a ds:Manifest (XML Signature 5.1). Errors as of read_signature().
 base::Result<std::vector<Reference>> read_manifest(const xmlNode* manifest, const VerifyLimits& limits);
 
-// In xades:CounterSignature, or in any other unsigned property: judged with the signature that it countersigns, not alone.
-bool is_within_unsigned_properties(const xmlNode* signature);
+// The ds:Signature of which this one is a counter-signature: it stands in a CounterSignature (EN 319 132-1 5.2.7) of that one's own
+// QualifyingProperties. None for any other, in whatever element it stands.
+const xmlNode* countersigned_by(const xmlNode* signature);
+
+// Those that are no counter-signatures, in document order: with these all signatures of a document can be reached.
+std::vector<const xmlNode*> signatures_for_themselves(const XmlDocument& document);
 
 }  // namespace signet::xades

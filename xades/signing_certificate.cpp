@@ -9,22 +9,21 @@
 namespace signet::xades {
 namespace {
 
-constexpr std::size_t max_certificates = 32;  // of one signature: each may cost a verification
-
 void add(const xmlNode* element, std::vector<pki::Certificate>& out) {
-  if (out.size() == max_certificates) return;
   const auto der = decoded(element);
   if (!der) return;
   auto certificate = pki::Certificate::from_der(*der);
   if (certificate && std::ranges::find(out, *certificate) == out.end()) out.push_back(std::move(*certificate));
 }
 
-std::vector<pki::Certificate> of_key_info(const SignatureElement& signature) {
-  std::vector<pki::Certificate> out;
+void read_key_info(const SignatureElement& signature, SignatureKey& out) {
   for (const xmlNode* data : children(signature.key_info, ds_namespace, "X509Data")) {
-    for (const xmlNode* certificate : children(data, ds_namespace, "X509Certificate")) add(certificate, out);
+    for (const xmlNode* certificate : children(data, ds_namespace, "X509Certificate")) {
+      out.key_info_beyond_limit = out.certificates.size() == max_key_info_certificates;
+      if (out.key_info_beyond_limit) return;
+      add(certificate, out.certificates);
+    }
   }
-  return out;
 }
 
 bool identifies(const SigningCertificateReference& reference, const pki::Certificate& certificate) {
@@ -74,7 +73,7 @@ SignatureKey check_signature_value(const SignatureElement& signature, const Foun
   const Properties& properties = found.properties;
   const base::ErrorQueue queue;  // also for keys that are none
   SignatureKey out;
-  out.certificates = of_key_info(signature);
+  read_key_info(signature, out);
   std::vector<pki::Certificate> candidates = out.certificates;
   for (const EmbeddedEvidence& one : properties.evidence)
     if (one.kind == EmbeddedEvidence::Kind::certificate) add(one.node, candidates);

@@ -5,6 +5,8 @@
 // Whose signature it is (EN 319 102-1 5.2.3), and whether the SignatureValue is that key's (5.2.7).
 namespace signet::xades {
 
+inline constexpr std::size_t max_key_info_certificates = 32;  // of one signature: each may cost a verification
+
 enum class ValueStatus : std::uint8_t {
   valid,
   invalid,
@@ -15,6 +17,7 @@ enum class ValueStatus : std::uint8_t {
 struct SignatureKey {
   std::optional<pki::Certificate> certificate;  // the one that the signed properties identify
   std::vector<pki::Certificate> certificates;   // those of KeyInfo
+  bool key_info_beyond_limit = false;           // it has more certificates than are read
   bool serial_differs = false;                  // IssuerSerialV2 names another certificate than the digest
   bool claimed = false;                         // properties that are not those that were signed name one that is here
   bool in_key_info = false;                     // where a baseline signature has its certificate

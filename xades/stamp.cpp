@@ -1,7 +1,6 @@
 #include "xades/stamp.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <iterator>
 
 #include "base/text.hpp"
@@ -22,8 +21,7 @@ constexpr std::string_view xades141_declaration = " xmlns:xades141=\"http://uri.
 std::unexpected<base::Error> unfit(std::string why) { return failure(ErrorCode::parameter_invalid, std::move(why)); }
 
 Result<const xmlNode*> chosen_signature(const XmlDocument& document, std::optional<std::size_t> index) {
-  std::vector<xmlNode*> signatures;
-  std::ranges::copy_if(document.signatures(), std::back_inserter(signatures), std::not_fn(is_within_unsigned_properties));
+  const auto signatures = signatures_for_themselves(document);
   if (signatures.empty()) return unfit("the document has no signature");
   if (!index && signatures.size() != 1) return unfit("the document has several signatures, and none was chosen");
   if (index.value_or(0) >= signatures.size()) return unfit("the document has not so many signatures");
@@ -103,6 +101,8 @@ std::vector<base::Bytes> held_values(const xmlNode* signature) {
   return out;
 }
 
+std::size_t count(const ValidationData& data) { return data.certificates.size() + data.crls.size() + data.ocsp.size(); }
+
 ValidationData without_held(ValidationData data, const std::vector<base::Bytes>& held) {
   const auto is_held = [&](const auto& one) {
     return std::ranges::any_of(held, [&](const base::Bytes& der) { return std::ranges::equal(der, one.der()); });
@@ -157,6 +157,13 @@ struct Chosen {
   SignatureElement element;
   Gap gap;
 };
+
+// What would get more than a verifier reads again is refused before it is written.
+Result<void> check_room_in(const xmlNode* signature, std::size_t time_stamps, std::size_t evidence) {
+  const auto qualifying = qualifying_properties(signature);
+  if (!qualifying) return std::unexpected(qualifying.error());
+  return check_room(*qualifying, time_stamps, evidence);
+}
 
 Result<Chosen> chosen(std::string_view document, const VerifyLimits& limits, std::optional<std::size_t> signature) {
   auto open = opened(document, limits);
@@ -264,6 +271,7 @@ Result<StampPlan> plan_time_stamp(std::string_view document, base::DigestAlgorit
                                   std::optional<std::size_t> signature) {
   const auto place = chosen(document, limits, signature);
   if (!place) return std::unexpected(place.error());
+  if (auto room = check_room_in(place->node, 1, 0); !room) return std::unexpected(room.error());
   WorkBudget budget;
   const auto covered =
       canonical(place->document.tree, {.top = place->element.value_node, .comments = true}, stamp_method, budget);
@@ -276,6 +284,7 @@ Result<StampPlan> plan_archive_time_stamp(std::string_view document, const std::
                                           std::optional<std::size_t> signature) {
   const auto place = chosen(document, limits, signature);
   if (!place) return std::unexpected(place.error());
+  if (auto room = check_room_in(place->node, 1, 0); !room) return std::unexpected(room.error());
   WorkBudget budget;
   const TransformContext context{place->document.tree, place->element, limits, budget};
   const CheckedReferences references = check_references(context, data, VerifyOptions::DataFor::any_signature);
@@ -296,6 +305,7 @@ Result<std::string> with_validation_data(std::string_view document, const Valida
   const Gap& gap = place->gap;
   const std::vector<base::Bytes> held = held_values(place->node);
   const ValidationData signers = without_held(of_signer, held), stamps = without_held(of_time_stamps, held);
+  if (auto room = check_room_in(place->node, 0, count(signers) + count(stamps)); !room) return std::unexpected(room.error());
   const bool has_values =
       has_unsigned_property(place->node, "CertificateValues") || has_unsigned_property(place->node, "RevocationValues");
   const auto within_141 = [&](const ValidationData& data) {

@@ -1,11 +1,12 @@
 #include "xades/verify.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <iterator>
+#include <unordered_map>
 
 #include "base/text.hpp"
-#include "validation.hpp"
+#include "opened_document.hpp"
+#include "unsigned_content.hpp"
 
 namespace signet::xades {
 namespace {
@@ -15,7 +16,12 @@ using base::failure;
 using base::Result;
 
 constexpr std::size_t shown_id = 128;
+constexpr std::size_t shown_element = 64;
 constexpr std::size_t shown_detail = 400;
+
+NamedElement named(const xmlNode* element) {
+  return {base::shown(qualified_name(element), shown_element), base::shown(id_of(element), shown_id)};
+}
 
 bool is_signed(const xmlNode* object, const Evidence& evidence) {
   return std::ranges::any_of(evidence.references.all, [&](const CheckedReference& checked) {
@@ -27,6 +33,18 @@ bool is_signed(const xmlNode* object, const Evidence& evidence) {
 bool has_unsigned_object(const Evidence& evidence) {
   return std::ranges::any_of(children(evidence.signature.node, ds_namespace, "Object"),
                              [&](const xmlNode* object) { return !is_signed(object, evidence); });
+}
+
+constexpr std::size_t shown_parts = 4;
+
+std::string listed_parts(const std::vector<const xmlNode*>& parts) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(parts.size(), shown_parts); ++i) {
+    const NamedElement element = named(parts[i]);
+    out += (i == 0 ? "only <" : ", <") + element.name + (element.id.empty() ? "" : " Id=\"" + element.id + '"') + '>';
+  }
+  if (parts.size() > shown_parts) out += " and " + std::to_string(parts.size() - shown_parts) + " more";
+  return out + (parts.size() == 1 ? " is signed" : " are signed");
 }
 
 // 5.2.4, as DSS has it by default: a policy that cannot be had or differs is told of, and the signature judged without it.
@@ -55,6 +73,7 @@ std::vector<Warning> warnings_of(const Evidence& evidence) {
   const auto listed = [&](const CheckedReference& one) { return one.report.status != ReferenceReport::Status::valid; };
   if (std::ranges::any_of(evidence.references.in_manifests, listed)) warn(manifest_incomplete);
   if (has_unsigned_object(evidence)) warn(unsigned_object);
+  if (const auto parts = parts_beside_more(evidence); !parts.empty()) warn(part_of_document, listed_parts(parts));
   if (evidence.proven_time && properties.signing_time && *properties.signing_time > *evidence.proven_time)
     warn(claimed_after_time_stamp);
   if (evidence.proven_time && evidence.path && evidence.path->status == pki::PathStatus::valid) {
@@ -70,6 +89,9 @@ std::vector<Warning> warnings_of(const Evidence& evidence) {
   if (std::string weakness = accepted_weakness(evidence); !weakness.empty()) warn(weak_algorithm, std::move(weakness));
   if (evidence.policy == Policy::msign_compatible && evidence.key.certificate && evidence.key.certificate->version() == 1)
     warn(certificate_version_1);
+  for (const std::string& what : properties.beyond_limits) warn(Warning::Kind::beyond_limits, what);
+  if (evidence.key.key_info_beyond_limit)
+    warn(Warning::Kind::beyond_limits, "more than " + std::to_string(max_key_info_certificates) + " certificates in KeyInfo");
   if (auto policy = warning_of_policy(evidence)) out.push_back(std::move(*policy));
   return out;
 }
@@ -85,11 +107,13 @@ SignatureReport report_of(const Evidence& evidence) {
   report.signer = evidence.key.certificate;
   report.claimed_time = evidence.properties.properties.signing_time;
   report.proven_time = evidence.proven_time;
-  for (const CheckedReference& checked : evidence.references.all) report.references.push_back(checked.report);
-  for (const CheckedReference& checked : evidence.references.in_manifests) {
+  const auto add = [&report](const CheckedReference& checked) -> ReferenceReport& {
     report.references.push_back(checked.report);
-    report.references.back().in_manifest = true;
-  }
+    if (checked.target != nullptr) report.references.back().element = named(checked.target);
+    return report.references.back();
+  };
+  for (const CheckedReference& checked : evidence.references.all) add(checked);
+  for (const CheckedReference& checked : evidence.references.in_manifests) add(checked).in_manifest = true;
   report.matched_data = evidence.references.matched_data;
   report.not_signed_before = evidence.not_signed_before;
   for (const CheckedTimeStamp& stamp : evidence.time_stamps)
@@ -113,22 +137,36 @@ SignatureReport report_of_no_signature(const std::string& why) {
 
 // 5.2.7.1: a counter-signature signs the SignatureValue of the signature that holds it; another could have been put there by
 // anybody.
-bool countersigns(const Evidence& evidence, const Evidence& countersigned) {
-  return std::ranges::any_of(evidence.references.all, [&](const CheckedReference& checked) {
-    return checked.target == countersigned.signature.value_node;
-  });
+bool signs(const Evidence& evidence, const xmlNode* value) {
+  return value != nullptr &&
+         std::ranges::any_of(evidence.references.all, [&](const CheckedReference& checked) { return checked.target == value; });
+}
+
+using CounterSignatures = std::unordered_map<const xmlNode*, std::vector<const xmlNode*>>;  // by what they stand in
+
+CounterSignatures counter_signatures(const XmlDocument& document) {
+  CounterSignatures out;
+  for (const xmlNode* signature : document.signatures())
+    if (const xmlNode* const holder = countersigned_by(signature)) out[holder].push_back(signature);
+  return out;
 }
 
 struct Run {
   const XmlDocument& document;
+  const CounterSignatures& counter_signatures;
   const VerifyOptions& options;
   WorkBudget& budget;
   std::size_t signatures_left;
 };
 
+// The signature around a counter-signature.
+struct Countersigned {
+  const xmlNode* value = nullptr;  // its SignatureValue; none in one that is not of the form
+};
+
 constexpr unsigned deepest_counter_signature = 4;
 
-base::Result<SignatureReport> report_of_signature(const xmlNode* signature, const Evidence* countersigned, Run& run,
+base::Result<SignatureReport> report_of_signature(const xmlNode* signature, const Countersigned* countersigned, Run& run,
                                                   unsigned depth) {
   if (run.signatures_left == 0) return failure(ErrorCode::message_too_large, "more signatures than the limit");
   --run.signatures_left;
@@ -136,17 +174,16 @@ base::Result<SignatureReport> report_of_signature(const xmlNode* signature, cons
   if (!evidence && evidence.error().code == ErrorCode::message_too_large) return std::unexpected(evidence.error());
   SignatureReport report = evidence ? report_of(*evidence) : report_of_no_signature(evidence.error().detail);
   report.id = base::shown(attribute(signature, "Id").value_or(""), shown_id);
-  if (!evidence) return report;
   const bool has_its_data = report.sub_indication != SubIndication::signed_data_not_found;
-  if (countersigned != nullptr && report.integrity != Integrity::invalid && has_its_data &&
-      !countersigns(*evidence, *countersigned)) {
+  if (evidence && countersigned != nullptr && report.integrity != Integrity::invalid && has_its_data &&
+      !signs(*evidence, countersigned->value)) {
     report.indication = Indication::total_failed;
     report.sub_indication = SubIndication::format_failure;
     report.integrity = Integrity::invalid;
     report.detail = "the counter-signature does not sign the SignatureValue of the signature that holds it";
   }
-  const auto& counter_signatures = evidence->properties.properties.counter_signatures;
-  if (counter_signatures.empty()) return report;
+  const auto found = run.counter_signatures.find(signature);
+  if (found == run.counter_signatures.end()) return report;
   if (depth == deepest_counter_signature) {
     report.warnings.push_back({Warning::Kind::counter_signatures_unverified});
     return report;
@@ -154,9 +191,10 @@ base::Result<SignatureReport> report_of_signature(const xmlNode* signature, cons
   // What was given is for the signatures that sign it.
   VerifyOptions options = run.options;
   options.data.clear();
-  Run within{run.document, options, run.budget, run.signatures_left};
-  for (const xmlNode* counter_signature : counter_signatures) {
-    auto one = report_of_signature(counter_signature, &*evidence, within, depth + 1);
+  Run within{run.document, run.counter_signatures, options, run.budget, run.signatures_left};
+  const Countersigned around{evidence ? evidence->signature.value_node : nullptr};
+  for (const xmlNode* counter_signature : found->second) {
+    auto one = report_of_signature(counter_signature, &around, within, depth + 1);
     if (!one) return one;
     report.counter_signatures.push_back(std::move(*one));
   }
@@ -245,6 +283,8 @@ std::string_view name(Warning::Kind kind) {
       return "manifest_incomplete";
     case unsigned_object:
       return "unsigned_object";
+    case part_of_document:
+      return "part_of_document";
     case claimed_after_time_stamp:
       return "claimed_after_time_stamp";
     case revocation_data_before_signature:
@@ -257,6 +297,8 @@ std::string_view name(Warning::Kind kind) {
       return "certificate_version_1";
     case counter_signatures_unverified:
       return "counter_signatures_unverified";
+    case beyond_limits:
+      return "beyond_limits";
     case signature_policy_unchecked:
       return "signature_policy_unchecked";
     case signature_policy_differs:
@@ -294,12 +336,12 @@ std::string_view name(Integrity integrity) {
 Result<std::vector<SignatureReport>> verify(base::BytesView bytes, const VerifyOptions& options) {
   auto document = XmlDocument::parse(bytes, options.limits);
   if (!document) return base::failure_of(document);
-  std::vector<xmlNode*> signatures;
-  std::ranges::copy_if(document->signatures(), std::back_inserter(signatures), std::not_fn(is_within_unsigned_properties));
+  const auto signatures = signatures_for_themselves(*document);
   if (signatures.empty()) return failure(ErrorCode::message_invalid, "the document has no signature");
+  const CounterSignatures counter_signatures_of = counter_signatures(*document);
 
   WorkBudget budget;
-  Run run{*document, options, budget, options.limits.max_signatures};
+  Run run{*document, counter_signatures_of, options, budget, options.limits.max_signatures};
   std::vector<SignatureReport> reports;
   for (const xmlNode* signature : signatures) {
     auto report = report_of_signature(signature, nullptr, run, 0);

@@ -12,12 +12,6 @@ using base::ErrorCode;
 using base::failure;
 using base::Result;
 
-bool is_id(const xmlAttr* attribute) {
-  const std::string_view name = as_text(attribute->name);
-  if (attribute->ns == nullptr) return name == "Id" || name == "ID" || name == "id";
-  return name == "id" && as_text(attribute->ns->href) == "http://www.w3.org/XML/1998/namespace";
-}
-
 std::string value_of(const xmlAttr* attribute) {
   std::string value;
   for (const xmlNode* part = attribute->children; part != nullptr; part = part->next) value += as_text(part->content);
@@ -120,6 +114,18 @@ std::optional<std::string> attribute(const xmlNode* node, std::string_view name)
     if (attribute->ns == nullptr && as_text(attribute->name) == name) return value_of(attribute);
   }
   return std::nullopt;
+}
+
+bool is_id(const xmlAttr* attribute) {
+  const std::string_view name = as_text(attribute->name);
+  if (attribute->ns == nullptr) return name == "Id" || name == "ID" || name == "id";
+  return name == "id" && as_text(attribute->ns->href) == "http://www.w3.org/XML/1998/namespace";
+}
+
+std::string id_of(const xmlNode* element) {
+  for (const xmlAttr* attribute = element->properties; attribute != nullptr; attribute = attribute->next)
+    if (is_id(attribute)) return value_of(attribute);
+  return {};
 }
 
 xmlNode* next_in(const xmlNode* top, const xmlNode* node) {

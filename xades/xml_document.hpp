@@ -76,6 +76,8 @@ std::vector<xmlNode*> children(const xmlNode* node, std::string_view namespace_n
 xmlNode* only_child(const xmlNode* node, std::string_view namespace_name, std::string_view local_name);
 // An attribute without a namespace.
 std::optional<std::string> attribute(const xmlNode* node, std::string_view name);
+bool is_id(const xmlAttr* attribute);  // Id, ID, id or xml:id
+std::string id_of(const xmlNode* element);
 // The node after `node` in document order, within `top`; null at the end.
 xmlNode* next_in(const xmlNode* top, const xmlNode* node);
 // The text within, as XPath's string-value: comments do not end or split it.

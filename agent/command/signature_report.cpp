@@ -187,6 +187,8 @@ const char* text_of(xades::Warning::Kind kind) {
       return tr("Of the documents that the signature lists, not all were given and checked.");
     case unsigned_object:
       return tr("The file holds content beside the signature that is not signed. Do not rely on it.");
+    case part_of_document:
+      return tr("Only a part of this file is signed. Do not rely on the rest.");
     case claimed_after_time_stamp:
       return tr("The signer's clock was wrong: it says a later time than the time stamp.");
     case revocation_data_before_signature:
@@ -201,6 +203,8 @@ const char* text_of(xades::Warning::Kind kind) {
       return tr("The signer's certificate is of an old form (X.509 version 1). It is accepted because the policy says so.");
     case counter_signatures_unverified:
       return tr("Signatures over this signature are nested too deep; those further in were not checked.");
+    case beyond_limits:
+      return tr("The signature carries more than is read; the rest was left out.");
     case signature_policy_unchecked:
       return tr("The signature refers to rules (a signature policy) that were not checked.");
     case signature_policy_differs:

@@ -1,5 +1,6 @@
 #include "xades/verify.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 #include <fstream>
@@ -26,6 +27,19 @@ struct Options : JudgingOptions {
   std::string policy = "strict";
 };
 
+// 1 is worse than 2, which leaves the question open.
+int worse(int one, int other) { return one == 1 || other == 1 ? 1 : std::max(one, other); }
+
+// Of a signature and of those over it: whoever asks whether all is well hears of each.
+int exit_code_of(const xades::SignatureReport& report) {
+  int code = 0;
+  if (report.indication == xades::Indication::total_failed) code = 1;
+  if (report.indication == xades::Indication::indeterminate) code = 2;
+  for (const xades::SignatureReport& counter_signature : report.counter_signatures)
+    code = worse(code, exit_code_of(counter_signature));
+  return code;
+}
+
 int verify(const Context& context, const Options& options) {
   auto judge = Judge::with(context, options);
   if (!judge) return report(context, judge.error());
@@ -48,8 +62,7 @@ int verify(const Context& context, const Options& options) {
       return report(context, {reports.error().code, file + ": " + reports.error().detail, reports.error().origin, {}}, said);
     }
     for (std::size_t number = 1; const auto& one : *reports) {
-      if (one.indication == xades::Indication::total_failed) worst = 1;
-      if (one.indication == xades::Indication::indeterminate && worst == 0) worst = 2;
+      worst = worse(worst, exit_code_of(one));
       for (const std::size_t index : one.matched_data) matched[index] = true;
       if (context.json) {
         json::object row = as_json(one, origin);
@@ -96,8 +109,8 @@ int verify(const Context& context, const Options& options) {
 
 void add_verify(CLI::App& app, Context& context) {
   static Options options;
-  CLI::App* const command =
-      app.add_subcommand("verify", "Verify XAdES signatures (EN 319 102-1); exit code 0 only when all are TOTAL-PASSED");
+  CLI::App* const command = app.add_subcommand(
+      "verify", "Verify XAdES signatures (EN 319 102-1); exit code 0 only when all are TOTAL-PASSED, counter-signatures too");
   command->add_option("SIGNATURE", options.signatures, "Signature files")->required();
   add_judging(*command, options);
   command->add_option("--at", options.at, "The time of the verification (default: now)");

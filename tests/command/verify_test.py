@@ -112,6 +112,13 @@ def texts(test):
     test.says("a broken time stamp", broken, "Time stamp over the signature, of .*: DOES NOT HOLD", "SIG_CONSTRAINTS_FAILURE: ", "One of the time stamps does not hold", "nothing proves when it was signed")
     counter = test.verify("countersigned.xml").stdout
     test.says("counter-signed", counter, "^countersigned.xml: VALID", r"\n  Counter-signature 1 of 1: VALID", "\n    Signer: ")
+    whole = (test.folder / "countersigned.xml").read_text()
+    values = [match.start(1) for match in re.finditer(r"<ds:SignatureValue[^>]*>(.)", whole)]
+    inner = max(values)  # behind the signature's own
+    (test.folder / "broken-counter.xml").write_text(whole[:inner] + ("A" if whole[inner] != "A" else "B") + whole[inner + 1:])
+    broken = test.verify("broken-counter.xml")
+    test.says("a broken counter-signature", broken.stdout, "^broken-counter.xml: VALID", r"\n  Counter-signature 1 of 1: NOT VALID")
+    test.check("a broken counter-signature: exit code", broken.returncode == 1, broken.stdout)
     several = test.verify("several.xml").stdout
     test.says("several", several, "several.xml, signature 1 of 2: VALID", "several.xml, signature 2 of 2: NOT VALID")
     hostile = test.verify("lta.xml", "--content", "contract 1.pdf").stdout

@@ -16,6 +16,9 @@ struct FetchTls {
   std::string private_key;
 };
 
+// For lists that a publisher has moved.
+inline constexpr unsigned most_redirects = 3;
+
 struct FetchRequest {
   std::string url;   // http or https only
   base::Bytes body;  // POST if not empty
@@ -24,9 +27,10 @@ struct FetchRequest {
   std::chrono::milliseconds timeout{10'000};
   std::size_t max_response_bytes = 1u << 20;
   FetchTls tls = {};
-  // Connects to no loopback, private, link-local or multicast address, whatever the name resolves to: for addresses that a
-  // stranger wrote. A proxy's counts like any.
+  // For addresses that a stranger wrote: connects to no loopback, private, link-local or multicast address, whatever the name
+  // resolves to. A proxy may be anywhere; through it only the host's text is looked at, what a name means there the proxy decides.
   bool public_addresses_only = false;
+  unsigned max_redirects = 0;  // to http and https, each under the same rules, all within the timeout
 };
 
 struct FetchResponse {
@@ -36,9 +40,9 @@ struct FetchResponse {
   std::optional<std::chrono::seconds> retry_after;  // of 429 and 503
 };
 
-// One HTTP exchange with libcurl, on the calling thread: blocks up to the timeout; use it on a worker. Follows no redirects,
-// keeps a connection per thread for the next call, honours the proxy variables of the environment. An HTTP error status is a
-// response; network_failed is for everything that gave none, message_too_large for one over the limit.
+// One HTTP exchange with libcurl, or one for each redirect too, on the calling thread: blocks up to the timeout; use it on a worker.
+// Keeps a connection per thread for the next call, honours the proxy variables of the environment. An HTTP error status is a
+// response, and a redirect is one where none is to be followed; network_failed is for everything that gave none, message_too_large for one over the limit.
 // `cancelled` (may be null) is polled about every 100 ms.
 base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic<bool>* cancelled = nullptr);
 

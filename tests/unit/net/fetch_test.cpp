@@ -1,10 +1,19 @@
 #include "net/fetch.hpp"
 
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <cstring>
 
+#include "net/descriptor.hpp"
 #include "net/http_server.hpp"
 #include "running.hpp"
 
@@ -25,6 +34,7 @@ struct Service {
 
   Service() {
     ::unsetenv("http_proxy");
+    ::unsetenv("no_proxy");
     HttpLimits limits;
     limits.body_bytes = 8u << 20;
     limits.close_timeout = std::chrono::milliseconds(50);
@@ -32,7 +42,11 @@ struct Service {
     handlers.request = [this](HttpRequest request) -> awaitable<HttpResponse> {
       HttpResponse response;
       if (request.target == "/large") response.body.assign(5000, 'x');
-      if (request.target == "/moved") response.status = 302, response.headers = {{"Location", url + "/"}};
+      if (request.target.ends_with("/moved")) response.status = 302, response.headers = {{"Location", url + "/"}};
+      if (request.target.starts_with("/moved-as/")) {  // "/moved-as/301/where"
+        response.status = static_cast<unsigned>(std::stoi(request.target.substr(10, 3)));
+        response.headers = {{"Location", request.target.substr(14)}};
+      }
       if (request.target == "/busy") response.status = 429, response.headers = {{"Retry-After", "7"}};
       if (request.target == "/fine-but-later") response.headers = {{"Retry-After", "7"}};
       if (request.target == "/echo") response.headers = {{"Content-Type", "text/x-echo"}}, response.body = request.body;
@@ -94,10 +108,63 @@ TEST_CASE("an HTTP error is a response, with the time to wait where there is one
   CHECK_FALSE(fetch(service.to("/fine-but-later"))->retry_after);
 }
 
-TEST_CASE("redirects are not followed") {
+TEST_CASE("redirects are not followed unless that is wanted") {
   Service service;
   CHECK(fetch(service.to("/moved"))->status == 302);
   CHECK(service.seen.size() == 1);
+}
+
+TEST_CASE("a redirect is followed, as often as is wanted") {
+  Service service;
+  FetchRequest request = service.to("/moved-as/301//echo");
+  request.max_redirects = 1;
+  const auto response = fetch(request);
+  REQUIRE(response);
+  CHECK(response->status == 200);
+  CHECK(response->content_type == "text/x-echo");
+  request = service.to("/moved-as/301//moved-as/302//moved");
+  request.max_redirects = 2;
+  const auto refused = fetch(request);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::network_failed);
+  request.max_redirects = 3;
+  CHECK(fetch(request)->status == 200);
+}
+
+TEST_CASE("what was posted is posted again where it was moved to, but for 303") {
+  Service service;
+  const auto [status, method] = GENERATE(
+      table<std::string, std::string>({{"301", "POST"}, {"302", "POST"}, {"303", "GET"}, {"307", "POST"}, {"308", "POST"}}));
+  FetchRequest request = service.to("/moved-as/" + status + "//echo");
+  request.body = {1, 2, 3};
+  request.content_type = "application/ocsp-request";
+  request.max_redirects = 1;
+  const auto response = fetch(request);
+  REQUIRE(response);
+  CHECK(service.seen.at(1).method == method);
+  CHECK(response->body == (method == "POST" ? request.body : base::Bytes{}));
+}
+
+TEST_CASE("a redirect leads to no other scheme") {
+  Service service;
+  for (const std::string where : {"file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:1/"}) {
+    FetchRequest request = service.to("/moved-as/302/" + where);
+    request.max_redirects = 1;
+    const auto response = fetch(request);
+    CAPTURE(where);
+    REQUIRE_FALSE(response);
+    CHECK(response.error().code == ErrorCode::network_failed);
+  }
+}
+
+TEST_CASE("redirects take no longer than one call may") {
+  Service service;
+  FetchRequest request = service.to("/moved-as/302//silent");
+  request.max_redirects = 1;
+  request.timeout = std::chrono::milliseconds(200);
+  const auto began = std::chrono::steady_clock::now();
+  CHECK_FALSE(fetch(request));
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(2));
 }
 
 TEST_CASE("a response over the limit is cut off") {
@@ -154,6 +221,36 @@ TEST_CASE("a proxy of the environment is asked instead") {
   CHECK(service.seen.at(0).target == "http://tsa.example/tsa");
 }
 
+TEST_CASE("a proxy may be anywhere, and is asked for no address that is not public") {
+  Service service;
+  ::setenv("http_proxy", service.url.c_str(), 1);
+  FetchRequest request;
+  request.public_addresses_only = true;
+  request.max_redirects = 1;
+  request.url = "http://crl.example/list";
+  CHECK(fetch(request)->status == 200);
+  CHECK(service.seen.at(0).target == "http://crl.example/list");
+  for (const std::string host :
+       {"169.254.169.254", "10.0.0.1", "localhost:22", "LOCALHOST.", "a.localhost", "[::1]", "[::ffff:10.0.0.1]", "2130706433",
+        "0x7f.1", "0177.0.0.1", "127.1", "127.0.0.1.", "%31%32%37.0.0.1", "user@127.0.0.1", "１２７.0.0.1"}) {
+    request.url = "http://" + host + "/";
+    CAPTURE(host);
+    const auto response = fetch(request);
+    REQUIRE_FALSE(response);
+    CHECK(response.error().code == ErrorCode::network_failed);
+  }
+  // Where the proxy's answer leads is looked at alike.
+  request.url = "http://crl.example/moved";
+  CHECK_FALSE(fetch(request));
+  CHECK(service.seen.size() == 2);
+  ::setenv("no_proxy", "other.example, .crl.example", 1);
+  request.url = "http://www.crl.example.:1/";
+  CHECK_FALSE(fetch(request));
+  CHECK(service.seen.size() == 2);
+  ::unsetenv("no_proxy");
+  ::unsetenv("http_proxy");
+}
+
 TEST_CASE("where only public addresses are wanted this machine and its network are not called, by whatever name") {
   Service service;
   const std::string port = service.url.substr(service.url.rfind(':'));
@@ -172,4 +269,60 @@ TEST_CASE("where only public addresses are wanted this machine and its network a
   request.public_addresses_only = true;
   CHECK_FALSE(fetch(request));
   CHECK(service.seen.size() == 1);
+}
+
+namespace {
+
+// A network of its own, in which an address that is public elsewhere is this machine's. In a process of its own.
+bool in_another_network(const char* address) {
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return false;
+  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto set = [&](const char* name, const char* v4) {
+    ifreq request{};
+    std::strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
+    auto* const where = reinterpret_cast<sockaddr_in*>(&request.ifr_addr);
+    where->sin_family = AF_INET;
+    return ::inet_pton(AF_INET, v4, &where->sin_addr) == 1 && ::ioctl(socket.number(), SIOCSIFADDR, &request) == 0;
+  };
+  ifreq up{};
+  std::strncpy(up.ifr_name, "lo", sizeof up.ifr_name - 1);
+  up.ifr_flags = IFF_UP | IFF_RUNNING;
+  return ::ioctl(socket.number(), SIOCSIFFLAGS, &up) == 0 && set("lo", "127.0.0.1") && set("lo:1", address);
+}
+
+enum : int { as_it_should = 0, no_network = 77 };
+
+int redirected_in_another_network() {
+  constexpr const char* address = "93.184.216.34";
+  if (!in_another_network(address)) return no_network;
+  Service service;
+  const auto port = service.server->listen({boost::asio::ip::make_address(address), 0});
+  if (!port) return 1;
+  FetchRequest request;
+  request.public_addresses_only = true;
+  request.max_redirects = 3;
+  const std::string there = "http://" + std::string(address) + ":" + std::to_string(*port);
+  request.url = there + "/moved-as/301//echo";
+  if (const auto response = fetch(request); !response || response->status != 200) return 2;
+  // A connection to this machine is kept, which nobody may be sent to either.
+  if (!fetch(service.to("/"))) return 3;
+  const std::size_t seen = service.seen.size();
+  request.url = there + "/moved";
+  if (fetch(request)) return 4;
+  return service.seen.size() == seen + 1 ? as_it_should : 5;
+}
+
+}  // namespace
+
+TEST_CASE("a public server sends nobody to this machine") {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(redirected_in_another_network());
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == no_network && std::getenv("CI") == nullptr) {
+    WARN("no network of its own can be made here");
+    return;
+  }
+  CHECK(WEXITSTATUS(status) == as_it_should);
 }

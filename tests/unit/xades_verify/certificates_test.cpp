@@ -28,6 +28,22 @@ TEST_CASE("without the anchor there is no chain") {
   CHECK(said(verified_one(signed_document(signer()), given)) == "INDETERMINATE/NO_CERTIFICATE_CHAIN_FOUND, valid");
 }
 
+TEST_CASE("more certificates in KeyInfo than are read are told of") {
+  const std::string document = signed_document(signer());
+  const auto with = [&](std::size_t count) {
+    std::string others;
+    for (std::size_t i = 0; i < count; ++i)
+      others += "<ds:X509Certificate>" + base::base64(pki_of_tests().person().certificate.der()) + "</ds:X509Certificate>";
+    return replaced(document, "</ds:X509Data>", others + "</ds:X509Data>");
+  };
+  const std::string filled = with(30);  // beside the signer's and its issuer's
+  CHECK(warned(verified_one(filled)).empty());
+  const auto report = verified_one(
+      replaced(filled, "</ds:X509Data>", part(filled, "<ds:X509Certificate>", "</ds:X509Certificate>") + "</ds:X509Data>"));
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(warned(report) == std::vector<std::string>{"beyond_limits: more than 32 certificates in KeyInfo"});
+}
+
 TEST_CASE("without revocation data in force the answer is to try later") {
   auto given = options();
   given.trust.crls.clear();

@@ -124,6 +124,51 @@ TEST_CASE("of what B-LT should carry each part is needed") {
   CHECK(with({{issuer}, {}}, {{}, {pki.authority.crl(), pki.issuer.crl()}}) == "t");  // no RevocationValues
 }
 
+TEST_CASE("of the many values that a signature may carry none is left out unsaid") {
+  const std::string document = lt(signed_document(signer(), enveloping));
+  const std::string value = part(document, "<xades:EncapsulatedX509Certificate>", "</xades:EncapsulatedX509Certificate>");
+  const auto with = [&](int count) {
+    std::string values;
+    for (int i = 0; i < count; ++i) values += value;
+    return replaced(document, value, values + value);
+  };
+  // The lists stand behind the certificates: without them there is no verdict.
+  const auto report = verified_one(with(100), later(now));
+  CHECK(said(report) == "TOTAL-PASSED, valid");
+  CHECK(level_said(report) == "lt");
+  CHECK(warned(report).empty());
+  const auto beyond = verified_one(with(512), later(now));
+  CHECK(said(beyond) == "INDETERMINATE/TRY_LATER, valid");
+  CHECK(warned(beyond).back() == "beyond_limits: more than 512 certificates, lists and responses");
+}
+
+TEST_CASE("what would not be read again is not written") {
+  const std::string document = lt(signed_document(signer(), enveloping));
+  const auto times = [](const std::string& text, const std::string& what, int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i) out += what;
+    return replaced(text, what, out);
+  };
+  const std::string stamp = part(document, "<xades:SignatureTimeStamp>", "</xades:SignatureTimeStamp>");
+  const std::vector<GivenData> data = later(now).data;
+  using base::ErrorCode;
+  CHECK(plan_time_stamp(times(document, stamp, 99), base::DigestAlgorithm::sha256, {}));
+  CHECK(plan_archive_time_stamp(times(document, stamp, 99), data, base::DigestAlgorithm::sha256, {}));
+  for (const int full : {100, 120}) {
+    const std::string with = times(document, stamp, full);
+    CHECK(plan_time_stamp(with, base::DigestAlgorithm::sha256, {}).error().code == ErrorCode::message_too_large);
+    CHECK(plan_archive_time_stamp(with, data, base::DigestAlgorithm::sha256, {}).error().code == ErrorCode::message_too_large);
+  }
+  const std::string value = part(document, "<xades:EncapsulatedX509Certificate>", "</xades:EncapsulatedX509Certificate>");
+  const ValidationData one_more{{signer(pki::KeyType::ec_p384).certificate}, {}};
+  int held = 0;
+  for (const std::string_view open : {"<xades:EncapsulatedX509Certificate>", "<xades:EncapsulatedCRLValue>"})
+    for (auto at = document.find(open); at != document.npos; at = document.find(open, at + 1)) ++held;
+  CHECK(with_validation_data(times(document, value, 512 - held), one_more, {}, {}));
+  CHECK(with_validation_data(times(document, value, 512 - held + 1), one_more, {}, {}).error().code ==
+        ErrorCode::message_too_large);
+}
+
 TEST_CASE("an archive time stamp proves a signature whose certificates have all expired") {
   Pki pki;
   const demo::Identity person = pki.person();

@@ -182,6 +182,61 @@ TEST_CASE("counter-signatures count among the signatures of a document") {
   CHECK(refused.error().code == base::ErrorCode::message_too_large);
 }
 
+TEST_CASE("a signature in whatever place is judged: with the one that it countersigns, or for itself") {
+  const std::string good = signed_document(signer(), {.level = Level::b_t});
+  const std::string bad = flipped(signed_document(signer(), {}, pki_of_tests(), "B"), "-value\">");
+  const std::string stray_open = "<xades:UnsignedProperties xmlns:xades=\"http://uri.etsi.org/01903/v1.3.2#\">";
+  struct Row {
+    std::string what, document;
+  };
+  for (const Row& row : {
+           Row{"beside, in UnsignedProperties of nobody",
+               "<all>" + good + stray_open + bad + "</xades:UnsignedProperties></all>"},
+           Row{"beside, in a CounterSignature of nobody",
+               "<all>" + good + stray_open + "<xades:UnsignedSignatureProperties><xades:CounterSignature>" + bad +
+                   "</xades:CounterSignature></xades:UnsignedSignatureProperties></xades:UnsignedProperties></all>"},
+           Row{"beside, in QualifyingProperties of nobody",
+               "<all>" + good + replaced(stray_open, "UnsignedProperties", "QualifyingProperties") +
+                   "<xades:UnsignedProperties><xades:UnsignedSignatureProperties><xades:CounterSignature>" + bad +
+                   "</xades:CounterSignature></xades:UnsignedSignatureProperties></xades:UnsignedProperties>"
+                   "</xades:QualifyingProperties></all>"},
+           Row{"within, in a property that is not known",
+               replaced(good, "</xades:UnsignedSignatureProperties>",
+                        "<xades:Foo>" + bad + "</xades:Foo></xades:UnsignedSignatureProperties>")},
+           Row{"within, deeper than a CounterSignature has it", with_counter_signature(good, "<x>" + bad + "</x>")},
+           Row{"within, behind UnsignedSignatureProperties",
+               replaced(good, "</xades:UnsignedSignatureProperties>",
+                        "</xades:UnsignedSignatureProperties><xades:CounterSignature>" + bad + "</xades:CounterSignature>")},
+       }) {
+    INFO(row.what);
+    const auto reports = verified(row.document);
+    REQUIRE(reports.size() == 2);
+    CHECK(said(reports[0]) == "TOTAL-PASSED, valid");
+    CHECK(reports[0].counter_signatures.empty());
+    CHECK(said(reports[1]) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
+  }
+}
+
+TEST_CASE("counter-signatures are judged whatever is wrong with the signature that holds them") {
+  const std::string document = signed_document(signer(), {.level = Level::b_t});
+  const std::string with = with_counter_signature(document, counter_signature(document, signer()));
+  const auto changed = verified_one(replaced(with, "<xades:SigningTime>2026", "<xades:SigningTime>2025"));
+  CHECK(said(changed) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+  REQUIRE(changed.counter_signatures.size() == 1);
+  CHECK(said(changed.counter_signatures[0]) == "TOTAL-PASSED, valid");
+  const auto of_no_form = verified_one(replaced(with, "</ds:SignatureValue>", "</ds:SignatureValue><x></x>"));
+  CHECK(said(of_no_form) == "TOTAL-FAILED/FORMAT_FAILURE, invalid");
+  CHECK(of_no_form.counter_signatures.size() == 1);
+}
+
+TEST_CASE("all counter-signatures are judged, also two in one property") {
+  std::string document = signed_document(signer(), {.level = Level::b_t});
+  const std::string counter = counter_signature(document, signer());
+  CHECK(verified_one(with_counter_signature(document, counter + counter)).counter_signatures.size() == 2);
+  for (int i = 0; i < 20; ++i) document = with_counter_signature(document, counter);
+  CHECK(verified_one(document).counter_signatures.size() == 20);
+}
+
 TEST_CASE("a claimed time outside of the certificate's validity does not pass") {
   for (const auto time : {now - std::chrono::hours{48}, now + std::chrono::hours{24 * 400}}) {
     const auto report = verified_one(signed_document(signer(), {.signing_time = time}));

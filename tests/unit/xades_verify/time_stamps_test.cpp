@@ -112,6 +112,21 @@ TEST_CASE("of several time stamps one that holds is enough, and the others are t
   CHECK(warned(report) == std::vector<std::string>{"time_stamp_does_not_hold"});
 }
 
+TEST_CASE("as many time stamps are read as a signature gets in a lifetime, and of more is told") {
+  std::string document = signed_document(signer(), stamped);
+  const std::string stamp = part(document, "<xades:SignatureTimeStamp>", "</xades:SignatureTimeStamp>");
+  std::string more;
+  for (int i = 1; i < 100; ++i) more += stamp;
+  document = replaced(document, stamp, more + stamp);
+  const auto all = verified_one(document);
+  CHECK(said(all) == "TOTAL-PASSED, valid");
+  CHECK(all.time_stamps.size() == 100);
+  CHECK(warned(all).empty());
+  const auto report = verified_one(replaced(document, stamp, stamp + stamp));
+  CHECK(report.time_stamps.size() == 100);
+  CHECK(warned(report) == std::vector<std::string>{"beyond_limits: more than 100 time stamps"});
+}
+
 TEST_CASE("a time stamp over the value in another canonical form is read with that form") {
   // Without a method Canonical XML 1.0 is meant: the element then carries the namespaces of its ancestors.
   const std::string document = signed_document(signer(), stamped);

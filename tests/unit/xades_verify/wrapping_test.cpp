@@ -99,6 +99,73 @@ TEST_CASE("an enveloped object that was moved, with another in its place, is not
   }
 }
 
+TEST_CASE("an Object that is signed is the signature's own, whatever its reference calls it") {
+  const std::string object = "<ds:Object" + ds_declaration + " Id=\"o\">pay 1</ds:Object>";
+  Form form{.uri = "#o", .data = object};
+  form.objects = "<ds:Object Id=\"o\">pay 1</ds:Object>";
+  CHECK(said(verified_one(made(form), options({}))) == "TOTAL-PASSED, valid");
+  form.objects = "<ds:Object Id=\"other\">pay 1000</ds:Object>";
+  form.before = "<r>" + object;
+  form.after = "</r>";
+  CHECK(said(verified_one(made(form), options({}))) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+  // A Manifest that nobody's Object holds lists nothing.
+  form.data = "<ds:Manifest" + ds_declaration + " Id=\"o\"></ds:Manifest>";
+  form.before = "<r>" + form.data;
+  CHECK(said(verified_one(made(form), options({}))) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, unknown");
+}
+
+TEST_CASE("a document of which a part is signed is told of, and which part") {
+  Form form{.uri = "#d", .transforms = algorithm_element("ds:Transform", exclusive), .data = "<p Id=\"d\">pay 1</p>"};
+  form.after = "</r>";
+  const std::vector<std::string> told{"part_of_document: only <p Id=\"d\"> is signed"};
+  for (const char* const beside : {"<q>pay 1000</q>", "<q/>", "pay 1000", "<q><s/></q>"}) {
+    INFO(beside);
+    form.before = "<r>" + std::string(beside) + form.data;
+    const auto report = verified_one(made(form), options({}));
+    CHECK(said(report) == "TOTAL-PASSED, valid");
+    CHECK(warned(report) == told);
+    CHECK(report.references.front().element == NamedElement{"p", "d"});
+  }
+  SECTION("what its ancestors say counts") {
+    form.before = "<r amount=\"1000\">" + form.data;
+    CHECK(warned(verified_one(made(form), options({}))) == told);
+  }
+  SECTION("of an envelope that says nothing itself all is signed") {
+    form.namespaces_after_xades = " xmlns:z=\"urn:z\"";
+    form.before = "<r xmlns:z=\"urn:z\" Id=\"r\">\n " + form.data;
+    CHECK(warned(verified_one(made(form), options({}))).empty());
+    // A signature beside has its own report.
+    form.after = signed_document(signer(), {}, pki_of_tests(), "T") + "</r>";
+    const auto reports = verified(made(form), options());
+    REQUIRE(reports.size() == 2);
+    CHECK(warned(reports[0]).empty());
+  }
+  SECTION("beside several parts too") {
+    form.more_references =
+        "<ds:Reference URI=\"#e\">" + digest_elements(form.digest, base::as_bytes("<s Id=\"e\">to Ana</s>")) + "</ds:Reference>";
+    form.before = "<r>" + form.data + "<s Id=\"e\">to Ana</s>";
+    CHECK(warned(verified_one(made(form), options({}))) == std::vector<std::string>{"not_baseline"});
+    form.before += "<q/>";
+    CHECK(warned(verified_one(made(form), options({}))) ==
+          std::vector<std::string>{"not_baseline", "part_of_document: only <p Id=\"d\">, <s Id=\"e\"> are signed"});
+  }
+  SECTION("within an Object too") {
+    form.before = form.after = "";
+    form.objects = "<ds:Object MimeType=\"text/xml\">" + form.data + "</ds:Object>";
+    CHECK(warned(verified_one(made(form), options({}))).empty());
+    form.objects = "<ds:Object>" + form.data + "<q>pay 1000</q></ds:Object>";
+    CHECK(warned(verified_one(made(form), options({}))) == told);
+  }
+  SECTION("an Object that is signed says nothing of the document around it") {
+    form = {.uri = "#o", .data = "<ds:Object" + ds_declaration + " Id=\"o\">pay 1</ds:Object>"};
+    form.objects = "<ds:Object Id=\"o\">pay 1</ds:Object>";
+    form.before = "<r><q>pay 1000</q>";
+    form.after = "</r>";
+    CHECK(warned(verified_one(made(form), options({}))) ==
+          std::vector<std::string>{"part_of_document: only <ds:Object Id=\"o\"> is signed"});
+  }
+}
+
 TEST_CASE("a hash in another place than the signature's own Object is not the signed one") {
   const std::string document = signed_document(signer(), enveloping);
   const std::string outside = "<all xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\">" +

@@ -18,7 +18,8 @@ struct StampPlan {
 };
 
 // For a document in UTF-8 and one of its signatures, counted from 0 in document order as in verify()'s reports; none: the only one.
-// Nothing is verified. message_invalid and message_too_large as of verify(), parameter_invalid where it is no XAdES signature, none
+// Nothing is verified. message_invalid and message_too_large as of verify(), the latter also where the signature would carry more than
+// verify() reads; parameter_invalid where it is no XAdES signature, none
 // is chosen among several, or its unsigned properties are not of the standard's form.
 base::Result<StampPlan> plan_time_stamp(std::string_view document, base::DigestAlgorithm algorithm, const VerifyLimits& limits,
                                         std::optional<std::size_t> signature = {});

@@ -93,12 +93,21 @@ struct TimeStampFinding : pki::TimeStampReport {
   SubIndication failure = SubIndication::none;  // why it does not
 };
 
+// An element as the document has it: untrusted text, cut.
+struct NamedElement {
+  std::string name;  // with its prefix
+  std::string id;    // empty: none
+
+  bool operator==(const NamedElement&) const = default;
+};
+
 struct ReferenceReport {
   std::string uri;
   bool signed_properties = false;
   bool in_manifest = false;  // listed by a manifest that is signed: it may be missing
   enum class Status : std::uint8_t { valid, digest_differs, not_found, refused } status = Status::not_found;
   std::string detail;
+  std::optional<NamedElement> element = {};  // which of the document is signed, where it holds; none: all, or data from outside
 };
 
 // What does not change a verdict, and somebody should know.
@@ -110,12 +119,14 @@ struct Warning {
     not_in_key_info,            // the signing certificate
     manifest_incomplete,        // not all that a manifest lists was given and checked
     unsigned_object,            // the signature holds an Object that it does not sign
+    part_of_document,           // beside what it signs of the document around it there is more
     claimed_after_time_stamp,   // SigningTime
     revocation_data_before_signature,  // made before the time that is proven: a revocation in between would not be known
     time_stamp_does_not_hold,   // one of them, or all: then nothing proves when it was signed
     weak_algorithm,             // taken by the policy
     certificate_version_1,      // taken by the policy
     counter_signatures_unverified,
+    beyond_limits,               // of something that it carries there is more than is read: the rest counts for nothing
     signature_policy_unchecked,  // its document was not given
     signature_policy_differs,    // what was given has another hash
   } kind;
