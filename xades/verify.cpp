@@ -127,6 +127,8 @@ struct Run {
 };
 
 constexpr unsigned deepest_counter_signature = 4;
+// What each may cost beyond what the document may: a signature with its path, OCSP responses and ten time stamps.
+constexpr std::size_t work_of_a_signature = 30'000'000;
 
 base::Result<SignatureReport> report_of_signature(const xmlNode* signature, const Evidence* countersigned, Run& run,
                                                   unsigned depth) {
@@ -302,6 +304,7 @@ Result<std::vector<SignatureReport>> verify(base::BytesView bytes, const VerifyO
   Run run{*document, options, budget, options.limits.max_signatures};
   std::vector<SignatureReport> reports;
   for (const xmlNode* signature : signatures) {
+    budget.add(work_of_a_signature);
     auto report = report_of_signature(signature, nullptr, run, 0);
     if (!report) return std::unexpected(report.error());
     reports.push_back(std::move(*report));

@@ -4,7 +4,7 @@
 usage: removals.py WORK_FOLDER [NAME…]
 
 The sources are copied into WORK_FOLDER and built there once; for each row of removals.toml one text is replaced, what changed is built
-again, and the tests of pki/, xades/ and trust/ are run until one fails. NAME: only rows whose name contains it. PKITS
+again, and the tests of pki/, xades/, trust/ and net/ are run until one fails. NAME: only rows whose name contains it. PKITS
 (SIGNET_PKITS) is among the tests where it is there.
 Exit: 0 each removal is noticed; 1 one is not, or a row's text does not stand in its file once, or what is left does not compile.
 """
@@ -18,7 +18,7 @@ import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
-TESTS = ("unit_xades_verify", "unit_pki", "unit_trust", "unit_xades_build")
+TESTS = ("unit_xades_verify", "unit_pki", "unit_trust", "unit_net", "unit_xades_build")
 PKITS = "conformance_pkits"
 BUILD = "source/build/dev"
 TIME_LIMIT_S = 300
