@@ -128,7 +128,7 @@ struct Run {
 
 constexpr unsigned deepest_counter_signature = 4;
 // What each may cost beyond what the document may: a signature with its path, OCSP responses and ten time stamps.
-constexpr std::size_t work_of_a_signature = 30'000'000;
+constexpr std::size_t work_of_a_signature = 20'000'000;
 
 base::Result<SignatureReport> report_of_signature(const xmlNode* signature, const Evidence* countersigned, Run& run,
                                                   unsigned depth) {
