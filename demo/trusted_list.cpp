@@ -34,15 +34,17 @@ std::string status(const std::string& value, base::Time from) {
 }
 
 std::string service(const ListedService& one) {
-  const std::string head =
-      element("ServiceTypeIdentifier", "", std::string(prefix) + "Svctype/" + one.type) + named("ServiceName", "A service");
-  std::string information = head + identity(one.certificates) + status(one.status, one.from);
-  if (!one.extensions.empty()) information += element("ServiceInformationExtensions", "", one.extensions);
+  const auto period = [](const std::string& type, const auto& certificates, const auto& at) {
+    return element("ServiceTypeIdentifier", "", std::string(prefix) + "Svctype/" + type) + named("ServiceName", "A service") +
+           identity(certificates) + status(at.status, at.from) +
+           (at.extensions.empty() ? std::string{} : element("ServiceInformationExtensions", "", at.extensions));
+  };
   std::string history;
   for (const auto& past : one.history)
-    history += element("ServiceHistoryInstance", "", head + identity({}) + status(past.status, past.from));
+    history += element("ServiceHistoryInstance", "",
+                       period(past.type.empty() ? one.type : past.type, std::vector<pki::Certificate>{}, past));
   return element("TSPService", "",
-                 element("ServiceInformation", "", information) +
+                 element("ServiceInformation", "", period(one.type, one.certificates, one)) +
                      (history.empty() ? std::string{} : element("ServiceHistory", "", history)));
 }
 

@@ -1,8 +1,10 @@
 #include "pki/ocsp.hpp"
 
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 #include "base/message_digest.hpp"
@@ -178,6 +180,19 @@ std::optional<OcspStatus> OcspResponse::status_of(const Certificate& certificate
     if (!worst || key(*worst) < key(single.status)) worst = single.status;
   }
   return worst;
+}
+
+bool OcspResponse::names_as_responder(const Certificate& certificate) const {
+  const ErrorQueue queue;
+  const ASN1_OCTET_STRING* key = nullptr;
+  const X509_NAME* name = nullptr;
+  if (OCSP_resp_get0_id(content_->basic.get(), &key, &name) != 1) return false;
+  if (name != nullptr) return X509_NAME_cmp(name, X509_get_subject_name(certificate.native())) == 0;
+  std::array<unsigned char, SHA_DIGEST_LENGTH> digest{};  // RFC 6960 4.2.1: SHA-1 of the key, as of nothing else
+  unsigned size = 0;
+  return X509_pubkey_digest(certificate.native(), EVP_sha1(), digest.data(), &size) == 1 &&
+         std::ranges::equal(base::BytesView(digest).first(size),
+                            base::BytesView(ASN1_STRING_get0_data(key), static_cast<std::size_t>(ASN1_STRING_length(key))));
 }
 
 bool OcspResponse::is_signed_by(const Certificate& responder) const {

@@ -108,10 +108,6 @@ void set_policies(X509_VERIFY_PARAM* param, const PathOptions& options) {
   }
 }
 
-bool is_self_issued(const Certificate& certificate) {
-  return X509_NAME_cmp(X509_get_subject_name(certificate.native()), X509_get_issuer_name(certificate.native())) == 0;
-}
-
 // What a path may end at.
 struct Anchors {
   std::vector<Certificate> certificates;
@@ -389,9 +385,13 @@ bool is_wanted(const Crl& list, const ListWanted& wanted) {
   const ErrorQueue queue;
   // Of today's algorithms: the table's last word, as no time is asked about.
   const base::Time at = list.this_update().value_or(base::Time::max());
-  return is_about(list.native(), wanted.certificate) && is_complete(list.native()) &&
-         std::ranges::any_of(wanted.issuers,
-                             [&](const Certificate& issuer) { return has_signed(issuer, list, ts_119_312(), at); });
+  if (!is_about(list.native(), wanted.certificate) || !is_complete(list.native())) return false;
+  for (const Certificate& issuer : wanted.issuers) {
+    if (has_signed(issuer, list, ts_119_312(), at)) return true;
+    // Above it is another authority, whatever its name, unless it changed its keys.
+    if (!is_self_issued(issuer)) break;
+  }
+  return false;
 }
 
 bool is_wanted(const OcspResponse& response, const ListWanted& wanted) {

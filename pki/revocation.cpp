@@ -84,16 +84,23 @@ T* extension_of(const X509_CRL* list, int nid) {
   return static_cast<T*>(X509_CRL_get_ext_d2i(list, nid, nullptr, nullptr));
 }
 
+// Who signed a list.
+struct ListSigner {
+  Certificate certificate;
+  std::vector<Certificate> path;  // of one that is not of the chain
+  std::vector<bool> speaks_for;   // by places in the chain: for what that authority issued
+};
+
 // A list that somebody entitled has signed, with what it says about itself.
 struct AuthenticList {
-  const Crl* crl = nullptr;
-  std::vector<Certificate> signers;  // as in RevocationEvidence
-  Time made{};
-  std::optional<Time> end;
-  Scope scope;
-  Integer number, changes_since;
-  std::optional<Time> expired_since;  // expiredCertsOnCRL
-  bool readable = true;               // no critical extension that is unknown, no scope that contradicts itself
+  const Crl* crl;
+  ListSigner signer;
+  Time made;
+  std::optional<Time> end = {};
+  Scope scope = {};
+  Integer number = {}, changes_since = {};
+  std::optional<Time> expired_since = {};  // expiredCertsOnCRL
+  bool readable = true;                    // no critical extension that is unknown, no scope that contradicts itself
 
   X509_CRL* native() const { return crl->native(); }
   bool indirect() const { return scope && scope->indirectCRL > 0; }
@@ -110,13 +117,10 @@ std::optional<Time> expired_since(const X509_CRL* list) {
   return time_of(time.get());
 }
 
-std::optional<AuthenticList> read_list(const Crl& crl, std::vector<Certificate> signers) {
+std::optional<AuthenticList> read_list(const Crl& crl, ListSigner signer) {
   const auto made = crl.this_update();
   if (!made) return std::nullopt;
-  AuthenticList out;
-  out.crl = &crl;
-  out.signers = std::move(signers);
-  out.made = *made;
+  AuthenticList out{.crl = &crl, .signer = std::move(signer), .made = *made};
   out.end = crl.next_update();
   out.scope.reset(extension_of<ISSUING_DIST_POINT>(crl.native(), NID_issuing_distribution_point));
   out.number.reset(extension_of<ASN1_INTEGER>(crl.native(), NID_crl_number));
@@ -162,13 +166,36 @@ Reasons reasons_covered(const AuthenticList& list, const Certificate& certificat
   return covered;
 }
 
-// Whether the certificate's issuer has put its revocations into the hands of that list's.
-bool is_entitled(const AuthenticList& list, const Certificate& certificate, const CRL_DIST_POINTS* points) {
-  if (is_about(list.native(), certificate)) return true;
-  for (int i = 0; list.indirect() && i < sk_DIST_POINT_num(points); ++i) {
-    if (names(sk_DIST_POINT_value(points, i)->CRLissuer, X509_CRL_get_issuer(list.native()))) return true;
+bool is_named_as_list_issuer(const X509_CRL* list, const CRL_DIST_POINTS* points) {
+  for (int i = 0; i < sk_DIST_POINT_num(points); ++i) {
+    if (names(sk_DIST_POINT_value(points, i)->CRLissuer, X509_CRL_get_issuer(list))) return true;
   }
   return false;
+}
+
+// Whether the certificate's issuer, which is in the chain at `issuers`, has put its revocations into the hands of that list's.
+bool is_entitled(const AuthenticList& list, const Certificate& certificate, std::size_t issuers, const CRL_DIST_POINTS* points) {
+  if (is_about(list.native(), certificate)) return list.signer.speaks_for[issuers];
+  return list.indirect() && is_named_as_list_issuer(list.native(), points);
+}
+
+bool have_one_key(const Certificate& left, const Certificate& right) {
+  const EVP_PKEY* one = X509_get0_pubkey(left.native());
+  const EVP_PKEY* other = X509_get0_pubkey(right.native());
+  return one != nullptr && other != nullptr && EVP_PKEY_eq(one, other) == 1;
+}
+
+// All usages where the extension is absent are not meant here.
+bool says_that_it_signs_lists(const Certificate& certificate) {
+  return (X509_get_extension_flags(certificate.native()) & EXFLAG_KUSAGE) != 0 &&
+         (X509_get_key_usage(certificate.native()) & KU_CRL_SIGN) != 0;
+}
+
+// 5.2.1: the key that the list says to be signed by, where it does, is not another than the certificate's.
+bool can_be_signed_by(const Crl& list, const Certificate& certificate) {
+  const Owned<AUTHORITY_KEYID, AUTHORITY_KEYID_free> key{
+      extension_of<AUTHORITY_KEYID>(list.native(), NID_authority_key_identifier)};
+  return !key || X509_check_akid(certificate.native(), key.get()) == X509_V_OK;
 }
 
 struct Entry {
@@ -217,9 +244,10 @@ bool same_scope(const AuthenticList& left, const AuthenticList& right) {
   return true;
 }
 
-// RFC 5280 5.2.4 (a) to (d): `changes` can be put on top of `complete`.
+// RFC 5280 5.2.4 (a) to (d), 6.3.3 (h): `changes` can be put on top of `complete`.
 bool fits(const AuthenticList& changes, const AuthenticList& complete) {
-  return changes.changes_since && complete.number && changes.number && !complete.changes_since && same_scope(changes, complete) &&
+  return changes.changes_since && have_one_key(changes.signer.certificate, complete.signer.certificate) && complete.number &&
+         changes.number && !complete.changes_since && same_scope(changes, complete) &&
          ASN1_INTEGER_cmp(changes.changes_since.get(), complete.number.get()) <= 0 &&
          ASN1_INTEGER_cmp(complete.number.get(), changes.number.get()) < 0;
 }
@@ -228,9 +256,9 @@ class Check {
  public:
   Check(const std::vector<Certificate>& chain, const RevocationContext& context) : chain_(chain), context_(context) {
     for (const Crl& crl : context.trust.crls) {
-      auto signers = signers_of(crl);
-      if (!signers) continue;
-      if (auto list = read_list(crl, std::move(*signers)); list && list->readable) lists_.push_back(std::move(*list));
+      auto signer = signer_of(crl);
+      if (!signer) continue;
+      if (auto list = read_list(crl, std::move(*signer)); list && list->readable) lists_.push_back(std::move(*list));
     }
   }
 
@@ -239,10 +267,10 @@ class Check {
     RevocationFinding finding;
     const Points points = points_of(certificate);
     const auto responses = responses_about(certificate, issuers, by_delegates);
-    note_revocations(finding, certificate, points.get(), responses);
+    note_revocations(finding, certificate, issuers, points.get(), responses);
     if (finding.revoked_at) return finding;
     if (clear(finding, certificate, responses)) return finding;
-    clear(finding, certificate, points.get());
+    clear(finding, certificate, issuers, points.get());
     if (finding.evidence.source == RevocationEvidence::Source::none) finding.weak_algorithm = weakly_told(certificate, issuers);
     return finding;
   }
@@ -254,10 +282,8 @@ class Check {
     std::optional<Certificate> responder;  // other than the issuer
   };
 
-  // Who signed it of those who may: an empty path for an authority of the chain, another's path; none: nobody.
-  // After a change of keys an authority is in the chain twice, under one name (self-issued, RFC 5280 6.1), and any of its keys
-  // will do: so lists and certificates are matched by that name alone.
-  std::optional<std::vector<Certificate>> signers_of(const Crl& crl) {
+  // Who signed it of those who may; none: nobody.
+  std::optional<ListSigner> signer_of(const Crl& crl) {
     const Time since = context_.since(crl.der());
     const auto signed_it = [&](const Certificate& authority) {
       const bool fits = X509_NAME_cmp(X509_get_subject_name(authority.native()), X509_CRL_get_issuer(crl.native())) == 0;
@@ -265,32 +291,66 @@ class Check {
     };
     // Where nobody else is asked the signer of a list is itself what is checked: it may be on the list that it signs
     // (PKITS 4.14.30).
-    const auto first = chain_.begin() + (context_.signer_path ? 1 : 0);
-    if (std::any_of(first, chain_.end(), signed_it)) return std::vector<Certificate>{};
-    if (!context_.signer_path || !is_wanted_from_outside(crl)) return std::nullopt;
+    for (auto one = chain_.begin() + (context_.signer_path ? 1 : 0); one != chain_.end(); ++one) {
+      if (signed_it(*one)) return ListSigner{*one, {}, spoken_for_by(*one, crl)};
+    }
+    if (!context_.signer_path) return std::nullopt;
+    const bool asked = is_list_issuer_of_the_chain(crl);
     for (const auto* candidates : {&context_.trust.intermediates, &context_.trust.anchors}) {
       for (const Certificate& candidate : *candidates) {
-        if (!signed_it(candidate)) continue;
+        if (!says_that_it_signs_lists(candidate) || !signed_it(candidate)) continue;
+        auto speaks_for = spoken_for_by(candidate, crl);
+        if (!asked && std::ranges::find(speaks_for, true) == speaks_for.end()) continue;
         if (++outside_signers_ > max_outside_signers) return std::nullopt;
-        if (auto path = context_.signer_path(candidate)) return path;
+        if (auto path = context_.signer_path(candidate)) return ListSigner{candidate, std::move(*path), std::move(speaks_for)};
       }
     }
     return std::nullopt;
+  }
+
+  std::vector<bool> spoken_for_by(const Certificate& signer, const Crl& crl) const {
+    std::vector<bool> out(chain_.size());
+    for (std::size_t i = 1; i < chain_.size(); ++i) {
+      const bool of_its_name = X509_NAME_cmp(X509_get_subject_name(chain_[i].native()), X509_CRL_get_issuer(crl.native())) == 0;
+      out[i] = of_its_name && speaks_for(signer, crl, i);
+    }
+    return out;
+  }
+
+  // Whether the key that signed the list is the authority's at `place`, and not a namesake's: another that was certified under
+  // that name, somewhere below the same anchor, has lists of its own. (6.3.3 (f) asks for a path alone, as no two authorities of
+  // a PKI are to have one name; who certifies them does not always know.)
+  bool speaks_for(const Certificate& signer, const Crl& crl, std::size_t place) const {
+    if (have_one_key(signer, chain_[place])) return true;
+    if (!can_be_signed_by(crl, signer)) return false;
+    // After a change of keys one key of the authority has certified the other (self-issued, 6.1).
+    std::size_t last = place;
+    while (last + 1 < chain_.size() && is_self_issued(chain_[last])) {
+      if (have_one_key(signer, chain_[++last])) return true;
+    }
+    if (!says_that_it_signs_lists(signer)) return false;
+    for (std::size_t i = place; i <= last && is_self_issued(signer); ++i) {
+      if (is_certified_by(signer, chain_[i])) return true;
+    }
+    // One who does not sign lists itself was given a key for lists alone by the same authority above it (PKITS 4.4.19).
+    const auto usage = [](const Certificate& one) { return X509_get_key_usage(one.native()); };
+    return (usage(chain_[place]) & KU_CRL_SIGN) == 0 && (usage(signer) & KU_KEY_CERT_SIGN) == 0 && place + 1 < chain_.size() &&
+           is_certified_by(signer, chain_[place + 1]);
+  }
+
+  bool is_certified_by(const Certificate& certificate, const Certificate& authority) const {
+    return X509_NAME_cmp(X509_get_issuer_name(certificate.native()), X509_get_subject_name(authority.native())) == 0 &&
+           may_spend(authority, certificate.der().size()) &&
+           X509_verify(certificate.native(), X509_get0_pubkey(authority.native())) == 1;
   }
 
   bool may_spend(const Certificate& signer, std::size_t octets) const {
     return context_.budget == nullptr || context_.budget->take(cost_of_verification(X509_get0_pubkey(signer.native()), octets));
   }
 
-  bool is_wanted_from_outside(const Crl& crl) const {
-    return std::any_of(chain_.begin(), chain_.end() - 1, [&](const Certificate& one) {
-      if (is_about(crl.native(), one)) return true;
-      const Points points = points_of(one);
-      for (int i = 0; i < sk_DIST_POINT_num(points.get()); ++i) {
-        if (names(sk_DIST_POINT_value(points.get(), i)->CRLissuer, X509_CRL_get_issuer(crl.native()))) return true;
-      }
-      return false;
-    });
+  bool is_list_issuer_of_the_chain(const Crl& crl) const {
+    return std::any_of(chain_.begin(), chain_.end() - 1,
+                       [&](const Certificate& one) { return is_named_as_list_issuer(crl.native(), points_of(one).get()); });
   }
 
   // RFC 6960 4.2.2.2: who may speak for the issuer, and did.
@@ -301,7 +361,8 @@ class Check {
     if (!status) return std::nullopt;
     const Time since = context_.since(response.der());
     const auto signed_well = [&](const Certificate& signer) {
-      return may_spend(signer, response.der().size()) && has_signed(signer, response, context_.algorithms, since);
+      return response.names_as_responder(signer) && may_spend(signer, response.der().size()) &&
+             has_signed(signer, response, context_.algorithms, since);
     };
     if (signed_well(issuer)) return Answer{&response, *status, {}};
     if (!by_delegates) return std::nullopt;
@@ -352,21 +413,22 @@ class Check {
 
   // The earliest revocation that anything authentic tells of: in force or not, because a revocation is for ever. Only a hold can
   // be lifted: that counts in what is newest alone.
-  void note_revocations(RevocationFinding& finding, const Certificate& certificate, const CRL_DIST_POINTS* points,
-                        const std::vector<Answer>& answers) const {
+  void note_revocations(RevocationFinding& finding, const Certificate& certificate, std::size_t issuers,
+                        const CRL_DIST_POINTS* points, const std::vector<Answer>& answers) const {
     Time newest = Time::min();
     for (const AuthenticList& list : lists_) {
       const bool removes = entry_of(list, certificate).kind == Entry::Kind::removed;
       const bool would_tell = is_complete(list.native()) && (reasons_covered(list, certificate, points) & hold_reason) != 0;
-      if (is_entitled(list, certificate, points) && (removes || would_tell)) newest = std::max(newest, list.made);
+      if (is_entitled(list, certificate, issuers, points) && (removes || would_tell)) newest = std::max(newest, list.made);
     }
     for (const Answer& answer : answers) {
       if (answer.status.value != OcspStatus::Value::unknown) newest = std::max(newest, answer.status.this_update);
     }
     for (const AuthenticList& list : lists_) {
       const Entry entry = entry_of(list, certificate);
-      if (entry.kind == Entry::Kind::absent || entry.kind == Entry::Kind::removed || !is_entitled(list, certificate, points) ||
-          (entry.kind == Entry::Kind::on_hold && list.made < newest) || entry.when > context_.at)
+      if (entry.kind == Entry::Kind::absent || entry.kind == Entry::Kind::removed ||
+          !is_entitled(list, certificate, issuers, points) || (entry.kind == Entry::Kind::on_hold && list.made < newest) ||
+          entry.when > context_.at)
         continue;
       if (finding.revoked_at && *finding.revoked_at <= entry.when) continue;
       finding.revoked_at = entry.when;
@@ -402,14 +464,15 @@ class Check {
   }
 
   // Lists that together tell of all reasons, the newest first.
-  void clear(RevocationFinding& finding, const Certificate& certificate, const CRL_DIST_POINTS* points) const {
+  void clear(RevocationFinding& finding, const Certificate& certificate, std::size_t issuers,
+             const CRL_DIST_POINTS* points) const {
     std::vector<const AuthenticList*> newest_first;
     for (const AuthenticList& list : lists_) newest_first.push_back(&list);
     std::ranges::sort(newest_first, std::ranges::greater{}, &AuthenticList::made);
     Reasons told = 0;
     std::vector<const AuthenticList*> used;
     for (const AuthenticList* list : newest_first) {
-      if (list->changes_since || !list->end || told == all_reasons || !is_entitled(*list, certificate, points)) continue;
+      if (list->changes_since || !list->end || told == all_reasons || !is_entitled(*list, certificate, issuers, points)) continue;
       const Reasons more = reasons_covered(*list, certificate, points) & ~told;
       if (more == 0) continue;
       const AuthenticList* changes = nullptr;
@@ -449,7 +512,7 @@ class Check {
     evidence.produced = first ? list.made : std::max(evidence.produced, list.made);
     evidence.next_update = first || !evidence.next_update || !list.end ? list.end : std::max(evidence.next_update, list.end);
     evidence.crls.push_back(*list.crl);
-    evidence.signers.insert(evidence.signers.end(), list.signers.begin(), list.signers.end());
+    evidence.signers.insert(evidence.signers.end(), list.signer.path.begin(), list.signer.path.end());
   }
   static RevocationEvidence by_list(const AuthenticList& list) {
     RevocationEvidence evidence;
@@ -481,6 +544,10 @@ bool is_complete(const X509_CRL* list) {
 
 bool is_about(const X509_CRL* list, const Certificate& certificate) {
   return X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_issuer_name(certificate.native())) == 0;
+}
+
+bool is_self_issued(const Certificate& certificate) {
+  return X509_NAME_cmp(X509_get_subject_name(certificate.native()), X509_get_issuer_name(certificate.native())) == 0;
 }
 
 bool has_signed(const Certificate& authority, const Crl& list, const AlgorithmTable& algorithms, Time at) {

@@ -34,9 +34,11 @@ struct RevocationFinding {
 // by whom it should is as if it were not there: it neither clears nor revokes, and does not displace what is.
 std::vector<RevocationFinding> revocation_of(const std::vector<Certificate>& chain, const RevocationContext& context);
 
+bool is_self_issued(const Certificate& certificate);  // issued by its subject's name: with its own key, or another of its
+
 // What is asked of a list by itself.
 bool is_complete(const X509_CRL* list);                               // with an end, and not only of changes since another
-bool is_about(const X509_CRL* list, const Certificate& certificate);  // by its issuer's name
+bool is_about(const X509_CRL* list, const Certificate& certificate);  // by its issuer's name, which others may have
 bool has_signed(const Certificate& authority, const Crl& list, const AlgorithmTable& algorithms, base::Time at);
 
 // RFC 6960 4.2.2.2: a responder that the issuer's key certified for it, in force at `then`; algorithms as of `at`.

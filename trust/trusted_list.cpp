@@ -148,14 +148,6 @@ bool is_granted(std::string_view status, base::Time from) {
   return from < eidas && (status == "undersupervision" || status == "supervisionincessation" || status == "accredited");
 }
 
-std::optional<TrustService::Period> read_period(const xmlNode* information) {
-  const auto from = base::from_rfc3339(child_text(information, "StatusStartingTime"));
-  std::string status = child_text(information, "ServiceStatus");
-  if (!from || status.empty()) return std::nullopt;
-  const bool granted = is_granted(status, *from);
-  return TrustService::Period{.status_uri = std::move(status), .granted = granted, .from = *from, .until = {}};
-}
-
 // 5.5.9: what narrows or explains a service and does not change whom it vouches for.
 bool is_known_extension(const xmlNode* extension) {
   for (const xmlNode* part = extension->children; part != nullptr; part = part->next) {
@@ -183,6 +175,21 @@ TrustService::Type type_of(std::string_view uri) {
   return uri == tsa_qtst ? TrustService::Type::tsa_qtst : TrustService::Type::other;
 }
 
+// Of ServiceInformation, or of an instance of the history, which says the same (5.6).
+std::optional<TrustService::Period> read_period(const xmlNode* information) {
+  const auto from = base::from_rfc3339(child_text(information, "StatusStartingTime"));
+  const std::string type = child_text(information, "ServiceTypeIdentifier");
+  std::string status = child_text(information, "ServiceStatus");
+  if (!from || type.empty() || status.empty()) return std::nullopt;
+  const bool granted = is_granted(status, *from);
+  return TrustService::Period{.type = type_of(type),
+                              .status_uri = std::move(status),
+                              .granted = granted,
+                              .from = *from,
+                              .until = {},
+                              .with_unknown_critical = has_unknown_critical(information)};
+}
+
 std::optional<TrustService> read_service(const xmlNode* node, const std::string& provider, TrustedList& list) {
   const xmlNode* information = child(node, "ServiceInformation");
   TrustService service;
@@ -194,19 +201,18 @@ std::optional<TrustService> read_service(const xmlNode* node, const std::string&
   read_identity(child(information, "ServiceDigitalIdentity"), identity);
   service.certificates = std::move(identity.certificates);
   list.unread_certificates += identity.unread;
-  service.with_unknown_critical = has_unknown_critical(information);
-  const auto current = read_period(information);
-  if (!current || service.type_uri.empty()) return std::nullopt;
-  service.periods.push_back(*current);
+  auto current = read_period(information);
+  if (!current) return std::nullopt;
+  service.with_unknown_critical = current->with_unknown_critical;
+  service.periods.push_back(std::move(*current));
   const auto history = children(child(node, "ServiceHistory"), "ServiceHistoryInstance");
   if (history.size() > max_periods) return std::nullopt;
   for (const xmlNode* instance : history) {
-    // Under another type it was another service.
-    if (child_text(instance, "ServiceTypeIdentifier") != service.type_uri) continue;
     auto period = read_period(instance);
     if (!period) return std::nullopt;
     service.periods.push_back(std::move(*period));
   }
+  // Each ends where the next begins, whatever that is of: also when it was listed as another service then.
   std::ranges::sort(service.periods, std::ranges::greater{}, &TrustService::Period::from);
   for (std::size_t i = 1; i < service.periods.size(); ++i) service.periods[i].until = service.periods[i - 1].from;
   return service;
@@ -310,10 +316,10 @@ std::vector<pki::TrustedService> services_of(const TrustedList& list) {
   using Use = pki::TrustedService::Use;
   std::vector<pki::TrustedService> out;
   for (const TrustService& service : list.services) {
-    if (service.type == TrustService::Type::other || service.with_unknown_critical) continue;
-    const Use use = service.type == TrustService::Type::tsa_qtst ? Use::time_stamps : Use::certificates;
+    if (service.with_unknown_critical) continue;
     for (const TrustService::Period& period : service.periods) {
-      if (!period.granted) continue;
+      if (period.type == TrustService::Type::other || !period.granted || period.with_unknown_critical) continue;
+      const Use use = period.type == TrustService::Type::tsa_qtst ? Use::time_stamps : Use::certificates;
       for (const pki::Certificate& certificate : service.certificates)
         out.push_back({certificate, use, period.from, period.until});
     }

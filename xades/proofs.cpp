@@ -9,7 +9,8 @@ bool is_issued_by(const pki::Crl& crl, const pki::Certificate& issuer, WorkBudge
   return X509_NAME_cmp(X509_get_subject_name(issuer.native()), X509_CRL_get_issuer(crl.native())) == 0;
 }
 bool is_issued_by(const pki::OcspResponse& response, const pki::Certificate& responder, WorkBudget& budget) {
-  return budget.take(pki::cost_of_verification(X509_get0_pubkey(responder.native()), response.der().size())) &&
+  return response.names_as_responder(responder) &&
+         budget.take(pki::cost_of_verification(X509_get0_pubkey(responder.native()), response.der().size())) &&
          response.is_signed_by(responder);
 }
 

@@ -40,7 +40,7 @@ Result<Bytes> base64_decoded(const ReferencedObject& object, const TransformCont
   if (nodes != nullptr && (nodes->without != nullptr || nodes->without_signatures))
     return failure(ErrorCode::parameter_invalid, "base64 of what is left of a document is not read here");
   const std::string encoded = nodes == nullptr ? std::string(base::as_text(std::get<Bytes>(object)))
-                                               : text(nodes->top != nullptr ? nodes->top : context.document.root());
+                                               : string_value(nodes->top != nullptr ? nodes->top : context.document.root());
   if (!context.budget.take(5 * encoded.size() + 100)) return failure(ErrorCode::parameter_invalid, "more work than the limit");
   return base::from_base64(encoded);
 }

@@ -165,6 +165,8 @@ struct Countersigned {
 };
 
 constexpr unsigned deepest_counter_signature = 4;
+// What each may cost beyond what the document may: a signature with its path, OCSP responses and ten time stamps.
+constexpr std::size_t work_of_a_signature = 20'000'000;
 
 base::Result<SignatureReport> report_of_signature(const xmlNode* signature, const Countersigned* countersigned, Run& run,
                                                   unsigned depth) {
@@ -344,6 +346,7 @@ Result<std::vector<SignatureReport>> verify(base::BytesView bytes, const VerifyO
   Run run{*document, counter_signatures_of, options, budget, options.limits.max_signatures};
   std::vector<SignatureReport> reports;
   for (const xmlNode* signature : signatures) {
+    budget.add(work_of_a_signature);
     auto report = report_of_signature(signature, nullptr, run, 0);
     if (!report) return std::unexpected(report.error());
     reports.push_back(std::move(*report));

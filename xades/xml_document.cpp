@@ -136,6 +136,15 @@ xmlNode* next_in(const xmlNode* top, const xmlNode* node) {
 
 std::string text(const xmlNode* node) {
   std::string out;
+  for (const xmlNode* part = node == nullptr ? nullptr : node->children; part != nullptr; part = part->next) {
+    if (part->type == XML_ELEMENT_NODE) return {};
+    if (part->type == XML_TEXT_NODE || part->type == XML_CDATA_SECTION_NODE) out += as_text(part->content);
+  }
+  return out;
+}
+
+std::string string_value(const xmlNode* node) {
+  std::string out;
   for (xmlNode* part = node == nullptr ? nullptr : node->children; part != nullptr; part = next_in(node, part)) {
     if (part->type == XML_TEXT_NODE || part->type == XML_CDATA_SECTION_NODE) out += as_text(part->content);
   }

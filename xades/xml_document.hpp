@@ -80,8 +80,11 @@ bool is_id(const xmlAttr* attribute);  // Id, ID, id or xml:id
 std::string id_of(const xmlNode* element);
 // The node after `node` in document order, within `top`; null at the end.
 xmlNode* next_in(const xmlNode* top, const xmlNode* node);
-// The text within, as XPath's string-value: comments do not end or split it.
+// The text that is its own: comments do not end or split it. Nothing where an element is within: somebody else may read around it
+// or into it.
 std::string text(const xmlNode* node);
+// The text within, of elements within too, as XPath's string-value.
+std::string string_value(const xmlNode* node);
 std::string trimmed(std::string_view text);
 // Its text, from base64; none if it is none.
 std::optional<base::Bytes> decoded(const xmlNode* node);

@@ -17,6 +17,8 @@ struct ListedService {
   struct Past {
     std::string status;
     base::Time from;
+    std::string type = {};        // of the service then; empty: the same as now
+    std::string extensions = {};  // as below
   };
   std::vector<Past> history = {};
   std::string extensions = {};  // markup of Extension elements

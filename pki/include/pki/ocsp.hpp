@@ -41,7 +41,9 @@ class OcspResponse {
   // What the responder sent along; what of it does not parse is left out. Untrusted.
   const std::vector<Certificate>& certificates() const;
   const base::Bytes& nonce() const;  // empty: none (RFC 9654)
-  // Whether the responder's name or key identifier and the signature are of that certificate. Nothing else of it is judged.
+  // Whether the responder's name or key identifier is of that certificate: without it nothing is worth verifying.
+  bool names_as_responder(const Certificate& certificate) const;
+  // Whether that is so, and the signature of that certificate's key. Nothing else of it is judged.
   bool is_signed_by(const Certificate& responder) const;
   OCSP_BASICRESP* native() const;  // owned by this object and its copies; not to be changed
 

@@ -16,6 +16,8 @@ class WorkBudget {
     return left_ != 0;
   }
   bool is_spent() const { return left_ == 0; }
+  // For a further part of the same input that asks for work of its own. Nothing once it was spent.
+  void add(std::size_t units) { left_ += left_ == 0 ? 0 : units; }
 
  private:
   std::size_t left_ = 1'500'000'000;

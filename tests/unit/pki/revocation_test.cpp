@@ -195,9 +195,133 @@ TEST_CASE("who signs lists for others must have a path to the same anchor, in fo
   trust.intermediates.push_back(altered(list_issuer, world.root.root(), EVP_sha256(),
                                         [](X509* x) { set_extension(x, NID_key_usage, "critical,keyCertSign"); }));
   CHECK(validate_path(ana, trust, {.at = now}).status == PathStatus::no_revocation_data);
+  // To sign lists for others must be said.
+  trust.intermediates.back() =
+      altered(list_issuer, world.root.root(), EVP_sha256(), [](X509* x) { remove_extension(x, NID_key_usage); });
+  CHECK(validate_path(ana, trust, {.at = now}).status == PathStatus::no_revocation_data);
 
   world.root.revoke(list_issuer, now - 1h);
   CHECK(world.status(ana, {list}) == PathStatus::no_revocation_data);
+}
+
+TEST_CASE("the list of an authority's namesake tells of nobody but its own") {
+  World world;
+  const Certificate& ana = world.ana.certificate;
+  TrustMaterial trust = world.trust({});
+  const auto status = [&](const Certificate& signer, const Crl& list) {
+    TrustMaterial with = trust;
+    with.intermediates.push_back(signer);
+    with.crls.push_back(list);
+    return validate_path(ana, with, {.at = now}).status;
+  };
+  const auto status_by = [&](demo::Authority authority) { return status(authority.root().certificate, authority.crl()); };
+  const auto none = PathStatus::no_revocation_data;
+  CHECK(status_by(world.issuing) == PathStatus::valid);
+  // Certified by the same root, and by another below it.
+  CHECK(status_by(world.root.subordinate(person("Issuing CA"))) == none);
+  trust.crls.push_back(world.lists.crl());
+  demo::Authority below = world.lists.subordinate(person("Issuing CA"));
+  CHECK(status_by(below) == none);
+  // An end entity, and one of which its certificate does not say what it is for.
+  CHECK(status_by(demo::Authority(world.root.issue(person("Issuing CA")), now)) == none);
+  const demo::Identity plain = world.lists.issue(person("Issuing CA"));
+  const demo::Identity vague{
+      altered(plain.certificate, world.lists.root(), EVP_sha256(), [](X509* x) { remove_extension(x, NID_key_usage); }),
+      plain.key};
+  CHECK(status(vague.certificate, altered(world.issuing.crl(), vague, EVP_sha256(), [](X509_CRL*) {})) == none);
+  // One that certifies a key of its own is self-issued, and so is its list's signer; but not by the authority in question.
+  trust.intermediates.push_back(below.root().certificate);
+  trust.crls.push_back(below.crl());
+  CHECK(status_by(below.subordinate(person("Issuing CA"))) == none);
+  // It does not make anybody revoked either, and its list is none to fetch.
+  below.revoke(ana, now - 3h);
+  trust.crls.push_back(world.issuing.crl());
+  CHECK(status_by(below) == PathStatus::valid);
+}
+
+TEST_CASE("an authority's namesake above it, in its path, signs no list for it") {
+  World world;
+  demo::Authority above = world.root.subordinate(person("Twice"));
+  demo::Authority between = above.subordinate(person("Between"));
+  demo::Authority issuing = between.subordinate(person("Twice"));
+  const Certificate ana = issuing.issue(person("Ana")).certificate;
+  TrustMaterial trust = world.trust({above.crl(), between.crl()});
+  trust.intermediates = {above.root().certificate, between.root().certificate, issuing.root().certificate};
+  const PathReport report = validate_path(ana, trust, {.at = now});
+  CHECK(report.status == PathStatus::no_revocation_data);
+  CHECK(report.evidence[0].source == RevocationEvidence::Source::none);
+  CHECK(report.evidence[1].source == RevocationEvidence::Source::crl);
+  const auto wanted = lists_wanted(report);
+  REQUIRE(wanted.size() == 4);
+  CHECK_FALSE(is_wanted(above.crl(), wanted[0]));
+  CHECK(is_wanted(above.crl(), wanted[2]));
+  CHECK(is_wanted(issuing.crl(), wanted[0]));
+  trust.crls.push_back(issuing.crl());
+  CHECK(validate_path(ana, trust, {.at = now}).status == PathStatus::valid);
+}
+
+TEST_CASE("after a change of keys an authority's other key signs its lists, once one has certified the other") {
+  World world;
+  const Certificate& ana = world.ana.certificate;
+  demo::Authority renewed = world.issuing.subordinate(person("Issuing CA"));
+  TrustMaterial trust = world.trust({});
+  const auto status = [&](const Crl& list) {
+    TrustMaterial with = trust;
+    with.crls.push_back(list);
+    return validate_path(ana, with, {.at = now}).status;
+  };
+  // Who certified the new key must be believed to be in force: by its own list, of that certificate alone.
+  trust.crls.push_back(scoped(world.issuing.crl(), world.issuing.root(), {.full_name = "http://lists.example.org/renewed"}));
+  const Certificate renewal = altered(renewed.root().certificate, world.issuing.root(), EVP_sha256(), [](X509* x) {
+    set_extension(x, NID_crl_distribution_points, "URI:http://lists.example.org/renewed");
+  });
+  CHECK(status(renewed.crl()) == PathStatus::no_revocation_data);
+  trust.intermediates.push_back(renewal);
+  CHECK(status(renewed.crl()) == PathStatus::valid);
+  const auto naming = [&](const demo::Authority& authority) {
+    return altered(renewed.crl(), renewed.root(), EVP_sha256(), [&](X509_CRL* x) {
+      const base::Owned<AUTHORITY_KEYID, AUTHORITY_KEYID_free> key{AUTHORITY_KEYID_new()};
+      key->keyid = ASN1_OCTET_STRING_dup(X509_get0_subject_key_id(authority.root().certificate.native()));
+      REQUIRE(X509_CRL_add1_ext_i2d(x, NID_authority_key_identifier, key.get(), 0, X509V3_ADD_REPLACE) == 1);
+    });
+  };
+  CHECK(status(naming(renewed)) == PathStatus::valid);
+  CHECK(status(naming(world.issuing)) == PathStatus::no_revocation_data);
+  // Changes are of the key whose list they change, though lists need not say whose that is.
+  const auto unnamed = [&](const Crl& list, const demo::Identity& by) {
+    return altered(list, by, EVP_sha256(), [](X509_CRL* x) {
+      base::Owned<X509_EXTENSION, X509_EXTENSION_free>{
+          X509_CRL_delete_ext(x, X509_CRL_get_ext_by_NID(x, NID_authority_key_identifier, -1))};
+    });
+  };
+  trust.crls.push_back(unnamed(numbered(world.issuing.crl(48h, -1h), world.issuing.root(), 10), world.issuing.root()));
+  const auto changes_by = [&](demo::Authority authority) {
+    return unnamed(changes_since(authority.crl(2h), authority.root(), 12, 10), authority.root());
+  };
+  CHECK(status(changes_by(world.issuing)) == PathStatus::valid);
+  CHECK(status(changes_by(renewed)) == PathStatus::no_revocation_data);
+  trust.crls.pop_back();
+
+  renewed.revoke(ana, now - 3h);
+  CHECK(status(renewed.crl()) == PathStatus::revoked);
+}
+
+TEST_CASE("a key for lists alone, certified by the same authority, signs them for one who does not") {
+  World world;
+  const auto with_usage = [&](const Certificate& certificate, const char* usage) {
+    return altered(certificate, world.root.root(), EVP_sha256(), [&](X509* x) { set_extension(x, NID_key_usage, usage); });
+  };
+  const Certificate issuing = with_usage(world.issuing.root().certificate, "critical,keyCertSign");
+  demo::Authority lists = world.root.subordinate(person("Issuing CA"));
+  const auto status = [&](const Certificate& issuer, const Certificate& signer) {
+    TrustMaterial trust = world.trust({lists.crl()});
+    trust.intermediates = {issuer, signer};
+    return validate_path(world.ana.certificate, trust, {.at = now}).status;
+  };
+  const Certificate for_lists = with_usage(lists.root().certificate, "critical,cRLSign");
+  CHECK(status(issuing, for_lists) == PathStatus::valid);
+  CHECK(status(issuing, lists.root().certificate) == PathStatus::no_revocation_data);
+  CHECK(status(world.issuing.root().certificate, for_lists) == PathStatus::no_revocation_data);
 }
 
 TEST_CASE("changes bring a list up to date that has ended, if they are of that list") {

@@ -126,6 +126,32 @@ TEST_CASE("a service that was withdrawn is trusted for the time before, and one 
   CHECK(services_of(world.read(demo::trusted_list(scheme, world.signer)).value()).empty());
 }
 
+TEST_CASE("a period ends where the service was listed as another, and none counts with a critical extension nobody knows") {
+  World world;
+  ListedScheme scheme = world.scheme();
+  const auto year = [](int number) { return base::Time(std::chrono::sys_days{std::chrono::year{number} / 1 / 1}); };
+  ListedService& service = scheme.services[0];
+  service.from = year(2024);
+  service.history = {{"granted", year(2021), "CA/PKC"}, {"granted", year(2018)}, {"granted", year(2017), "TSA/QTST"}};
+  scheme.services.resize(1);
+  const auto services = [&] { return services_of(world.read(demo::trusted_list(scheme, world.signer)).value()); };
+  auto found = services();
+  REQUIRE(found.size() == 3);
+  CHECK(found[0].from == year(2024));
+  CHECK_FALSE(found[0].until);
+  CHECK(found[1].from == year(2018));
+  CHECK(found[1].until == year(2021));
+  CHECK(found[1].use == Use::certificates);
+  CHECK(found[2].from == year(2017));
+  CHECK(found[2].use == Use::time_stamps);
+  service.history[1].extensions = "<Extension Critical=\"true\"><Other></Other></Extension>";
+  found = services();
+  REQUIRE(found.size() == 2);
+  CHECK(found[1].until == year(2018));
+  service.extensions = service.history[1].extensions;  // now: of what was before nothing is taken either
+  CHECK(services().empty());
+}
+
 TEST_CASE("other kinds of services are listed and not trusted, nor is one with a critical extension that nobody knows") {
   World world;
   ListedScheme scheme = world.scheme();

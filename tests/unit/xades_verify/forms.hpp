@@ -44,7 +44,7 @@ struct Form {
   std::string format =
       "<xades:DataObjectFormat ObjectReference=\"#r\"><xades:MimeType>text/plain</xades:MimeType></xades:DataObjectFormat>";
   std::string more_references = {};
-  bool with_properties = true;
+  bool with_data = true, with_properties = true;  // what is referenced
   std::string objects = {};  // further ds:Object elements
   // Around the signature, and what of it the canonical forms of 1.0 and 1.1 inherit: namespaces before and after ds, attributes.
   std::string before = {}, after = {}, namespaces_before_ds = {}, namespaces_after_xades = {}, attributes = {};
@@ -76,9 +76,12 @@ inline std::string canonical_properties(const Form& form) {
 inline std::string made(const Form& form) {
   std::string info =
       algorithm_element("ds:CanonicalizationMethod", form.method) + algorithm_element("ds:SignatureMethod", uri(form.algorithm));
-  info += "<ds:Reference Id=\"r\"" + (form.type.empty() ? "" : " Type=\"" + form.type + "\"") + " URI=\"" + form.uri + "\">";
-  if (!form.transforms.empty()) info += "<ds:Transforms>" + form.transforms + "</ds:Transforms>";
-  info += digest_elements(form.digest, base::as_bytes(form.data)) + "</ds:Reference>" + form.more_references;
+  if (form.with_data) {
+    info += "<ds:Reference Id=\"r\"" + (form.type.empty() ? "" : " Type=\"" + form.type + "\"") + " URI=\"" + form.uri + "\">";
+    if (!form.transforms.empty()) info += "<ds:Transforms>" + form.transforms + "</ds:Transforms>";
+    info += digest_elements(form.digest, base::as_bytes(form.data)) + "</ds:Reference>";
+  }
+  info += form.more_references;
   if (form.with_properties) {
     info += "<ds:Reference Type=\"http://uri.etsi.org/01903#SignedProperties\" URI=\"#p\"><ds:Transforms>" +
             algorithm_element("ds:Transform", form.method) + "</ds:Transforms>" +

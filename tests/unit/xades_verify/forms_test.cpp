@@ -133,6 +133,8 @@ TEST_CASE("a signature over nothing but its own properties is not passed") {
   form.more_references = "";
   const std::string document = made(form);
   CHECK(said(verified_one(document)) == "TOTAL-FAILED/FORMAT_FAILURE, invalid");  // two of them
+  form.with_data = false;
+  CHECK(said(verified_one(made(form), options({}))) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND, valid");
 }
 
 TEST_CASE("properties that a transform empties are refused") {

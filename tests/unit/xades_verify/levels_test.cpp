@@ -111,6 +111,50 @@ TEST_CASE("what a verification used makes B-LT of a signature, by OCSP and lists
   CHECK(with_validation_data(made, again, stamps_again, {}).value() == made);
 }
 
+namespace {
+
+// B-LT whose data are OCSP responses, in one document or several in one.
+std::string with_responses(std::size_t signatures, Pki& pki, std::size_t time_stamps = 1) {
+  const auto good = [](const demo::Identity& by, const pki::Certificate& about) {
+    return demo::ocsp_response(by, {{.certificate = about, .issuer = by.certificate, .at = now, .next_update = now + 1h}});
+  };
+  const demo::Identity person = pki.person();
+  const demo::Identity& root = pki.authority.root();
+  const demo::Identity& issuer = pki.issuer.root();
+  ValidationData data{{issuer.certificate, root.certificate}, {}};
+  data.ocsp = {good(issuer, person.certificate), good(root, issuer.certificate), good(root, pki.tsa.certificate)};
+  std::string out;
+  for (std::size_t i = 0; i < signatures; ++i) {
+    const std::string one = signed_document(person, enveloping, pki, "S" + std::to_string(i));
+    const std::string stamp = part(one, "<xades:SignatureTimeStamp", "</xades:SignatureTimeStamp>");
+    std::string stamps;
+    for (std::size_t j = 0; j < time_stamps; ++j) stamps += stamp;
+    out += with_validation_data(replaced(one, stamp, stamps), data, {}, {}).value();
+  }
+  return signatures == 1 ? out : "<all>" + out + "</all>";
+}
+
+}  // namespace
+
+TEST_CASE("what a response costs does not depend on how many anchors there are besides its signer's") {
+  Pki pki;
+  const std::string document = with_responses(1, pki);
+  VerifyOptions with_strangers = later(now, pki);
+  with_strangers.trust.anchors.insert(with_strangers.trust.anchors.end(), 5'000, pki.person().certificate);
+  CHECK(said(verified_one(document, with_strangers)) == "TOTAL-PASSED, valid");
+}
+
+TEST_CASE("as many signatures as a document may have are judged, each with responses and time stamps of its own") {
+  Pki pki;
+  const VerifyOptions given = later(now, pki);
+  const auto reports = verified(with_responses(given.limits.max_signatures, pki, 10), given);
+  CHECK(reports.size() == given.limits.max_signatures);
+  for (const SignatureReport& one : reports) {
+    CHECK(said(one) == "TOTAL-PASSED, valid");
+    CHECK(level_said(one) == "lt");
+  }
+}
+
 TEST_CASE("of what B-LT should carry each part is needed") {
   const std::string document = signed_document(signer(), enveloping);
   Pki& pki = pki_of_tests();

@@ -91,6 +91,22 @@ TEST_CASE("an algorithm that does not fit the key is found") {
   }
 }
 
+TEST_CASE("a signature by a key of another kind is none, though its numbers would be right") {
+  // DSA, whose r and s would be written as ECDSA's are.
+  const base::Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free> context{EVP_PKEY_CTX_new_id(EVP_PKEY_DSA, nullptr)};
+  EVP_PKEY *parameters = nullptr, *made = nullptr;
+  REQUIRE(EVP_PKEY_paramgen_init(context.get()) == 1);
+  REQUIRE(EVP_PKEY_CTX_set_dsa_paramgen_bits(context.get(), 1024) == 1);
+  REQUIRE(EVP_PKEY_paramgen(context.get(), &parameters) == 1);
+  const demo::PrivateKey of_parameters(parameters, EVP_PKEY_free);
+  const base::Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free> generating{EVP_PKEY_CTX_new(parameters, nullptr)};
+  REQUIRE(EVP_PKEY_keygen_init(generating.get()) == 1);
+  REQUIRE(EVP_PKEY_keygen(generating.get(), &made) == 1);
+  const demo::PrivateKey key(made, EVP_PKEY_free);
+  const auto person = pki_of_tests().issuer.issue({.common_name = "Ana", .serial_number = {}, .key = key});
+  CHECK(said(verified_one(signed_document(person))) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
+}
+
 TEST_CASE("a key that is none leaves nothing in OpenSSL's error queue") {
   const std::string document = signed_document(signer());
   const std::string none =
@@ -268,6 +284,24 @@ TEST_CASE("white space around a document, a byte order mark and UTF-16 change no
   std::string utf16 = "\xFE\xFF";
   for (char c : document) utf16 += {'\0', c};
   CHECK(said(verified_one(utf16)) == "TOTAL-PASSED, valid");
+}
+
+TEST_CASE("what an element within a value says is not of that value") {
+  const std::string document = signed_document(signer());
+  const auto within = [&](std::string_view open, std::string_view close) {
+    const std::string whole = part(document, open, close);
+    const std::size_t from = whole.find('>') + 1, to = whole.rfind('<');
+    return replaced(document, whole.substr(0, to),
+                    whole.substr(0, from) + "<z xmlns=\"urn:z\">" + whole.substr(from, to - from) + "</z>");
+  };
+  CHECK(said(verified_one(within("<ds:SignatureValue", "</ds:SignatureValue>"))) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
+  CHECK(said(verified_one(within("<ds:DigestValue", "</ds:DigestValue>"))) == "TOTAL-FAILED/HASH_FAILURE, invalid");
+  CHECK(said(verified_one(within("<ds:X509Certificate", "</ds:X509Certificate>"))) ==
+        "INDETERMINATE/NO_SIGNING_CERTIFICATE_FOUND, unknown");
+  // An empty one says nothing, but another reader may see two values.
+  const std::string value = part(document, "<ds:SignatureValue", "</ds:SignatureValue>");
+  CHECK(said(verified_one(replaced(document, value, replaced(value, "</", "<z></z></")))) ==
+        "TOTAL-FAILED/SIG_CRYPTO_FAILURE, invalid");
 }
 
 TEST_CASE("a digest cannot be cut short by a comment") {

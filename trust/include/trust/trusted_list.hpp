@@ -20,13 +20,15 @@ struct TrustService {
   std::string name, provider;  // as shown to people; untrusted text no more, but of the list's own words
   std::vector<pki::Certificate> certificates;  // ServiceDigitalIdentity
   struct Period {
+    Type type = Type::other;  // of the service then: it may have been listed as another before
     std::string status_uri;
-    bool granted = false;  // or, before eIDAS (2016-07-01), under supervision or accredited
+    bool granted = false;     // or, before eIDAS (2016-07-01), under supervision or accredited
     base::Time from{};
     std::optional<base::Time> until;  // none: still
+    bool with_unknown_critical = false; // nor is it for that period
   };
   std::vector<Period> periods;        // the newest first
-  bool with_unknown_critical = false; // a critical extension that is not known here: it is not trusted for anything
+  bool with_unknown_critical = false; // a critical extension now that is not known here: it is not trusted for anything
 };
 
 struct OtherList {
@@ -58,7 +60,7 @@ struct TrustedListOptions {
 // sequence number; message_too_large (32 MiB, a million nodes). Touches no file and no network. Any thread.
 base::Result<TrustedList> read_trusted_list(base::BytesView document, const TrustedListOptions& options);
 
-// What of a list paths may end at: services CA/QC and TSA/QTST, for each period in which they were granted.
+// What of a list paths may end at: services CA/QC and TSA/QTST, for each period in which they were listed as such, and granted.
 std::vector<pki::TrustedService> services_of(const TrustedList& list);
 
 // The list at an address, by net::fetch and the cache. What is kept is verified like what comes; a list of a lower sequence number
