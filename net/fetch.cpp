@@ -75,7 +75,10 @@ bool is_public(const boost::asio::ip::address_v6& address) {
 }
 
 // libcurl's word for "I do not want this one": it goes on to the next address of the name.
-curl_socket_t open_public(void*, curlsocktype, curl_sockaddr* where) {
+struct Addresses {
+  bool refused = false, asked = false;
+};
+curl_socket_t open_public(void* context, curlsocktype, curl_sockaddr* where) {
   bool fine = false;
   if (where->family == AF_INET) {
     sockaddr_in v4{};
@@ -87,6 +90,8 @@ curl_socket_t open_public(void*, curlsocktype, curl_sockaddr* where) {
                 bytes.size());
     fine = is_public(boost::asio::ip::address_v6(bytes));
   }
+  auto& addresses = *static_cast<Addresses*>(context);
+  (fine ? addresses.asked : addresses.refused) = true;
   return fine ? ::socket(where->family, where->socktype | SOCK_CLOEXEC, where->protocol) : CURL_SOCKET_BAD;
 }
 
@@ -144,6 +149,7 @@ base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic
 
   CURL* easy = handles.easy.get();
   char detail[CURL_ERROR_SIZE] = "";
+  Addresses addresses;
   Receiver receiver{{}, request.max_response_bytes};
   HeaderList headers;
   headers.add("Expect:");  // without it a body over 1 MB waits a second for "100 Continue"
@@ -166,6 +172,7 @@ base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &receiver);
   if (request.public_addresses_only) {
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_public);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &addresses);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);  // one that is kept was not asked about
   }
   if (!request.tls.authorities.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request.tls.authorities.c_str());
@@ -183,6 +190,9 @@ base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic
   if (!ended) return base::failure_of(ended);
   if (receiver.too_large)
     return base::failure(ErrorCode::message_too_large, "response over " + std::to_string(request.max_response_bytes) + " bytes");
+  if (*ended != CURLE_OK && addresses.refused && !addresses.asked)
+    return base::failure(ErrorCode::network_failed, "an address of this machine or of a private network, which is not asked",
+                         only_private_addresses);
   if (*ended != CURLE_OK) return failed(*ended, detail);
 
   FetchResponse response;

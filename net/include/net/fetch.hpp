@@ -29,6 +29,9 @@ struct FetchRequest {
   bool public_addresses_only = false;
 };
 
+// Error::origin of network_failed where public_addresses_only kept it from each address that there was.
+inline constexpr std::uint64_t only_private_addresses = std::uint64_t{1} << 32;
+
 struct FetchResponse {
   long status = 0;
   std::string content_type;
