@@ -209,7 +209,8 @@ RevocationData RevocationSource::fetch(const std::vector<pki::ListWanted>& wante
   const Budget budget{fetching_, Clock::now() + fetching_.timeout, cancelled, now};
   const std::vector<pki::ListWanted> all = each_once(wanted);
   if (all.size() > most_wanted)
-    data.failures.push_back("asked about " + std::to_string(most_wanted) + " certificates of " + std::to_string(all.size()));
+    data.failures.push_back(
+        {{}, "asked about " + std::to_string(most_wanted) + " certificates of " + std::to_string(all.size())});
   for (std::size_t i = 0; i < std::min(all.size(), most_wanted); ++i) {
     const pki::ListWanted& one = all[i];
     const pki::Certificate& issuer = one.issuers.front();

@@ -227,7 +227,7 @@ void note_enclosed_hash(const TransformContext& context, CheckedReference& check
   const xmlNode* const target = checked.target;
   if (!is(target, ds_namespace, "Object") || target->parent != context.signature.node) return;
   const xmlNode* const only = target->children;
-  if (only == nullptr || only->next != nullptr || only->type != XML_TEXT_NODE) return;
+  if (only == nullptr || only->next != nullptr || only->type != XML_TEXT_NODE || only->content == nullptr) return;
   if (::strnlen(reinterpret_cast<const char*>(only->content), most_text) == most_text) return;
   const auto content = decoded(target);
   const auto algorithm = content ? algorithm_of_size(content->size()) : std::nullopt;
@@ -272,6 +272,8 @@ void check_enclosed_xml(const TransformContext& context, const std::vector<Given
   for (CheckedReference& checked : out.all) {
     const xmlNode* const object = checked.target;
     if (!is(object, ds_namespace, "Object") || object->parent != context.signature.node) continue;
+    // Many references may lead to one object.
+    if (std::ranges::any_of(enclosed, [&](const auto& one) { return one.first->target == object; })) continue;
     const auto within = children(object);
     if (within.size() != 1 || is(within[0], xades_namespace, "QualifyingProperties")) continue;
     if (auto text = canonical_element(context.document, within[0], context.budget))

@@ -163,7 +163,8 @@ std::string shown(const trust::NotHad& failure) {
   if (failure.private_address)
     return service::filled(
         service::tr("not asked: %1 is an address of this machine or of a private network (--private-addresses)"), {failure.url});
-  return service::filled(service::tr("not fetched: %1"), {failure.url + ": " + base::shown(failure.why, 200)});
+  return service::filled(service::tr("not fetched: %1"),
+                         {(failure.url.empty() ? "" : failure.url + ": ") + base::shown(failure.why, 200)});
 }
 
 std::string said_of_trust(const base::Error& error) {

@@ -136,7 +136,7 @@ std::unexpected<base::Error> Raise::not_reached(xades::Level level) {
     said_ += "\n        " + filled(tr("What to do: %1"), {advice});
   std::string why = report_.detail.empty() ? "its evidence is not complete" : report_.detail;
   for (const trust::NotHad& failure : judge_.failures()) {
-    why += "; not fetched: " + failure.url + ": " + failure.why;
+    why += "; not fetched: " + (failure.url.empty() ? "" : failure.url + ": ") + failure.why;
     said_ += "\n        " + shown(failure);
   }
   return base::failure(ErrorCode::parameter_invalid, "signature " + std::to_string(signature_ + 1) + " does not reach " +

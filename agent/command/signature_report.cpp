@@ -358,7 +358,8 @@ class Page {
     for (const xades::TimeStampFinding& stamp : report.time_stamps) show(stamp);
     for (const xades::Warning& warning : report.warnings) {
       std::string text = "! " + text_of(warning, report);
-      if (!warning.detail.empty()) text += " (" + base::shown(warning.detail, shown_name) + ')';
+      const bool is_said = warning.kind == xades::Warning::Kind::time_stamp_does_not_hold;
+      if (!warning.detail.empty() && !is_said) text += " (" + base::shown(warning.detail, shown_name) + ')';
       line(text);
     }
     for (std::size_t i = 0; i < report.counter_signatures.size(); ++i) {

@@ -125,7 +125,8 @@ class Verification {
       return;
     }
     json::array not_fetched;
-    for (const trust::NotHad& failure : judge_.failures()) not_fetched.emplace_back(failure.url + ": " + failure.why);
+    for (const trust::NotHad& failure : judge_.failures())
+      not_fetched.emplace_back((failure.url.empty() ? "" : failure.url + ": ") + failure.why);
     std::cout << json::serialize(json::object{{"policy", options_.policy},
                                               {"at", base::rfc3339(judge_.how().at)},
                                               {"at_least", at_least_ ? std::string(profile_name(*at_least_)) : std::string{}},

@@ -79,7 +79,8 @@ TEST_CASE("signatures for the command") {
   with_policy.statements.policy = SignaturePolicy{"urn:oid:1.2.3.4", sha256("the policy"), {}};
   with_policy.statements.commitment_types = {std::string(commitment_type_uri("approval"))};
   with_policy.statements.claimed_roles = {"Director"};
-  with_policy.statements.place = {.city = "Chișinău", .country = "MD"};
+  with_policy.statements.place.city = "Chișinău";
+  with_policy.statements.place.country = "MD";
   folder.write("policy.xml", signed_document(ana, with_policy, pki));
   folder.write("policy.txt", "the policy");
 

@@ -95,7 +95,7 @@ def languages(test):
 def texts(test):
     passed = test.verify("lta.xml").stdout
     test.says("lta.xml", passed, r"lta\.xml: VALID \(TOTAL-PASSED\)", "The signature is valid", "Signer: .*Ana Țurcanu", "Issued by: .*Test CA",
-              "The signed content in this file: unchanged", f"Signed before {ENGLISH_TIME}", "Level: XAdES-B-LTA",
+              "The hash sha256:.* is what is signed", f"Signed before {ENGLISH_TIME}", "Level: XAdES-B-LTA",
               r"Certificate Ana Țurcanu, in force from \d\d [A-Z]\w\w \d{4} to \d\d [A-Z]\w\w \d{4}:", r"not revoked, says the list of .* \(CRL, given here\)",
               "Certificate Test Root", "trusted", "Time stamp over the signature, of .* by Test TSA: holds", "its certificate: issued by .*Test Root", "Time stamp over all, .*: holds")
     test.check("nothing to do about what is good", "What to do" not in passed, passed)
@@ -105,18 +105,18 @@ def texts(test):
     changed = test.verify("detached.xml", "--content", "changed/contract 0.pdf", "--content", "contract 1.pdf")
     test.check("a changed document: exit code", changed.returncode == 1, changed.stdout)
     test.says("a changed document", changed.stdout, r"NOT VALID \(TOTAL-FAILED, HASH_FAILURE\)", "What to do: compare",
-              "contract 0.pdf: CHANGED", "contract 1.pdf: unchanged")
+              r"contract 0\.pdf \(given as changed/contract 0\.pdf\): CHANGED", "contract 1.pdf: unchanged")
     revoked = test.verify("revoked.xml").stdout
     test.says("revoked", revoked, r"REVOKED_NO_POE", "What to do: ", f"REVOKED since {ENGLISH_TIME}, says the list of")
     broken = test.verify("broken-stamp.xml").stdout
-    test.says("a broken time stamp", broken, "Time stamp over the signature, of .*: DOES NOT HOLD", "its own signature is not valid", "SIG_CONSTRAINTS_FAILURE: ", "! The time stamp does not hold. Nothing proves when it was signed")
+    test.says("a broken time stamp", broken, "Time stamp over the signature.*: DOES NOT HOLD", "its own signature is not valid", "SIG_CONSTRAINTS_FAILURE: ", "! The time stamp does not hold. Nothing proves when it was signed")
     for language, unknown in (("en", "—|unknown"), ("ro", "—|does not"), ("ru", "—|неизвестн|does not")):
         said = test.verify("broken-stamp.xml", language=language).stdout
         test.check(f"what is not known is left out, in {language}", not re.search(unknown, said), said)
     compared(test)
     wanting(test)
     counter = test.verify("countersigned.xml").stdout
-    test.says("counter-signed", counter, "^countersigned.xml: VALID", r"\n  Counter-signature 1 of 1: VALID", "\n    Signer: ")
+    test.says("counter-signed", counter, "\ncountersigned.xml: VALID", r"\n  Counter-signature 1 of 1: VALID", "\n    Signer: ")
     several = test.verify("several.xml").stdout
     test.says("several", several, "several.xml, signature 1 of 2: VALID", "several.xml, signature 2 of 2: NOT VALID")
     hostile = test.verify("lta.xml", "--content", "contract 1.pdf").stdout

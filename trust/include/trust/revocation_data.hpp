@@ -13,7 +13,7 @@ namespace signet::trust {
 
 // Who was asked, or would have been, without success.
 struct NotHad {
-  std::string url;  // fit to be shown
+  std::string url;  // fit to be shown; empty for what is said of no single address
   std::string why;  // for developers
   bool private_address = false;  // not asked for that reason alone
 };
