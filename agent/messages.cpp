@@ -1,6 +1,7 @@
 #include "agent/messages.hpp"
 
 #include "service/text.hpp"
+#include "xades/types.hpp"
 
 namespace signet::agent {
 
@@ -120,6 +121,17 @@ std::string message_for(base::ErrorCode code) {
       break;
   }
   return tr("An unexpected error. Please report it with what `signet status` prints.");
+}
+
+std::string commitment_text(std::string_view uri) {
+  const std::string_view name = xades::commitment_type_name(uri);
+  if (name == "origin") return tr("I am the author (proof of origin)");
+  if (name == "receipt") return tr("I have received this (proof of receipt)");
+  if (name == "delivery") return tr("I have delivered this (proof of delivery)");
+  if (name == "sender") return tr("I am the sender (proof of sender)");
+  if (name == "approval") return tr("I approve of the content (proof of approval)");
+  if (name == "creation") return tr("I have made this, and no more (proof of creation)");
+  return {};
 }
 
 }  // namespace signet::agent

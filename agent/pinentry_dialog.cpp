@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "agent/assuan_client.hpp"
+#include "agent/messages.hpp"
 #include "base/text.hpp"
 #include "service/text.hpp"
 #include "service/worker.hpp"
@@ -110,22 +111,16 @@ std::string refusal_text(const ConsentRequest& request) {
   return out;
 }
 
-std::string commitment_text(const std::string& uri, std::size_t bytes) {
-  const std::string_view name = xades::commitment_type_name(uri);
-  if (name == "origin") return tr("I am the author (proof of origin)");
-  if (name == "receipt") return tr("I have received this (proof of receipt)");
-  if (name == "delivery") return tr("I have delivered this (proof of delivery)");
-  if (name == "sender") return tr("I am the sender (proof of sender)");
-  if (name == "approval") return tr("I approve of the content (proof of approval)");
-  if (name == "creation") return tr("I have made this, and no more (proof of creation)");
-  return plain(uri, bytes);
+std::string commitment_line(const std::string& uri, std::size_t bytes) {
+  const std::string named = commitment_text(uri);
+  return named.empty() ? plain(uri, bytes) : named;
 }
 
 // A line for each thing that is stated. `bytes`: of each text from outside.
 std::string statement_lines(const xades::Statements& statements, std::size_t bytes) {
   std::string out;
   const auto line = [&out](const char* what, const std::string& text) { out += "  • " + filled(what, {text}) + "\n"; };
-  for (const std::string& type : statements.commitment_types) line(tr("Commitment: %1"), commitment_text(type, bytes));
+  for (const std::string& type : statements.commitment_types) line(tr("Commitment: %1"), commitment_line(type, bytes));
   for (const std::string& role : statements.claimed_roles) line(tr("Role: %1"), plain(role, bytes));
   std::string place;
   for (const std::string* part : {&statements.place.city, &statements.place.street, &statements.place.state,

@@ -60,7 +60,10 @@ std::unexpected<base::Error> failed(CURLcode code, const char* detail) {
 }
 
 // libcurl's word for "I do not want this one": it goes on to the next address of the name.
-curl_socket_t open_public(void*, curlsocktype, curl_sockaddr* where) {
+struct Addresses {
+  bool refused = false, asked = false;
+};
+curl_socket_t open_public(void* context, curlsocktype, curl_sockaddr* where) {
   bool fine = false;
   if (where->family == AF_INET) {
     sockaddr_in v4{};
@@ -72,6 +75,8 @@ curl_socket_t open_public(void*, curlsocktype, curl_sockaddr* where) {
                 bytes.size());
     fine = is_public(boost::asio::ip::address_v6(bytes));
   }
+  auto& addresses = *static_cast<Addresses*>(context);
+  (fine ? addresses.asked : addresses.refused) = true;
   return fine ? ::socket(where->family, where->socktype | SOCK_CLOEXEC, where->protocol) : CURL_SOCKET_BAD;
 }
 
@@ -148,14 +153,16 @@ class Url {
 // For an address that a stranger wrote. Through a proxy, which the user chose and which may be anywhere, only its text can be
 // looked at; else each address that is connected to. Whether there is a proxy must be known beforehand, so libcurl is not left to
 // decide.
-base::Result<void> guard(CURL* easy, const Url& url) {
+base::Result<void> guard(CURL* easy, const Url& url, Addresses& addresses) {
   if (!may_be_public(url.host))
-    return base::failure(ErrorCode::network_failed, "not a public address: " + base::shown(url.host, 100));
+    return base::failure(ErrorCode::network_failed, "not a public address: " + base::shown(url.host, 100),
+                         only_private_addresses);
   const std::string proxy = proxy_for(url.scheme, url.host);
   curl_easy_setopt(easy, CURLOPT_PROXY, proxy.c_str());
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   if (!proxy.empty()) return {};
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_public);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &addresses);
   curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);  // one that is kept was not asked about
   return {};
 }
@@ -168,6 +175,7 @@ struct Exchanged {
 base::Result<Exchanged> exchange(Handles& handles, const FetchRequest& request, const std::atomic<bool>* cancelled) {
   CURL* easy = handles.easy.get();
   char detail[CURL_ERROR_SIZE] = "";
+  Addresses addresses;
   Receiver receiver{{}, request.max_response_bytes};
   HeaderList headers;
   headers.add("Expect:");  // without it a body over 1 MB waits a second for "100 Continue"
@@ -191,7 +199,7 @@ base::Result<Exchanged> exchange(Handles& handles, const FetchRequest& request, 
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &receiver);
   if (request.public_addresses_only) {
-    if (auto ok = guard(easy, *url); !ok) return std::unexpected(ok.error());
+    if (auto ok = guard(easy, *url, addresses); !ok) return std::unexpected(ok.error());
   }
   if (!request.tls.authorities.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request.tls.authorities.c_str());
   if (!request.tls.certificate.empty()) {
@@ -208,6 +216,9 @@ base::Result<Exchanged> exchange(Handles& handles, const FetchRequest& request, 
   if (!ended) return base::failure_of(ended);
   if (receiver.too_large)
     return base::failure(ErrorCode::message_too_large, "response over " + std::to_string(request.max_response_bytes) + " bytes");
+  if (*ended != CURLE_OK && addresses.refused && !addresses.asked)
+    return base::failure(ErrorCode::network_failed, "an address of this machine or of a private network, which is not asked",
+                         only_private_addresses);
   if (*ended != CURLE_OK) return failed(*ended, detail);
 
   Exchanged out;

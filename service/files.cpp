@@ -63,6 +63,9 @@ base::Result<pki::TrustMaterial> read_trust(const std::filesystem::path& folder)
     }
     if (auto lists = pki::crls_in(*content)) trust.crls.insert(trust.crls.end(), lists->begin(), lists->end());
   }
+  // Whoever names a wrong file or folder would read that nobody is trusted.
+  if (trust.anchors.empty() && trust.intermediates.empty() && trust.crls.empty())
+    return base::failure(ErrorCode::file_failed, "no certificates in " + folder.string());
   return trust;
 }
 

@@ -15,13 +15,8 @@ using base::Result;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t most_wanted = 256;  // certificates of one call: a hundred signatures' paths share most of theirs
-constexpr std::size_t shown_host_characters = 100;
+constexpr std::size_t shown_url_characters = 200;
 constexpr std::chrono::hours without_end{1};  // as a path takes an OCSP response without nextUpdate
-
-std::string host_of(std::string_view url) {
-  url.remove_prefix(std::min(url.find("://") + 3, url.size()));
-  return base::shown(url.substr(0, url.find_first_of("/?#")), shown_host_characters);
-}
 
 // What a call may still do.
 struct Budget {
@@ -59,7 +54,7 @@ struct Kind {
 template <class Thing>
 struct Had {
   std::optional<Thing> thing;
-  std::vector<std::string> failures;
+  std::vector<NotHad> failures;
 };
 
 template <class Thing>
@@ -94,7 +89,8 @@ Had<Thing> have(const Kind<Thing>& kind, const std::optional<base::Time>& asked_
     if (asked && had.thing && kind.made(*asked) < kind.made(*had.thing))
       asked = base::failure(ErrorCode::network_failed, "what it gave is older than what is known");
     if (!asked) {
-      had.failures.push_back(host_of(url) + ": " + asked.error().detail);
+      had.failures.push_back(
+          {base::shown(url, shown_url_characters), asked.error().detail, asked.error().origin == net::only_private_addresses});
       continue;
     }
     if (cache && kind.is_kept(*asked)) cache->put(kind.key, asked->der(), now);
@@ -187,7 +183,7 @@ std::vector<pki::ListWanted> each_once(const std::vector<pki::ListWanted>& wante
   return all;
 }
 
-void move_into(std::vector<std::string>& all, std::vector<std::string> more) { std::ranges::move(more, std::back_inserter(all)); }
+void move_into(std::vector<NotHad>& all, std::vector<NotHad> more) { std::ranges::move(more, std::back_inserter(all)); }
 
 }  // namespace
 
@@ -214,7 +210,8 @@ RevocationData RevocationSource::fetch(const std::vector<pki::ListWanted>& wante
   const Budget budget{fetching_, Clock::now() + fetching_.timeout, cancelled, now};
   const std::vector<pki::ListWanted> all = each_once(wanted);
   if (all.size() > most_wanted)
-    data.failures.push_back("asked about " + std::to_string(most_wanted) + " certificates of " + std::to_string(all.size()));
+    data.failures.push_back(
+        {{}, "asked about " + std::to_string(most_wanted) + " certificates of " + std::to_string(all.size())});
   for (std::size_t i = 0; i < std::min(all.size(), most_wanted); ++i) {
     const pki::ListWanted& one = all[i];
     const pki::Certificate& issuer = one.issuers.front();

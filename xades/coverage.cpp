@@ -113,4 +113,21 @@ Result<Bytes> covered_octets(const TimeStampElement& stamp, const TransformConte
   return out.take();
 }
 
+bool wants_content(const TimeStampElement& stamp, const SignatureElement& signature, const CheckedReferences& references,
+                   const std::vector<GivenData>& data) {
+  if (stamp.kind == TimeStampKind::signature) return false;
+  bool wanted = false;
+  for (std::size_t i = 0; i < references.all.size(); ++i) {
+    const CheckedReference& one = references.all[i];
+    const bool included = stamp.kind != TimeStampKind::individual_data_objects ||
+                          std::ranges::find(stamp.includes, signature.references[i].id) != stamp.includes.end();
+    if (!included) continue;
+    const bool not_given = one.of_content && one.report.status == ReferenceReport::Status::not_found;
+    const bool hash_alone = one.datum && std::holds_alternative<base::Digest>(data[*one.datum].content);
+    wanted |= not_given || hash_alone;
+    if (!not_given && one.report.status != ReferenceReport::Status::valid) return false;
+  }
+  return wanted;
+}
+
 }  // namespace signet::xades

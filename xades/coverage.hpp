@@ -12,4 +12,8 @@ base::Result<base::Bytes> covered_octets(const TimeStampElement& stamp, const Tr
                                          const CheckedReferences& references, const Properties& properties,
                                          const std::vector<GivenData>& data);
 
+// Whether they cannot be had for the only reason that content was not given, or only its hash. Content that was changed is another.
+bool wants_content(const TimeStampElement& stamp, const SignatureElement& signature, const CheckedReferences& references,
+                   const std::vector<GivenData>& data);
+
 }  // namespace signet::xades

@@ -36,14 +36,24 @@ CheckedTimeStamp check_time_stamp(const TimeStampElement& stamp, const Evidence&
   if (!token) return broken(stamp.kind, TimeStampStatus::signature_invalid, token.error().detail);
   const auto covered =
       covered_octets(stamp, context.transforms, evidence.references, evidence.properties.properties, context.options.data);
-  if (!covered) return broken(stamp.kind, TimeStampStatus::imprint_differs, covered.error().detail);
+  const bool unchecked =
+      !covered && wants_content(stamp, context.transforms.signature, evidence.references, context.options.data);
+  if (!covered && !unchecked) return broken(stamp.kind, TimeStampStatus::imprint_differs, covered.error().detail);
 
-  const base::Digest imprint = base::digest(token->imprint.algorithm(), *covered);
+  // Where what it is over is not at hand the rest can be told all the same.
+  const base::Digest imprint = covered ? base::digest(token->imprint.algorithm(), *covered) : token->imprint;
   const pki::TrustMaterial trust = with_carried(context.options.trust, context.carried, proofs, context.transforms.budget);
   const pki::TimeStampOptions how{.at = known_since,
                                   .known_since = xades::known_since(context.carried, proofs, nullptr),
                                   .budget = &context.transforms.budget};
   CheckedTimeStamp out{stamp.kind, pki::verify_time_stamp(*stamp.token, imprint, trust, how), SubIndication::none};
+  if (unchecked && out.report.status != TimeStampStatus::signature_invalid) {
+    out.report.status = TimeStampStatus::imprint_differs;
+    out.report.detail = covered.error().detail;
+    out.failure = SubIndication::sig_constraints_failure;
+    out.unchecked = true;
+    return out;
+  }
   if (out.report.status == TimeStampStatus::valid) {
     if (auto weak = pki::weakness(pki::ts_119_312(), imprint.algorithm(), known_since)) {
       out.failure = SubIndication::crypto_constraints_failure_no_poe;
@@ -112,7 +122,12 @@ void check_path(Evidence& evidence, const VerifyOptions& options, const CarriedE
   if (!evidence.key.certificate) return;
   const pki::Certificate& certificate = *evidence.key.certificate;
   const pki::PathOptions how = signer_path(evidence, options, carried, proofs, budget);
-  evidence.path = pki::validate_path(certificate, with_carried(options.trust, carried, proofs, budget), how);
+  const pki::TrustMaterial trust = with_carried(options.trust, carried, proofs, budget);
+  evidence.path = pki::validate_path(certificate, trust, how);
+  if (evidence.path->weak_algorithm) {
+    const pki::PathOptions then{.at = certificate.not_before(), .purpose = how.purpose, .budget = &budget};
+    evidence.path_never_reliable = pki::validate_path(certificate, trust, then).weak_algorithm.has_value();
+  }
   if (evidence.path->status != pki::PathStatus::no_revocation_data || (carried.crls.empty() && carried.ocsp.empty())) return;
   evidence.revocation_out_of_bounds =
       pki::validate_path(certificate, with_all_carried(options.trust, carried), how).status == pki::PathStatus::valid;
@@ -146,7 +161,8 @@ bool carries_its_evidence(const Evidence& evidence, const VerifyOptions& options
 
 // Which of the given documents is meant only the hash can tell.
 PolicyDocument policy_document(const Properties& properties, const std::vector<base::Bytes>& given) {
-  if (given.empty() || !properties.signature_policy || !properties.signature_policy->digest) return PolicyDocument::not_given;
+  if (!properties.signature_policy || !properties.signature_policy->digest) return PolicyDocument::none;
+  if (given.empty()) return PolicyDocument::not_given;
   const base::Digest& wanted = *properties.signature_policy->digest;
   const auto is = [&](const base::Bytes& document) { return base::digest(wanted.algorithm(), document) == wanted; };
   return std::ranges::any_of(given, is) ? PolicyDocument::same : PolicyDocument::differs;

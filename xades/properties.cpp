@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "xades/types.hpp"
 
 namespace signet::xades {
 namespace {
 
 constexpr std::size_t max_certificate_references = 16;
+constexpr std::size_t max_statements = 16;
+constexpr std::size_t shown_characters = 256;
 
 bool is_xades(const xmlNode* node, std::string_view name) { return is(node, xades_namespace, name); }
 xmlNode* only(const xmlNode* parent, std::string_view name) { return only_child(parent, xades_namespace, name); }
@@ -58,17 +61,40 @@ void read_signing_certificate(const xmlNode* signature_properties, Properties& o
   read_certificate_references(v2 != nullptr ? v2 : only(signature_properties, "SigningCertificate"), out.signing_certificates);
 }
 
-bool formats_every_object(const xmlNode* signed_properties, const SignatureElement& signature) {
-  std::vector<std::string> formatted;
+std::string shown_text(const xmlNode* element) { return base::shown(trimmed(text(element)), shown_characters); }
+
+void read_formats(const xmlNode* signed_properties, const SignatureElement& signature, Properties& out) {
   for (const xmlNode* format :
        children(only(signed_properties, "SignedDataObjectProperties"), xades_namespace, "DataObjectFormat")) {
-    if (only(format, "MimeType") != nullptr) formatted.push_back(attribute(format, "ObjectReference").value_or(""));
+    if (const xmlNode* const type = only(format, "MimeType"))
+      out.mime_types.emplace(attribute(format, "ObjectReference").value_or(""), shown_text(type));
   }
-  std::ranges::sort(formatted);
-  return std::ranges::all_of(signature.references, [&](const Reference& reference) {
-    return reference.is_signed_properties() ||
-           (!reference.id.empty() && std::ranges::binary_search(formatted, "#" + reference.id));
+  out.formats_every_object = std::ranges::all_of(signature.references, [&](const Reference& reference) {
+    return reference.is_signed_properties() || (!reference.id.empty() && out.mime_types.contains("#" + reference.id));
   });
+}
+
+// Also as they were before their "V2" (5.2.5, 5.2.6).
+const xmlNode* either(const xmlNode* parent, std::string_view name) {
+  const xmlNode* const v2 = only(parent, std::string(name) + "V2");
+  return v2 != nullptr ? v2 : only(parent, name);
+}
+
+void read_statements(const xmlNode* signed_properties, SignerStatements& out) {
+  const xmlNode* const of_signature = only(signed_properties, "SignedSignatureProperties");
+  const xmlNode* const place = either(of_signature, "SignatureProductionPlace");
+  const auto part = [place](std::string_view name) {
+    const xmlNode* const element = only(place, name);
+    return element == nullptr ? std::string{} : shown_text(element);
+  };
+  out.place = {part("City"), part("StreetAddress"), part("StateOrProvince"), part("PostalCode"), part("CountryName")};
+  for (const xmlNode* role : children(only(either(of_signature, "SignerRole"), "ClaimedRoles"), xades_namespace, "ClaimedRole"))
+    if (out.claimed_roles.size() < max_statements) out.claimed_roles.push_back(shown_text(role));
+  for (const xmlNode* commitment :
+       children(only(signed_properties, "SignedDataObjectProperties"), xades_namespace, "CommitmentTypeIndication")) {
+    const xmlNode* const type = only(only(commitment, "CommitmentTypeId"), "Identifier");
+    if (type != nullptr && out.commitment_types.size() < max_statements) out.commitment_types.push_back(shown_text(type));
+  }
 }
 
 // 5.3: without Include elements, since what is covered is fixed, but for IndividualDataObjectsTimeStamp; without a method
@@ -177,7 +203,8 @@ Properties read_properties(const xmlNode* signed_properties, const SignatureElem
   read_signing_certificate(of_signature, out);
   read_signature_policy(of_signature, out);
   out.name_the_signature = !signature.id.empty() && attribute(signed_properties->parent, "Target") == "#" + signature.id;
-  out.formats_every_object = formats_every_object(signed_properties, signature);
+  read_formats(signed_properties, signature, out);
+  read_statements(signed_properties, out.statements);
   read_content_time_stamps(signed_properties, out);
   read_unsigned(signed_properties->parent, out);
   return out;

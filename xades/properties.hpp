@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +50,8 @@ struct Properties {
   bool has_signing_certificate_v2 = false;
   std::optional<NamedPolicy> signature_policy;
   bool name_the_signature = false;    // QualifyingProperties/@Target
+  SignerStatements statements;
+  std::map<std::string, std::string> mime_types;  // by DataObjectFormat/@ObjectReference, "#" and the Id of a reference; cut
   bool formats_every_object = false;  // a DataObjectFormat with MimeType for each signed reference (6.3)
   // Not signed:
   std::vector<const xmlNode*> unsigned_properties;  // of the signature, in order

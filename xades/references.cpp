@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <iterator>
 #include <map>
 
@@ -21,6 +22,8 @@ using Status = ReferenceReport::Status;
 using DataFor = VerifyOptions::DataFor;
 
 constexpr std::size_t shown_uri = 256;
+constexpr std::array all_algorithms{DigestAlgorithm::sha1, DigestAlgorithm::sha224, DigestAlgorithm::sha256,
+                                    DigestAlgorithm::sha384, DigestAlgorithm::sha512};
 
 void set(ReferenceReport& report, Status status, std::string detail = {}) {
   report.status = status;
@@ -86,6 +89,7 @@ void check_same_document(const Reference& reference, const TransformContext& con
   if (target.status != Status::valid) return set(out.report, target.status, target.detail);
   if (reference.is_signed_properties() && !only_canonicalized(reference))
     return set(out.report, Status::refused, "SignedProperties are transformed");
+  out.led_to = target.nodes.top;
   const auto octets = transformed(reference, target.nodes, context);
   if (!octets) return set(out.report, Status::refused, octets.error().detail);
   if (base::digest(*reference.digest_algorithm, *octets) != *reference.digest) return set(out.report, Status::digest_differs);
@@ -145,6 +149,7 @@ class DetachedMatching {
     const auto digest = digests_.of(references_[index], 0);
     if (!digest) return set(checked.report, Status::refused, "of what was given the digest that is wanted cannot be known");
     used_[0] = true;
+    checked.report.datum = 0;
     const bool same = *digest == *references_[index].digest;
     set(checked.report, same ? Status::valid : Status::digest_differs);
     if (same) checked.datum = 0;
@@ -161,7 +166,7 @@ class DetachedMatching {
     }
     if (!best) return;
     used_[*best] = true;
-    checked.datum = best;
+    checked.datum = checked.report.datum = best;
     set(checked.report, Status::valid);
   }
 
@@ -175,6 +180,7 @@ class DetachedMatching {
         continue;
       }
       used_[i] = true;
+      report.datum = i;
       return set(report, Status::digest_differs);
     }
   }
@@ -193,7 +199,11 @@ class DetachedMatching {
 
 // --- data within: the object encloses the given content, or its hash
 
-bool is_digest_size(std::size_t size) { return size == 20 || size == 28 || size == 32 || size == 48 || size == 64; }
+std::optional<DigestAlgorithm> algorithm_of_size(std::size_t size) {
+  for (auto algorithm : all_algorithms)
+    if (base::digest(algorithm, {}).bytes().size() == size) return algorithm;
+  return std::nullopt;
+}
 
 // What an object may hold to enclose a datum: the hash that was given, or the content or a hash of it.
 struct Enclosable {
@@ -208,10 +218,22 @@ std::vector<Enclosable> enclosable(const GivenData& datum) {
   if (const auto* digest = std::get_if<Digest>(&datum.content)) return {hash(*digest)};
   const Bytes& octets = std::get<Bytes>(datum.content);
   std::vector<Enclosable> out{{octets, {}}};
-  for (auto algorithm : {DigestAlgorithm::sha1, DigestAlgorithm::sha224, DigestAlgorithm::sha256, DigestAlgorithm::sha384,
-                         DigestAlgorithm::sha512})
-    out.push_back(hash(base::digest(algorithm, octets)));
+  for (auto algorithm : all_algorithms) out.push_back(hash(base::digest(algorithm, octets)));
   return out;
+}
+
+// An Object whose text is short enough to be a hash, read without a look at a document that it may hold.
+void note_enclosed_hash(const TransformContext& context, CheckedReference& checked) {
+  constexpr std::size_t most_text = 200;
+  const xmlNode* const target = checked.target;
+  if (!is(target, ds_namespace, "Object") || target->parent != context.signature.node) return;
+  const xmlNode* const only = target->children;
+  if (only == nullptr || only->next != nullptr || only->type != XML_TEXT_NODE || only->content == nullptr) return;
+  if (::strnlen(reinterpret_cast<const char*>(only->content), most_text) == most_text) return;
+  const auto content = decoded(target);
+  const auto algorithm = content ? algorithm_of_size(content->size()) : std::nullopt;
+  if (!algorithm) return;
+  if (auto hash = Digest::of_value(*algorithm, *content)) checked.report.enclosed_hash = *hash;
 }
 
 struct Enclosed {
@@ -231,10 +253,44 @@ std::vector<Enclosed> enclosed_contents(const TransformContext& context, const C
     const auto is_base64 = [](const xmlNode* transform) {
       return attribute(transform, "Algorithm") == "http://www.w3.org/2000/09/xmldsig#base64";
     };
-    if (is_digest_size(content->size()) || std::ranges::any_of(context.signature.references[i].transforms, is_base64))
+    if (algorithm_of_size(content->size()) || std::ranges::any_of(context.signature.references[i].transforms, is_base64))
       out.push_back({i, std::move(*content)});
   }
   return out;
+}
+
+// XML is enclosed as its root element alone, so it is compared by that: exclusive canonical, which neither what stands around it
+// nor how it was written changes.
+std::optional<std::string> canonical_element(const XmlDocument& document, const xmlNode* element, WorkBudget& budget) {
+  const Canonicalization exclusive{Canonicalization::Kind::exclusive, false, {}};
+  return canonical(document, {.top = element}, exclusive, budget);
+}
+
+void check_enclosed_xml(const TransformContext& context, const std::vector<GivenData>& data, std::vector<bool>& used,
+                        CheckedReferences& out) {
+  if (std::ranges::find(used, false) == used.end()) return;
+  std::vector<std::pair<CheckedReference*, std::string>> enclosed;
+  for (CheckedReference& checked : out.all) {
+    const xmlNode* const object = checked.target;
+    if (!is(object, ds_namespace, "Object") || object->parent != context.signature.node) continue;
+    // Many references may lead to one object.
+    if (std::ranges::any_of(enclosed, [&](const auto& one) { return one.first->target == object; })) continue;
+    const auto within = children(object);
+    if (within.size() != 1 || is(within[0], xades_namespace, "QualifyingProperties")) continue;
+    if (auto text = canonical_element(context.document, within[0], context.budget))
+      enclosed.emplace_back(&checked, std::move(*text));
+  }
+  for (std::size_t i = 0; i < data.size() && !enclosed.empty(); ++i) {
+    const auto* const octets = std::get_if<Bytes>(&data[i].content);
+    if (used[i] || octets == nullptr || !context.budget.take(octets->size())) continue;
+    const auto document = XmlDocument::parse(*octets, context.limits);
+    const auto text = document ? canonical_element(*document, document->root(), context.budget) : std::nullopt;
+    const auto found =
+        text ? std::ranges::find_if(enclosed, [&](const auto& one) { return one.second == *text; }) : enclosed.end();
+    if (found == enclosed.end()) continue;
+    found->first->report.datum = i;
+    used[i] = true;
+  }
 }
 
 void check_enclosed(const TransformContext& context, const std::vector<GivenData>& data, DataFor data_for,
@@ -247,14 +303,20 @@ void check_enclosed(const TransformContext& context, const std::vector<GivenData
     const auto found = std::ranges::find_if(enclosed, [&](const Enclosed& object) { return form_of(object) != forms.end(); });
     if (found == enclosed.end()) continue;
     found->matched = true;
-    out.all[found->index].enclosed_hash = form_of(*found)->hash;
+    CheckedReference& checked = out.all[found->index];
+    checked.enclosed_hash = form_of(*found)->hash;
+    checked.report.datum = i;
+    if (!checked.enclosed_hash) checked.report.enclosed_hash.reset();  // a document of a hash's size
     used[i] = true;
   }
+  check_enclosed_xml(context, data, used, out);
   if (data_for == DataFor::any_signature) return;
   // What was given is not what is enclosed: as if its digest differed.
   const auto left = std::ranges::find(enclosed, false, &Enclosed::matched);
-  if (std::ranges::find(used, false) == used.end() || left == enclosed.end()) return;
+  const auto unused = std::ranges::find(used, false);
+  if (unused == used.end() || left == enclosed.end()) return;
   set(out.all[left->index].report, Status::digest_differs, "the enclosed content is not the given one");
+  out.all[left->index].report.datum = static_cast<std::size_t>(unused - used.begin());
   out.all[left->index].target = nullptr;
 }
 
@@ -282,6 +344,8 @@ std::vector<std::size_t> check_each(const TransformContext& context, CheckedRefe
     CheckedReference& checked = out.all.emplace_back();
     checked.report.uri = base::shown(reference.uri.value_or(""), shown_uri);
     checked.report.signed_properties = reference.is_signed_properties();
+    checked.report.within = reference.is_same_document();
+    checked.report.digest = reference.digest;
     checked.digest_algorithm = reference.digest_algorithm;
     checked.of_content = !reference.is_same_document();
     if (!reference.digest_algorithm) {
@@ -290,6 +354,7 @@ std::vector<std::size_t> check_each(const TransformContext& context, CheckedRefe
       set(checked.report, Status::digest_differs, "DigestValue is no digest of this algorithm");
     } else if (reference.is_same_document()) {
       check_same_document(reference, context, checked);
+      note_enclosed_hash(context, checked);
     } else {
       external.push_back(out.all.size() - 1);
     }

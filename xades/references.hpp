@@ -10,6 +10,7 @@ namespace signet::xades {
 struct CheckedReference {
   ReferenceReport report;
   const xmlNode* target = nullptr;   // in the document, with a matching digest: what may be read as signed
+  const xmlNode* led_to = nullptr;   // in the document, whatever its digest
   bool ambiguous = false;            // several elements have its Id
   std::optional<std::size_t> datum;  // of the given data, with a matching digest
   std::optional<base::DigestAlgorithm> digest_algorithm;

@@ -56,11 +56,13 @@ ValueStatus value_by(EVP_PKEY* key, const SignatureElement& signature, base::Byt
 }
 
 ValueStatus value_by_any_key(const SignatureElement& signature, const std::vector<pki::Certificate>& certificates,
-                             base::BytesView signed_info, WorkBudget& budget) {
+                             base::BytesView signed_info, WorkBudget& budget, std::optional<pki::Certificate>& holder) {
   ValueStatus value = ValueStatus::no_key;
   for (const pki::Certificate& certificate : certificates) {
     value = value_by(X509_get0_pubkey(certificate.native()), signature, signed_info, budget);
-    if (value == ValueStatus::valid) return value;
+    if (value != ValueStatus::valid) continue;
+    holder = certificate;
+    return value;
   }
   const PublicKey key = key_value(signature.key_info);
   return key && certificates.empty() ? value_by(key.get(), signature, signed_info, budget) : value;
@@ -92,7 +94,7 @@ SignatureKey check_signature_value(const SignatureElement& signature, const Foun
     out.in_key_info = std::ranges::find(out.certificates, *out.certificate) != out.certificates.end();
     return out;
   }
-  out.value = value_by_any_key(signature, out.certificates, signed_info, budget);
+  out.value = value_by_any_key(signature, out.certificates, signed_info, budget, out.holder);
   // A wrong value by a key that is not the named one proves nothing.
   if (out.value == ValueStatus::invalid && !properties.signing_certificates.empty()) out.value = ValueStatus::no_key;
   return out;

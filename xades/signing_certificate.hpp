@@ -18,6 +18,7 @@ struct SignatureKey {
   std::optional<pki::Certificate> certificate;  // the one that the signed properties identify
   std::vector<pki::Certificate> certificates;   // those of KeyInfo
   bool key_info_beyond_limit = false;           // it has more certificates than are read
+  std::optional<pki::Certificate> holder;       // without `certificate`: the one of KeyInfo whose key the value is by
   bool serial_differs = false;                  // IssuerSerialV2 names another certificate than the digest
   bool claimed = false;                         // properties that are not those that were signed name one that is here
   bool in_key_info = false;                     // where a baseline signature has its certificate

@@ -10,10 +10,8 @@ struct CheckedTimeStamp {
   TimeStampKind kind = TimeStampKind::signature;
   pki::TimeStampReport report;
   SubIndication failure = SubIndication::none;
+  bool unchecked = false;  // as TimeStampFinding has it
 };
-
-// Whether the document of the policy that the signature names was given.
-enum class PolicyDocument : std::uint8_t { not_given, same, differs };
 
 struct Evidence {
   SignatureElement signature;
@@ -25,10 +23,11 @@ struct Evidence {
   std::optional<base::Time> not_signed_before;  // from below: a time stamp over content, which is itself signed
   bool evidence_is_carried = false;             // all that its path and its time stamps' want is in the signature: B-LT
   Policy policy = Policy::strict;
-  PolicyDocument policy_document = PolicyDocument::not_given;
+  PolicyDocument policy_document = PolicyDocument::none;
   base::Time validated_at{};
   base::Time proven_since{};            // since when the signature is known to exist: the proven time, or that of the validation
   std::optional<pki::PathReport> path;  // at that time
+  bool path_never_reliable = false;     // with a weak algorithm, which was too weak already when the certificate began
   bool revocation_out_of_bounds = false;  // it lacks only proof that what is carried for it is older than its issuers' end
 };
 
@@ -36,6 +35,7 @@ struct Verdict {
   Indication indication;
   SubIndication sub_indication;
   std::string detail;
+  Cause cause = Cause::other;
 };
 
 // What the policy lets pass and `strict` would not, in words; empty if nothing is.

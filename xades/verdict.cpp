@@ -33,11 +33,23 @@ bool signs_data(const Evidence& evidence) {
                              [](const Reference& reference) { return !reference.is_signed_properties(); });
 }
 
-Verdict failed(SubIndication sub_indication, std::string detail) {
-  return {Indication::total_failed, sub_indication, std::move(detail)};
+Verdict failed(SubIndication sub_indication, std::string detail, Cause cause = Cause::other) {
+  return {Indication::total_failed, sub_indication, std::move(detail), cause};
 }
-Verdict indeterminate(SubIndication sub_indication, std::string detail) {
-  return {Indication::indeterminate, sub_indication, std::move(detail)};
+Verdict indeterminate(SubIndication sub_indication, std::string detail, Cause cause = Cause::other) {
+  return {Indication::indeterminate, sub_indication, std::move(detail), cause};
+}
+
+// Whether the data are as they were, and what the signature says of itself is not.
+Cause cause_of_difference(const Evidence& evidence) {
+  const auto differs = [](const CheckedReference& one) { return one.report.status != Status::valid; };
+  const bool data_differ =
+      std::ranges::any_of(evidence.references.all,
+                          [&](const CheckedReference& one) { return !one.report.signed_properties && differs(one); }) ||
+      any_listed(evidence, Status::digest_differs);
+  const bool properties_differ = std::ranges::any_of(
+      evidence.references.all, [&](const CheckedReference& one) { return one.report.signed_properties && differs(one); });
+  return properties_differ && !data_differ ? Cause::signed_properties_changed : Cause::other;
 }
 
 using Step = std::optional<Verdict> (*)(const Evidence&);
@@ -46,7 +58,8 @@ using Step = std::optional<Verdict> (*)(const Evidence&);
 std::optional<Verdict> signature_value(const Evidence& evidence) {
   if (evidence.key.value != ValueStatus::invalid) return std::nullopt;
   if (any_reference(evidence, Status::digest_differs) || any_reference(evidence, Status::refused))
-    return failed(SubIndication::hash_failure, "a reference has another digest, and SignatureValue is not over it");
+    return failed(SubIndication::hash_failure, "a reference has another digest, and SignatureValue is not over it",
+                  cause_of_difference(evidence));
   return failed(SubIndication::sig_crypto_failure, "SignatureValue is not the signing key's over SignedInfo");
 }
 
@@ -76,9 +89,10 @@ std::optional<Verdict> digests(const Evidence& evidence) {
   if (any_listed(evidence, Status::digest_differs))
     return failed(SubIndication::hash_failure, "what a manifest lists has another digest");
   if (any_reference(evidence, Status::digest_differs))
-    return failed(SubIndication::hash_failure, "a reference has another digest");
+    return failed(SubIndication::hash_failure, "a reference has another digest", cause_of_difference(evidence));
   if (evidence.properties.status == PropertiesStatus::misplaced)
-    return failed(SubIndication::hash_failure, "other properties stand in the place of those that were signed");
+    return failed(SubIndication::hash_failure, "other properties stand in the place of those that were signed",
+                  Cause::signed_properties_changed);
   return std::nullopt;
 }
 
@@ -96,7 +110,7 @@ std::optional<Verdict> format(const Evidence& evidence) {
 
 std::optional<Verdict> given_data_signed(const Evidence& evidence) {
   if (evidence.references.given_data_unsigned)
-    return indeterminate(SubIndication::signed_data_not_found, "what was given is not signed");
+    return indeterminate(SubIndication::signed_data_not_found, "what was given is not signed", Cause::given_data_unsigned);
   return std::nullopt;
 }
 
@@ -147,7 +161,7 @@ std::optional<Verdict> certificate_path(const Evidence& evidence) {
     return indeterminate(ended ? SubIndication::out_of_bounds_no_poe : SubIndication::revocation_out_of_bounds_no_poe,
                          "nothing proves that the revocation data are older than their issuer's end");
   }
-  return indeterminate(sub_indication_of(path), path.detail);
+  return indeterminate(sub_indication_of(path), path.detail, evidence.path_never_reliable ? Cause::never_reliable : Cause::other);
 }
 
 using base::DigestAlgorithm;
@@ -212,7 +226,14 @@ std::optional<Verdict> cryptographic_constraints(const Evidence& evidence) {
       !weakness_of_value(evidence, evidence.policy, *evidence.not_signed_before).empty())
     return indeterminate(SubIndication::crypto_constraints_failure, "when the signature was made: " + weak);
   if (weak.empty()) weak = weakness_of_references(evidence, evidence.policy, evidence.proven_since);
-  if (!weak.empty()) return indeterminate(SubIndication::crypto_constraints_failure_no_poe, std::move(weak));
+  if (weak.empty()) return std::nullopt;
+  const auto weak_when = [&](base::Time at) {
+    return !weakness_of_value(evidence, evidence.policy, at).empty() ||
+           !weakness_of_references(evidence, evidence.policy, at).empty();
+  };
+  const bool never = evidence.key.certificate && weak_when(evidence.key.certificate->not_before());
+  return indeterminate(SubIndication::crypto_constraints_failure_no_poe, std::move(weak),
+                       never ? Cause::never_reliable : Cause::other);
   return std::nullopt;
 }
 
@@ -275,7 +296,8 @@ constexpr std::array steps{
 }  // namespace
 
 std::string accepted_weakness(const Evidence& evidence) {
-  if (evidence.policy == Policy::strict) return {};
+  // What the policy does not take either is a verdict, and what it would have taken beside it is no news.
+  if (evidence.policy == Policy::strict || cryptographic_constraints(evidence)) return {};
   std::string weak = weakness_of_value(evidence, Policy::strict, evidence.proven_since);
   return weak.empty() ? weakness_of_references(evidence, Policy::strict, evidence.proven_since) : weak;
 }

@@ -25,7 +25,10 @@ NamedElement named(const xmlNode* element) {
 
 bool is_signed(const xmlNode* object, const Evidence& evidence) {
   return std::ranges::any_of(evidence.references.all, [&](const CheckedReference& checked) {
-    return checked.target != nullptr && (is_within(checked.target, object) || is_within(object, checked.target));
+    // What was signed and is another one now is told as that.
+    const bool changed = checked.report.status == ReferenceReport::Status::digest_differs;
+    const xmlNode* const target = changed ? checked.led_to : checked.target;
+    return target != nullptr && (is_within(target, object) || is_within(object, target));
   });
 }
 
@@ -101,26 +104,36 @@ SignatureReport report_of(const Evidence& evidence) {
   Verdict verdict = verdict_of(evidence);
   report.indication = verdict.indication;
   report.sub_indication = verdict.sub_indication;
+  report.cause = verdict.cause;
   report.detail = base::shown(verdict.detail, shown_detail);
   report.integrity = integrity_of(evidence);
   report.level = level_of(evidence);
   report.signer = evidence.key.certificate;
+  report.key_holder = evidence.key.holder;
   report.claimed_time = evidence.properties.properties.signing_time;
   report.proven_time = evidence.proven_time;
+  const auto& mime_types = evidence.properties.properties.mime_types;
   const auto add = [&report](const CheckedReference& checked) -> ReferenceReport& {
     report.references.push_back(checked.report);
     if (checked.target != nullptr) report.references.back().element = named(checked.target);
     return report.references.back();
   };
-  for (const CheckedReference& checked : evidence.references.all) add(checked);
+  for (std::size_t i = 0; i < evidence.references.all.size(); ++i) {
+    const auto type = mime_types.find("#" + evidence.signature.references[i].id);
+    ReferenceReport& added = add(evidence.references.all[i]);
+    if (type != mime_types.end()) added.mime_type = type->second;
+  }
   for (const CheckedReference& checked : evidence.references.in_manifests) add(checked).in_manifest = true;
   report.matched_data = evidence.references.matched_data;
   report.not_signed_before = evidence.not_signed_before;
   for (const CheckedTimeStamp& stamp : evidence.time_stamps)
-    report.time_stamps.push_back({stamp.report, stamp.kind, stamp.failure == SubIndication::none, stamp.failure});
+    report.time_stamps.push_back(
+        {stamp.report, stamp.kind, stamp.failure == SubIndication::none, stamp.failure, stamp.unchecked});
   report.path = evidence.path;
   if (const auto& policy = evidence.properties.properties.signature_policy)
     report.signature_policy = base::shown(policy->identifier, shown_id);
+  report.policy_document = evidence.policy_document;
+  report.statements = evidence.properties.properties.statements;
   report.warnings = warnings_of(evidence);
   return report;
 }
@@ -182,6 +195,7 @@ base::Result<SignatureReport> report_of_signature(const xmlNode* signature, cons
     report.indication = Indication::total_failed;
     report.sub_indication = SubIndication::format_failure;
     report.integrity = Integrity::invalid;
+    report.cause = Cause::other;
     report.detail = "the counter-signature does not sign the SignatureValue of the signature that holds it";
   }
   const auto found = run.counter_signatures.find(signature);
@@ -266,6 +280,34 @@ std::string_view name(SubIndication sub_indication) {
       return "TRY_LATER";
     case SubIndication::signed_data_not_found:
       return "SIGNED_DATA_NOT_FOUND";
+  }
+  return "";
+}
+
+std::string_view name(PolicyDocument document) {
+  switch (document) {
+    case PolicyDocument::not_given:
+      return "not_given";
+    case PolicyDocument::same:
+      return "same";
+    case PolicyDocument::differs:
+      return "differs";
+    case PolicyDocument::none:
+      break;
+  }
+  return "";
+}
+
+std::string_view name(Cause cause) {
+  switch (cause) {
+    case Cause::signed_properties_changed:
+      return "signed_properties_changed";
+    case Cause::given_data_unsigned:
+      return "given_data_unsigned";
+    case Cause::never_reliable:
+      return "never_reliable";
+    case Cause::other:
+      break;
   }
   return "";
 }

@@ -23,7 +23,7 @@ struct Options : JudgingOptions {
 int extend(const Context& context, const Options& options) {
   const auto level = xades::level(options.level);
   auto judge = Judge::with(context, options);
-  if (!judge) return report(context, judge.error());
+  if (!judge) return report(context, judge.error(), said_of_trust(judge.error()));
   const auto configuration = context.configuration();
   if (!configuration) return report(context, configuration.error());
   service::TimeStamping time_stamping = configuration->time_stamping;
@@ -34,7 +34,7 @@ int extend(const Context& context, const Options& options) {
   if (!content) return report(context, content.error());
   std::string document(base::as_text(*content));
   const auto before = judge->judge(*content);
-  if (!before) return report(context, before.error());
+  if (!before) return report(context, before.error(), said_of_document(options.file, before.error()));
   const bool stamps = *level == xades::Level::b_lta ||
                       std::ranges::any_of(*before, [](const xades::SignatureReport& one) { return !one.proven_time; });
   if (stamps && !authorities.configured())
@@ -46,17 +46,23 @@ int extend(const Context& context, const Options& options) {
   for (std::size_t i = 0; i < before->size(); ++i) {
     Raise raise(*judge, authorities, i, std::move(document));
     if (auto raised = raise.to(*level); !raised) {
-      const std::string said = filled(tr("%1 was not changed."), {base::shown(options.file, 200)});
+      std::string said = filled(tr("%1 was not changed."), {base::shown(options.file, 200)});
+      if (!raise.said().empty()) said += "\n        " + raise.said();
       return report(context, raised.error(), raised.error().code == ErrorCode::parameter_invalid ? said : std::string{});
     }
     document = raise.document();
     const xades::SignatureReport& now = raise.report();
-    rows.push_back(json::object{{"id", now.id}, {"level", profile_name(*now.level)}, {"indication", name(now.indication)}});
-    if (!context.json)
-      std::cout << filled(tr("Signature %1: %2"), {std::to_string(i + 1), std::string(profile_name(*now.level))}) << '\n';
+    rows.push_back(json::object{
+        {"id", now.id}, {"level", profile_name(*now.level)}, {"indication", name(now.indication)}, {"changed", raise.changed()}});
+    if (!context.json) {
+      // It is copied as it is.
+      const char* const pattern = raise.changed() ? tr("Signature %1: %2") : tr("Signature %1: %2 already, nothing was added");
+      std::cout << filled(pattern, {std::to_string(i + 1), std::string(profile_name(*now.level))}) << '\n';
+    }
   }
   const std::string& target = options.out.empty() ? options.file : options.out;
   if (auto written = write_file(target, document); !written) return report(context, written.error());
+  if (!context.json) std::cout << filled(tr("Written to %1"), {base::shown(target, 200)}) << '\n';
   if (context.json) std::cout << json::serialize(json::object{{"file", target}, {"signatures", std::move(rows)}}) << '\n';
   return 0;
 }

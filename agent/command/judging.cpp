@@ -5,7 +5,9 @@
 #include <iterator>
 #include <tuple>
 
+#include "base/text.hpp"
 #include "service/files.hpp"
+#include "service/text.hpp"
 #include "trust/trusted_list.hpp"
 
 namespace signet::agent {
@@ -135,8 +137,10 @@ base::Result<Judge> Judge::with(const Context& context, const JudgingOptions& op
   auto given = read_given(options);
   if (!given) return base::failure_of(given);
   how.data = std::move(*given);
+  judge.given_ = options.digests;
+  judge.given_.insert(judge.given_.end(), options.contents.begin(), options.contents.end());
   trust::Fetching fetching;
-  fetching.offline = options.offline;
+  fetching.offline = judge.offline_ = options.offline;
   fetching.private_addresses = options.private_addresses;
   judge.source_.emplace(fetching, cache_of_user("revocation"));
   for (const std::string& place : options.trusted_lists)
@@ -153,6 +157,30 @@ base::Result<Judge> Judge::with(const Context& context, const JudgingOptions& op
   judge.given_lists_ = how.trust.crls.size();
   judge.given_answers_ = how.trust.ocsp.size();
   return judge;
+}
+
+std::string shown(const trust::NotHad& failure) {
+  if (failure.private_address)
+    return service::filled(
+        service::tr("not asked: %1 is an address of this machine or of a private network (--private-addresses)"), {failure.url});
+  return service::filled(service::tr("not fetched: %1"),
+                         {(failure.url.empty() ? "" : failure.url + ": ") + base::shown(failure.why, 200)});
+}
+
+std::string said_of_trust(const base::Error& error) {
+  // Of what is read before the signatures only trusted lists are XML.
+  return error.code == ErrorCode::message_invalid ? service::tr("A trusted list was refused, and nothing was verified by it.")
+                                                  : "";
+}
+
+std::string said_of_document(const std::string& file, const base::Error& error) {
+  return error.code == ErrorCode::message_invalid
+             ? service::filled(service::tr("%1 is not an XML document with signatures."), {base::shown(file, 200)})
+             : std::string{};
+}
+
+ReportContext Judge::context() const {
+  return {[this](const pki::RevocationEvidence& evidence) { return origin_of(evidence); }, given_, offline_};
 }
 
 base::Result<base::Bytes> Judge::read(const std::filesystem::path& file) const { return read_file(file, how_.limits.max_bytes); }
@@ -209,7 +237,9 @@ base::Result<std::vector<xades::SignatureReport>> Judge::judge(base::BytesView d
     }
     if (wanted.empty()) return reports;
     trust::RevocationData data = source_->fetch(wanted, now(), ask);
-    failures_.insert(failures_.end(), data.failures.begin(), data.failures.end());
+    for (trust::NotHad& failure : data.failures)
+      if (std::ranges::find(failures_, failure.url, &trust::NotHad::url) == failures_.end())
+        failures_.push_back(std::move(failure));
     if (data.ocsp.empty() && data.crls.empty()) continue;
     trust::add(std::move(data), how_.trust);
     reports = once(document);

@@ -26,6 +26,13 @@ void add_trust(CLI::App& command, JudgingOptions& options);
 // The default limits, or those of --max-size where it is not 0.
 xades::VerifyLimits limits_of(std::size_t max_size);
 
+// "address: why", and whether an option lets it be asked, in the language of the thread.
+std::string shown(const trust::NotHad& failure);
+
+// What a person reads of an error of Judge::with(), or of one that a signature file gave; "" where the code says enough.
+std::string said_of_trust(const base::Error& error);
+std::string said_of_document(const std::string& file, const base::Error& error);
+
 // One signature file after another. Blocks where something is fetched.
 class Judge {
  public:
@@ -39,9 +46,13 @@ class Judge {
   base::Result<base::Bytes> read(const std::filesystem::path& file) const;
   // xades::verify, and again with what could be fetched where revocation data was lacking; what was fetched is kept for the next.
   base::Result<std::vector<xades::SignatureReport>> judge(base::BytesView document);
-  // Why what was asked for could not be had, "host: why"; since the beginning.
-  const std::vector<std::string>& failures() const { return failures_; }
+  // Who was asked without success since the beginning, each address once.
+  const std::vector<trust::NotHad>& failures() const { return failures_; }
   EvidenceOrigin origin_of(const pki::RevocationEvidence& evidence) const;
+  // For reports on what was judged here. Refers to this judge, which outlives it and stays where it is.
+  ReportContext context() const;
+  // Each of the given data, by what the options call it.
+  const std::vector<std::string>& given() const { return given_; }
 
  private:
   base::Result<std::vector<xades::SignatureReport>> once(base::BytesView document);
@@ -49,8 +60,10 @@ class Judge {
 
   xades::VerifyOptions how_;
   std::optional<trust::RevocationSource> source_;
-  std::vector<std::string> failures_;
   std::vector<std::pair<pki::ListWanted, base::Time>> asked_;  // for newer data, and when: it is there if it could be had
+  std::vector<trust::NotHad> failures_;
+  std::vector<std::string> given_;
+  bool offline_ = false;
   std::size_t given_lists_ = 0, given_answers_ = 0;  // what of the trust's revocation data was not fetched
 };
 

@@ -81,6 +81,18 @@ int report(const Context& context, const base::Error& error, const std::string& 
 
 }  // namespace signet::agent
 
+namespace {
+
+// CLI11 has no other language than English.
+int usage_error(CLI::App& app, const CLI::ParseError& error) {
+  const std::string said = signet::service::tr("The command line was not understood. What is wrong with it is said in English:");
+  if (!said.starts_with("The command")) std::cerr << "signet: " << said << '\n';
+  (void)app.exit(error);
+  return signet::agent::exit_usage;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace signet::agent;
   choose_language({});
@@ -116,17 +128,15 @@ int main(int argc, char** argv) {
   } catch (const CLI::RequiredError& error) {
     // CLI11 misses a subcommand first, and would not say that it was given one that there is not.
     const std::vector<std::string> unknown = app.remaining(true);
-    if (unknown.empty() || unknown.front().starts_with('-')) {
-      app.exit(error);
-      return exit_usage;
-    }
+    if (unknown.empty() || unknown.front().starts_with('-')) return usage_error(app, error);
     std::cerr << "signet: "
               << filled(tr("There is no subcommand “%1”. `signet --help` lists them."),
                         {signet::base::shown(unknown.front(), 60)})
               << '\n';
     return exit_usage;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    return usage_error(app, error);
   }
   return context.exit_code;
 }

@@ -16,7 +16,11 @@ class Raise {
   // parameter_invalid, with what is lacking, where it does not come there.
   base::Result<void> to(xades::Level level);
 
+  // Why it did not come there, for a person in the thread's language; "" where the error's code says enough.
+  const std::string& said() const { return said_; }
+
   const std::string& document() const { return document_; }
+  bool changed() const { return changed_; }
   const xades::SignatureReport& report() const { return report_; }
 
  private:
@@ -25,13 +29,16 @@ class Raise {
   bool is_past_help() const;
   base::Result<void> stamp(bool archive);
   base::Result<void> add_validation_data();
-  std::unexpected<base::Error> not_reached(xades::Level level) const;
+  std::unexpected<base::Error> not_reached(xades::Level level);
+  bool lacks_content() const;
 
   Judge& judge_;
   service::TimeStamps& authorities_;
   std::size_t signature_;
   std::string document_;
   xades::SignatureReport report_;
+  std::string said_;
+  bool changed_ = false;
 };
 
 }  // namespace signet::agent

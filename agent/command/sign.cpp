@@ -62,6 +62,7 @@ base::Result<std::string> whole_certificate_id(ControlClient& agent, const std::
 
 struct Outcome {
   std::size_t total = 0, written = 0, failed = 0, without_time_stamp = 0;
+  std::vector<std::string> files;
   std::set<std::size_t> stamped;  // of those with a time stamp the first documents
   std::string state;
   std::optional<base::Error> error;
@@ -135,7 +136,7 @@ class Signing {
       return base::failure_of(committed);
     do {
       if (auto ended = until_finished(); !ended) return base::failure_of(ended);
-      if (!quiet_) std::cerr << '\n';
+      if (!quiet_ && ::isatty(2) == 1) std::cerr << '\n';  // after the progress
     } while (paused_while_away() && person_is_back() && resumes());
     return outcome_;
   }
@@ -229,6 +230,7 @@ class Signing {
       if (!write_error_) write_error_ = written.error();
     } else if (written_.insert(index).second) {
       ++outcome_.written;
+      outcome_.files.push_back(documents_.target(index).string());
     }
   }
 
@@ -321,6 +323,7 @@ class Raising {
   }
 
   base::Result<void> raise(const Documents& documents, std::size_t index) {
+    said_.clear();
     const std::filesystem::path file = documents.target(index);
     const auto content = judge_.read(file);
     if (!content) return std::unexpected(content.error());
@@ -333,9 +336,14 @@ class Raising {
     const auto own = std::ranges::find(*reports, documents.signature_id(index), &xades::SignatureReport::id);
     if (own == reports->end()) return base::failure(ErrorCode::internal, "the signature is not in the file");
     Raise raise(judge_, *authorities_, static_cast<std::size_t>(own - reports->begin()), std::string(base::as_text(*content)));
-    if (auto raised = raise.to(level_); !raised) return raised;
+    if (auto raised = raise.to(level_); !raised) {
+      said_ = raise.said();
+      return raised;
+    }
     return write_file(file, raise.document());
   }
+  // Of the last one that was not raised, for a person; may be empty.
+  const std::string& said() const { return said_; }
 
  private:
   Raising(xades::Level level, Judge judge, std::unique_ptr<service::TimeStamps> authorities)
@@ -360,6 +368,7 @@ class Raising {
   xades::Level level_;
   Judge judge_;
   std::unique_ptr<service::TimeStamps> authorities_;
+  std::string said_;
 };
 
 // How many did not come to the level; why is said of each.
@@ -373,7 +382,8 @@ std::size_t raise_all(Raising& raising, const Documents& documents, const std::s
     std::cerr << "signet: "
               << filled(tr("%1 was written, but not at the level that was asked for. `signet extend` tries again."),
                         {base::shown(documents.target(index).string(), 200)})
-              << "\n        (" << name(raised.error().code) << ": " << raised.error().detail << ")\n";
+              << (raising.said().empty() ? "" : "\n        ") << raising.said() << "\n        (" << name(raised.error().code)
+              << ": " << raised.error().detail << ")\n";
   }
   return below;
 }
@@ -395,7 +405,8 @@ int sign(const Context& context, const Options& options) {
     auto prepared = Raising::with(context, options, *documents);
     if (!prepared)
       return report(context, prepared.error(),
-                    prepared.error().code == ErrorCode::parameter_invalid ? tr("This level cannot be made like this.") : "");
+                    prepared.error().code == ErrorCode::parameter_invalid ? tr("This level cannot be made like this.")
+                                                                          : said_of_trust(prepared.error()));
     raising.emplace(std::move(*prepared));
   }
   // Another person's signature of the same document has the same name.
@@ -426,6 +437,7 @@ int sign(const Context& context, const Options& options) {
     json::object row{{"state", outcome->state},
                      {"total", outcome->total},
                      {"signed", outcome->written},
+                     {"files", json::array(outcome->files.begin(), outcome->files.end())},
                      {"failed", outcome->failed},
                      {"without_time_stamp", outcome->without_time_stamp},
                      {"below_level", below + outcome->without_time_stamp}};
@@ -433,7 +445,8 @@ int sign(const Context& context, const Options& options) {
     std::cout << json::serialize(row) << '\n';
   } else {
     std::cout << filled(tr("%1 of %2 signature was written to %3", "%1 of %2 signatures were written to %3", outcome->total),
-                        {std::to_string(outcome->written), std::to_string(outcome->total), options.documents.out})
+                        {std::to_string(outcome->written), std::to_string(outcome->total),
+                         outcome->files.size() == 1 ? base::shown(outcome->files.front(), 200) : options.documents.out})
               << '\n';
     if (outcome->without_time_stamp > 0)
       std::cerr << "signet: " << message_for(ErrorCode::time_stamp_failed) << " (" << outcome->without_time_stamp << "; "
@@ -457,8 +470,10 @@ void add_sign(CLI::App& app, Context& context) {
   command->add_option("--digest-list", options.documents.digest_list, "A file with one `ALG:HEX name` a line");
   command->add_option("--cert", options.certificate, "The certificate: its id, or the start of it, from `signet certs`");
   command
-      ->add_option("--level", options.level,
-                   "b (XAdES-B-B), t (with a time stamp), lt (what proves the certificate too) or lta (an archive time stamp)")
+      ->add_option(
+          "--level", options.level,
+          "b (XAdES-B-B), t (with a time stamp), lt (what proves the certificate too) or lta (an archive time stamp); lt and lta "
+          "want --trust or --trusted-list")
       ->check(CLI::IsMember({"b", "t", "lt", "lta"}))
       ->capture_default_str();
   command
@@ -476,7 +491,8 @@ void add_sign(CLI::App& app, Context& context) {
   command->add_option("--role", options.roles, "In which role you sign; at most two")->allow_extra_args(false);
   command->add_option("--place", options.place, "Where you sign: city=…, street=…, state=…, postal_code=…, country=…")
       ->allow_extra_args(false);
-  command->add_option("--signature-policy", options.policy, "The policy that you sign by: a URI");
+  command->add_option("--signature-policy", options.policy,
+                      "The policy that you sign by: a URI; wants --signature-policy-digest");
   command->add_option("--signature-policy-digest", options.policy_digest, "The hash of its document: ALG:HEX");
   command->add_option("--signature-policy-url", options.policy_url, "Where its document is");
   add_trust(*command, options.judging);

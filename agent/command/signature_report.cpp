@@ -1,9 +1,12 @@
 #include "agent/command/signature_report.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <chrono>
 #include <ctime>
 #include <ostream>
 
+#include "agent/messages.hpp"
 #include "base/text.hpp"
 #include "service/text.hpp"
 
@@ -86,21 +89,21 @@ bool tells(const pki::RevocationEvidence& evidence) {
   return evidence.source == pki::RevocationEvidence::Source::ocsp || evidence.source == pki::RevocationEvidence::Source::crl;
 }
 
-json::object row_of(const pki::RevocationEvidence& evidence, const OriginOf& origin) {
+json::object row_of(const pki::RevocationEvidence& evidence, const ReportContext& context) {
   json::object row{{"source", name(evidence.source)}};
   if (!tells(evidence)) return row;
-  row["origin"] = name(origin(evidence));
+  row["origin"] = name(context.origin_of(evidence));
   row["produced"] = base::rfc3339(evidence.produced);
   row["next_update"] = time_or_empty(evidence.next_update);
   row["revoked_later"] = time_or_empty(evidence.revoked_later);
   return row;
 }
 
-json::object row_of(const pki::PathReport& path, const OriginOf& origin) {
+json::object row_of(const pki::PathReport& path, const ReportContext& context) {
   json::array certificates;
   for (std::size_t i = 0; i < path.chain.size(); ++i) {
     json::object row = row_of(path.chain[i]);
-    row["revocation"] = row_of(i < path.evidence.size() ? path.evidence[i] : pki::RevocationEvidence{}, origin);
+    row["revocation"] = row_of(i < path.evidence.size() ? path.evidence[i] : pki::RevocationEvidence{}, context);
     certificates.push_back(std::move(row));
   }
   return {{"status", name(path.status)},
@@ -113,23 +116,50 @@ std::string_view kind_of(const xades::ReferenceReport& reference) {
   return reference.signed_properties ? "signed_properties" : reference.in_manifest ? "manifest" : "data";
 }
 
-json::object row_of(const xades::ReferenceReport& reference) {
+// "sha256:…", as --digest takes it; "" for none.
+std::string shown_digest(const std::optional<base::Digest>& digest) {
+  return digest ? std::string(name(digest->algorithm())) + ":" + base::hex(digest->bytes()) : std::string{};
+}
+
+std::string given_name(const xades::ReferenceReport& reference, const ReportContext& context) {
+  if (!reference.datum || *reference.datum >= context.given.size()) return {};
+  return base::shown(context.given[*reference.datum], shown_name);
+}
+
+json::object row_of(const xades::ReferenceReport& reference, const ReportContext& context) {
   return {{"uri", reference.uri},
           {"kind", kind_of(reference)},
+          {"name", reference.within ? std::string{} : base::shown(base::percent_decoded(reference.uri), shown_name)},
+          {"mime_type", reference.mime_type},
+          {"digest", shown_digest(reference.digest)},
+          {"enclosed_hash", shown_digest(reference.enclosed_hash)},
+          {"compared_with", given_name(reference, context)},
           {"valid", reference.status == Status::valid},
           {"status", name(reference.status)},
           {"detail", reference.detail}};
 }
 
-json::object row_of(const xades::TimeStampFinding& stamp, const OriginOf& origin) {
+json::object row_of(const xades::SignerStatements& statements) {
+  const xades::ProductionPlace& place = statements.place;
+  return {{"commitments", json::array(statements.commitment_types.begin(), statements.commitment_types.end())},
+          {"roles", json::array(statements.claimed_roles.begin(), statements.claimed_roles.end())},
+          {"place", json::object{{"city", place.city},
+                                 {"street", place.street},
+                                 {"state", place.state},
+                                 {"postal_code", place.postal_code},
+                                 {"country", place.country}}}};
+}
+
+json::object row_of(const xades::TimeStampFinding& stamp, const ReportContext& context) {
   return {{"kind", name(stamp.kind)},
           {"valid", stamp.holds},
+          {"unchecked", stamp.unchecked},
           {"sub_indication", name(stamp.failure)},
           {"time", stamp.time == base::Time{} ? std::string{} : base::rfc3339(stamp.time)},
           {"authority", stamp.signer ? base::shown(stamp.signer->subject(), shown_name) : std::string{}},
           {"policy", stamp.policy},
           {"detail", stamp.detail},
-          {"path", row_of(stamp.path, origin)},
+          {"path", row_of(stamp.path, context)},
           {"warnings", json::array(stamp.warnings.begin(), stamp.warnings.end())}};
 }
 
@@ -144,22 +174,6 @@ std::string readable_day(base::Time time) {
   return {text, std::strftime(text, sizeof text, tr("%d %b %Y"), &local)};
 }
 
-// With the zone, because others read it too.
-std::string readable(base::Time time) {
-  const std::time_t seconds = time.time_since_epoch().count();
-  std::tm local{};
-  if (::localtime_r(&seconds, &local) == nullptr) return base::rfc3339(time);
-  char text[100];
-  const std::size_t size = std::strftime(text, sizeof text, tr("%d %b %Y, %H:%M:%S"), &local);
-  std::string out(text, size);
-  const long minutes = local.tm_gmtoff / 60;
-  if (minutes == 0) return out + " UTC";
-  const long away = std::abs(minutes);
-  char zone[32];
-  const int zone_size = std::snprintf(zone, sizeof zone, " UTC%c%02ld:%02ld", minutes < 0 ? '-' : '+', away / 60, away % 60);
-  return out + std::string(zone, static_cast<std::size_t>(zone_size));
-}
-
 const char* headline(xades::Indication indication) {
   switch (indication) {
     case xades::Indication::total_passed:
@@ -170,6 +184,27 @@ const char* headline(xades::Indication indication) {
       break;
   }
   return tr("NOT PROVEN");
+}
+
+// Not for want of something that is not at hand: the content, trust, or revocation data.
+bool is_wrong(const xades::TimeStampFinding& stamp) {
+  return !stamp.holds && !stamp.unchecked && stamp.failure != no_certificate_chain_found && stamp.failure != try_later;
+}
+
+// Of time stamps the worst: that one is wrong, or that it cannot be told here and now.
+std::string text_of_time_stamps(const xades::SignatureReport& report) {
+  const auto any = [&](auto is_so) { return std::ranges::any_of(report.time_stamps, is_so); };
+  const bool several = report.time_stamps.size() > 1;
+  std::string text;
+  if (any(is_wrong))
+    text = several ? tr("One of the time stamps does not hold.") : tr("The time stamp does not hold.");
+  else if (any([](const xades::TimeStampFinding& stamp) { return !stamp.holds && !stamp.unchecked; }))
+    text = several ? tr("Of one of the time stamps it cannot be told here whether it holds.")
+                   : tr("Of the time stamp it cannot be told here whether it holds.");
+  else
+    text = tr("A time stamp can only be checked with the document that was signed: give it with --content.");
+  if (!report.proven_time) text += std::string(" ") + tr("Nothing proves when it was signed.");
+  return text;
 }
 
 const char* text_of(xades::Warning::Kind kind) {
@@ -213,6 +248,10 @@ const char* text_of(xades::Warning::Kind kind) {
   return "";
 }
 
+std::string text_of(const xades::Warning& warning, const xades::SignatureReport& report) {
+  return warning.kind == xades::Warning::Kind::time_stamp_does_not_hold ? text_of_time_stamps(report) : text_of(warning.kind);
+}
+
 const char* covered(xades::TimeStampKind kind) {
   switch (kind) {
     case xades::TimeStampKind::all_data_objects:
@@ -229,35 +268,102 @@ const char* covered(xades::TimeStampKind kind) {
 std::string from_where(EvidenceOrigin origin) {
   switch (origin) {
     case EvidenceOrigin::embedded:
-      return tr("kept in the signature");
+      return tr("from the signature");
     case EvidenceOrigin::fetched:
-      return tr("asked for at its issuer");
+      return tr("from the issuer");
     case EvidenceOrigin::given:
       break;
   }
-  return tr("given");
+  return tr("given here");
+}
+
+std::string joined(const xades::ProductionPlace& place) {
+  std::string out;
+  for (const std::string* part : {&place.city, &place.street, &place.state, &place.postal_code, &place.country})
+    if (!part->empty()) out += (out.empty() ? "" : ", ") + *part;
+  return out;
+}
+
+std::string from_to(const pki::Certificate& certificate) {
+  const std::string first = readable_day(certificate.not_before()), last = readable_day(certificate.not_after());
+  // Of what lives for hours the days say nothing.
+  if (certificate.not_after() - certificate.not_before() < std::chrono::hours{72})
+    return filled(tr("in force from %1 to %2"), {readable(certificate.not_before()), readable(certificate.not_after())});
+  return filled(tr("in force from %1 to %2"), {first, last});
+}
+
+// --- what a verdict means
+
+const char* as_it_was_signed() {
+  return tr("ask whoever sent it for the file as it was signed; if that is the same, for a new signature.");
+}
+
+// Nothing else was found wrong than that a given document is not the one whose hash, or whose content, the signature holds.
+bool differs_from_enclosed_alone(const xades::SignatureReport& report) {
+  return std::ranges::all_of(report.references, [](const xades::ReferenceReport& one) {
+    return one.status == Status::valid || (one.status == Status::digest_differs && one.within && one.datum);
+  });
+}
+
+bool is_external_missing(const xades::SignatureReport& report) {
+  return std::ranges::any_of(report.references, [](const xades::ReferenceReport& one) {
+    return !one.within && !one.in_manifest && one.status != Status::valid;
+  });
+}
+
+std::string unsigned_names(const xades::SignatureReport& report, const ReportContext& context) {
+  std::string out;
+  for (std::size_t i = 0; i < context.given.size(); ++i)
+    if (std::ranges::find(report.matched_data, i) == report.matched_data.end())
+      out += (out.empty() ? "" : ", ") + base::shown(context.given[i], shown_name);
+  return out;
+}
+
+// The first certificate of the path of which nobody told in force whether it was revoked.
+const pki::Certificate* not_known_of(const xades::SignatureReport& report) {
+  if (!report.path) return nullptr;
+  const pki::PathReport& path = *report.path;
+  for (std::size_t i = 0; i < std::min(path.chain.size(), path.evidence.size()); ++i)
+    if (path.evidence[i].source == pki::RevocationEvidence::Source::none) return &path.chain[i];
+  return nullptr;
+}
+
+bool names_nobody_to_ask(const xades::SignatureReport& report) {
+  const pki::Certificate* const certificate = not_known_of(report);
+  return certificate != nullptr && certificate->ocsp_urls().empty() && certificate->crl_urls().empty();
+}
+
+std::string why_revocation_is_not_known(const xades::SignatureReport& report, const ReportContext& context) {
+  if (names_nobody_to_ask(report))
+    return tr("Whether the certificate was revoked cannot be told: it names nobody to ask, and no list in force was given.");
+  if (context.offline)
+    return tr(
+        "Whether the certificate was revoked cannot be told: nobody was asked (--offline), and what is at hand does not say.");
+  return tr("Whether the certificate was revoked cannot be told: what its issuer answered, or was given, says nothing in force.");
 }
 
 class Page {
  public:
-  Page(const OriginOf& origin, std::ostream& out) : origin_(origin), out_(out) {}
+  Page(const ReportContext& context, std::ostream& out) : context_(context), out_(out) {}
 
   void show(const xades::SignatureReport& report, const std::string& indent) {
     indent_ = indent;
     std::string technical(name(report.indication));
     if (report.sub_indication != none) technical += ", " + std::string(name(report.sub_indication));
     out_ << headline(report.indication) << " (" << technical << ")\n";
-    line(explanation_of(report));
-    if (const char* advice = advice_on(report); *advice != '\0') line(filled(tr("What to do: %1"), {advice}));
+    line(explanation_of(report, context_));
+    if (const std::string advice = advice_on(report, context_); !advice.empty()) line(filled(tr("What to do: %1"), {advice}));
     if (!report.detail.empty()) line('(' + report.detail + ')');
     show_signer(report);
     show_content(report);
     show_times(report);
+    show_statements(report);
     if (report.path) show(*report.path);
     for (const xades::TimeStampFinding& stamp : report.time_stamps) show(stamp);
     for (const xades::Warning& warning : report.warnings) {
-      std::string text = std::string("! ") + text_of(warning.kind);
-      if (!warning.detail.empty()) text += " (" + base::shown(warning.detail, shown_name) + ')';
+      std::string text = "! " + text_of(warning, report);
+      const bool is_said = warning.kind == xades::Warning::Kind::time_stamp_does_not_hold;
+      if (!warning.detail.empty() && !is_said) text += " (" + base::shown(warning.detail, shown_name) + ')';
       line(text);
     }
     for (std::size_t i = 0; i < report.counter_signatures.size(); ++i) {
@@ -274,18 +380,48 @@ class Page {
   static std::string named(const pki::Certificate& certificate) { return base::shown(certificate.common_name(), shown_name); }
 
   void show_signer(const xades::SignatureReport& report) {
-    if (!report.signer) return;
-    line(filled(tr("Signer: %1"), {base::shown(report.signer->subject(), shown_name)}));
-    line(filled(tr("Issued by: %1"), {base::shown(report.signer->issuer(), shown_name)}));
+    const auto& certificate = report.signer ? report.signer : report.key_holder;
+    if (!certificate) return;
+    line(filled(report.signer ? tr("Signer: %1") : tr("Signed with the key of: %1"),
+                {base::shown(certificate->subject(), shown_name)}));
+    line(filled(tr("Issued by: %1"), {base::shown(certificate->issuer(), shown_name)}));
   }
 
   void show_content(const xades::SignatureReport& report) {
+    const bool several = 1 < std::ranges::count_if(report.references, [](const xades::ReferenceReport& one) {
+                           return one.within && !one.signed_properties;
+                         });
     for (const xades::ReferenceReport& reference : report.references) {
-      if (reference.signed_properties) continue;
-      const bool within = reference.uri.empty() || reference.uri.starts_with('#');
-      const std::string what = within ? std::string(tr("The signed content in this file")) : base::percent_decoded(reference.uri);
-      line(filled(state_of(reference), {base::shown(what, shown_name)}));
+      if (reference.signed_properties) {
+        if (reference.status != Status::valid)
+          line(filled(state_of(reference), {tr("What the signature says of itself (signed properties)")}));
+      } else if (reference.within) {
+        line(content_line(reference, several));
+      } else {
+        line(filled(state_of(reference), {document_name(reference)}));
+      }
     }
+  }
+  std::string document_name(const xades::ReferenceReport& reference) const {
+    const std::string name = base::shown(base::percent_decoded(reference.uri), shown_name),
+                      given = given_name(reference, context_);
+    if (given.empty() || given == name) return name;
+    return filled(tr("%1 (given as %2)"), {name, given});
+  }
+  // What is in the file, and whether what was given is the same.
+  std::string content_line(const xades::ReferenceReport& reference, bool several) const {
+    const std::string given = given_name(reference, context_), hash = shown_digest(reference.enclosed_hash);
+    if (!hash.empty() && given.empty() && reference.status == Status::valid)
+      return filled(tr("The hash %1 is what is signed. No document was compared with it: give it with --content"), {hash});
+    if (!given.empty() && reference.status == Status::valid)
+      return hash.empty() ? filled(tr("%1: is the document that is signed in this file"), {given})
+                          : filled(tr("%1: has the hash that is signed (%2)"), {given, hash});
+    if (!given.empty() && reference.status == Status::digest_differs)
+      return hash.empty() ? filled(tr("%1: is NOT the document that is signed in this file"), {given})
+                          : filled(tr("%1: has ANOTHER hash than the one that is signed (%2)"), {given, hash});
+    std::string what = tr("The signed content in this file");
+    if (several) what += " (" + base::shown(reference.uri, shown_name) + ')';
+    return filled(state_of(reference), {what});
   }
   static const char* state_of(const xades::ReferenceReport& reference) {
     switch (reference.status) {
@@ -308,11 +444,29 @@ class Page {
     if (report.level) line(filled(tr("Level: %1"), {std::string(profile_name(*report.level))}));
   }
 
+  void show_statements(const xades::SignatureReport& report) {
+    const xades::SignerStatements& said = report.statements;
+    const std::string place = joined(said.place);
+    if (!said.commitment_types.empty() || !said.claimed_roles.empty() || !place.empty() || !report.signature_policy.empty())
+      line(tr("The signer states, and nobody else confirms it:"));
+    for (const std::string& type : said.commitment_types) {
+      const std::string named = commitment_text(type);
+      line("  " + filled(tr("Commitment: %1"), {named.empty() ? type : named}));
+    }
+    for (const std::string& role : said.claimed_roles) line("  " + filled(tr("Role: %1"), {role}));
+    if (!place.empty()) line("  " + filled(tr("Place: %1"), {place}));
+    if (report.signature_policy.empty()) return;
+    const char* const document =
+        report.policy_document == xades::PolicyDocument::same      ? tr("its document was given and is the one that is meant")
+        : report.policy_document == xades::PolicyDocument::differs ? tr("the document that was given is another one")
+                                                                   : tr("its document was not compared");
+    line("  " + filled(tr("Signature policy: %1"), {report.signature_policy}) + " (" + document + ')');
+  }
+
   void show(const pki::PathReport& path) {
     for (std::size_t i = 0; i < path.chain.size(); ++i) {
       const pki::Certificate& one = path.chain[i];
-      line(filled(tr("Certificate %1, in force from %2 to %3:"),
-                  {named(one), readable_day(one.not_before()), readable_day(one.not_after())}));
+      line(filled(tr("Certificate %1, %2:"), {named(one), from_to(one)}));
       line("  " + standing(path, i));
     }
   }
@@ -324,7 +478,7 @@ class Page {
     const bool revoked = path.revoked_at && is_revoked(path, i);
     const bool by_list = evidence.source == pki::RevocationEvidence::Source::crl;
     const std::string when = readable(evidence.produced);
-    const std::string where = from_where(origin_(evidence));
+    const std::string where = from_where(context_.origin_of(evidence));
     if (revoked)
       return filled(by_list ? tr("REVOKED since %1, says the list of %2 (CRL, %3)")
                             : tr("REVOKED since %1, says the answer of %2 (OCSP, %3)"),
@@ -343,23 +497,51 @@ class Page {
   }
 
   void show(const xades::TimeStampFinding& stamp) {
-    const std::string who = stamp.signer ? named(*stamp.signer) : std::string(tr("an unknown authority"));
-    const std::string when = stamp.time == base::Time{} ? std::string("—") : readable(stamp.time);
-    line(filled(stamp.holds ? tr("%1, of %2 by %3: holds") : tr("%1, of %2 by %3: DOES NOT HOLD"),
-                {covered(stamp.kind), when, who}) +
-         " (" + std::string(name(stamp.kind)) + ')');
+    const char* const state = stamp.holds       ? tr("%1: holds")
+                              : is_wrong(stamp) ? tr("%1: DOES NOT HOLD")
+                              : stamp.unchecked ? tr("%1: cannot be checked without the document")
+                                                : tr("%1: whether it holds cannot be told here");
+    line(filled(state, {stamp_title(stamp)}) + " (" + std::string(name(stamp.kind)) + ')');
+    if (stamp.signer)
+      line("  " + filled(tr("its certificate: issued by %1, %2"),
+                         {base::shown(stamp.signer->issuer(), shown_name), from_to(*stamp.signer)}));
     if (stamp.holds) return;
+    line("  " + explanation_of(stamp));
     std::string why(name(stamp.failure));
     if (!stamp.detail.empty()) why += ": " + stamp.detail;
     line("  (" + base::shown(why, 2 * shown_name) + ')');
   }
+  // What is known of it.
+  static std::string stamp_title(const xades::TimeStampFinding& stamp) {
+    const char* const what = covered(stamp.kind);
+    const bool has_time = stamp.time != base::Time{};
+    if (has_time && stamp.signer) return filled(tr("%1, of %2 by %3"), {what, readable(stamp.time), named(*stamp.signer)});
+    if (has_time) return filled(tr("%1, of %2"), {what, readable(stamp.time)});
+    return stamp.signer ? filled(tr("%1, by %2"), {what, named(*stamp.signer)}) : std::string(what);
+  }
 
-  const OriginOf& origin_;
+  const ReportContext& context_;
   std::ostream& out_;
   std::string indent_;
 };
 
 }  // namespace
+
+// With the zone, because others read it too.
+std::string readable(base::Time time) {
+  const std::time_t seconds = time.time_since_epoch().count();
+  std::tm local{};
+  if (::localtime_r(&seconds, &local) == nullptr) return base::rfc3339(time);
+  char text[100];
+  const std::size_t size = std::strftime(text, sizeof text, tr("%d %b %Y, %H:%M:%S"), &local);
+  std::string out(text, size);
+  const long minutes = local.tm_gmtoff / 60;
+  if (minutes == 0) return out + " UTC";
+  const long away = std::abs(minutes);
+  char zone[32];
+  const int zone_size = std::snprintf(zone, sizeof zone, " UTC%c%02ld:%02ld", minutes < 0 ? '-' : '+', away / 60, away % 60);
+  return out + std::string(zone, static_cast<std::size_t>(zone_size));
+}
 
 std::string_view name(EvidenceOrigin origin) {
   switch (origin) {
@@ -373,13 +555,46 @@ std::string_view name(EvidenceOrigin origin) {
   return "given";
 }
 
-const char* explanation_of(const xades::SignatureReport& report) {
+std::string explanation_of(const xades::TimeStampFinding& stamp) {
+  if (stamp.unchecked) return tr("it is over the document itself, which was not given, or only by its hash: --content gives it");
+  if (stamp.status == pki::TimeStampStatus::signature_invalid) return tr("its own signature is not valid, or it is damaged");
+  if (stamp.status == pki::TimeStampStatus::imprint_differs)
+    return tr("what it is over was changed, or it belongs to something else");
+  switch (stamp.failure) {
+    case no_certificate_chain_found:
+      return tr("its authority is not trusted here (see --trust)");
+    case try_later:
+      return tr("whether its authority's certificate was revoked cannot be told");
+    case revoked_no_poe:
+    case revoked_ca_no_poe:
+      return tr("its authority's certificate is revoked, and nothing proves that it is older");
+    case out_of_bounds_no_poe:
+    case out_of_bounds_not_revoked:
+    case no_certificate_chain_found_no_poe:
+      return tr("its authority's certificate is not in force any more, and nothing proves that it is older");
+    case crypto_constraints_failure:
+    case crypto_constraints_failure_no_poe:
+      return tr("an algorithm in it is too weak, and nothing proves that it is older");
+    case timestamp_order_failure:
+      return tr("it is younger than what is over it");
+    default:
+      return tr("its authority's certificate may not be used like this");
+  }
+}
+
+std::string explanation_of(const xades::SignatureReport& report, const ReportContext& context) {
   switch (report.sub_indication) {
     case none:
       return tr("The signature is valid.");
     case format_failure:
       return tr("This is not a well-formed XAdES signature.");
     case hash_failure:
+      if (report.cause == xades::Cause::signed_properties_changed)
+        return tr(
+            "What the signature says of itself (such as the time or the certificate) was changed after it was signed. The "
+            "documents that it signs were not.");
+      if (differs_from_enclosed_alone(report))
+        return tr("The document that was given is not the one that was signed. What the signature holds itself is unchanged.");
       return tr("The document was changed after it was signed, or it is not the one that was signed.");
     case sig_crypto_failure:
       return tr("The signature itself was changed or is damaged.");
@@ -409,14 +624,20 @@ const char* explanation_of(const xades::SignatureReport& report) {
     case no_signing_certificate_found:
       return tr("The signer's certificate is missing or is not the one that was meant.");
     case try_later:
-      return tr("Whether the certificate was revoked cannot be told: no revocation list in force was given (see --trust).");
+      return why_revocation_is_not_known(report, context);
     case signed_data_not_found:
+      if (report.cause == xades::Cause::given_data_unsigned)
+        return filled(tr("What is signed is there and unchanged, but a document was given that this signature is not over: %1."),
+                      {unsigned_names(report, context)});
+      if (!is_external_missing(report)) return tr("A part of what is signed is not in the file, or cannot be read.");
       return tr("The signed document is needed: give it with --content, or its hash with --digest.");
     case timestamp_order_failure:
       return tr("The times in the signature contradict each other.");
     case crypto_constraints_failure:
       return tr("An algorithm was too weak already when the signature was made.");
     case crypto_constraints_failure_no_poe:
+      if (report.cause == xades::Cause::never_reliable)
+        return tr("An algorithm is too weak to be relied on, and was so already when the signer's certificate was issued.");
       return tr("An algorithm is too weak to be relied on, and nothing proves that the signature is from when it was not.");
     case chain_constraints_failure:
       return tr("The signer's certificate, or one above it, may not be used like this.");
@@ -428,23 +649,31 @@ const char* explanation_of(const xades::SignatureReport& report) {
   return tr("The signature lacks something that it must have.");
 }
 
-const char* advice_on(const xades::SignatureReport& report) {
+std::string advice_on(const xades::SignatureReport& report, const ReportContext& context) {
   switch (report.sub_indication) {
     case none:
       return "";
     case format_failure:
     case sig_crypto_failure:
     case no_signing_certificate_found:
-      return tr("ask whoever sent it for the file as it was signed; if that is the same, for a new signature.");
+      return as_it_was_signed();
     case hash_failure:
+      if (report.cause == xades::Cause::signed_properties_changed) return as_it_was_signed();
       return tr("compare the document with the one that the signer has; do not rely on this one.");
     case signed_data_not_found:
+      if (report.cause == xades::Cause::given_data_unsigned)
+        return tr("do not take that document for signed; verify again without it, or with the signature that belongs to it.");
+      if (!is_external_missing(report)) return as_it_was_signed();
       return tr("verify again with the document that was signed.");
     case no_certificate_chain_found:
       return tr(
           "find out whether you trust the issuer; if so, put its certificate into the folder of trusted ones, or name a trusted "
           "list that has it.");
     case try_later:
+      if (names_nobody_to_ask(report))
+        return tr("get the list of revoked certificates from its issuer, and put it into the folder of trusted ones (--trust).");
+      if (context.offline)
+        return tr("verify again with network, or with the issuer's list of revoked certificates in the folder of trusted ones.");
       return tr("verify again with network, or later: the issuer of the certificate could not be asked.");
     case revoked:
     case expired:
@@ -459,6 +688,8 @@ const char* advice_on(const xades::SignatureReport& report) {
     case no_certificate_chain_found_no_poe:
     case revocation_out_of_bounds_no_poe:
     case crypto_constraints_failure_no_poe:
+      if (report.cause == xades::Cause::never_reliable)
+        return tr("do not accept it: no time stamp can help. Ask for a signature with stronger algorithms and certificates.");
       return tr("ask whoever has it for a copy with a time stamp of that time; if there is none, for a new signature.");
     case certificate_chain_general_failure:
     case timestamp_order_failure:
@@ -468,7 +699,7 @@ const char* advice_on(const xades::SignatureReport& report) {
   return tr("do not accept it; ask for a new signature, and tell the sender what is written here.");
 }
 
-json::object as_json(const xades::SignatureReport& report, const OriginOf& origin) {
+json::object as_json(const xades::SignatureReport& report, const ReportContext& context) {
   json::object row{{"id", report.id},
                    {"indication", name(report.indication)},
                    {"sub_indication", name(report.sub_indication)},
@@ -479,19 +710,24 @@ json::object as_json(const xades::SignatureReport& report, const OriginOf& origi
                    {"proven_time", time_or_empty(report.proven_time)},
                    {"not_signed_before", time_or_empty(report.not_signed_before)},
                    {"signature_policy", report.signature_policy},
-                   {"explanation", explanation_of(report)},
-                   {"advice", advice_on(report)},
+                   {"signature_policy_document", name(report.policy_document)},
+                   {"statements", row_of(report.statements)},
+                   {"cause", name(report.cause)},
+                   {"explanation", explanation_of(report, context)},
+                   {"advice", advice_on(report, context)},
                    {"detail", report.detail}};
   row["signer_certificate"] = report.signer ? json::value(row_of(*report.signer)) : json::value(nullptr);
-  row["path"] = report.path ? json::value(row_of(*report.path, origin)) : json::value(nullptr);
+  row["key_certificate"] = report.key_holder ? json::value(row_of(*report.key_holder)) : json::value(nullptr);
+  row["path"] = report.path ? json::value(row_of(*report.path, context)) : json::value(nullptr);
   json::array references, stamps, counter_signatures, warnings;
-  for (const auto& reference : report.references) references.push_back(row_of(reference));
-  for (const auto& stamp : report.time_stamps) stamps.push_back(row_of(stamp, origin));
+  for (const auto& reference : report.references) references.push_back(row_of(reference, context));
+  for (const auto& stamp : report.time_stamps) stamps.push_back(row_of(stamp, context));
   for (const auto& counter_signature : report.counter_signatures)
-    counter_signatures.push_back(as_json(counter_signature, origin));
+    counter_signatures.push_back(as_json(counter_signature, context));
   for (const auto& warning : report.warnings)
-    warnings.push_back(json::object{
-        {"code", name(warning.kind)}, {"message", text_of(warning.kind)}, {"detail", base::shown(warning.detail, shown_name)}});
+    warnings.push_back(json::object{{"code", name(warning.kind)},
+                                    {"message", text_of(warning, report)},
+                                    {"detail", base::shown(warning.detail, shown_name)}});
   row["references"] = std::move(references);
   row["time_stamps"] = std::move(stamps);
   row["counter_signatures"] = std::move(counter_signatures);
@@ -499,6 +735,8 @@ json::object as_json(const xades::SignatureReport& report, const OriginOf& origi
   return row;
 }
 
-void show(const xades::SignatureReport& report, const OriginOf& origin, std::ostream& out) { Page(origin, out).show(report, ""); }
+void show(const xades::SignatureReport& report, const ReportContext& context, std::ostream& out) {
+  Page(context, out).show(report, "");
+}
 
 }  // namespace signet::agent

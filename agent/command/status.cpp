@@ -15,8 +15,9 @@ std::string validity_text(const json::object& certificate) {
   if (validity == "expired") return filled(tr("expired on %1"), {shown_member(certificate, "not_after").substr(0, 10)});
   if (validity == "not_yet_valid")
     return filled(tr("not valid before %1"), {shown_member(certificate, "not_before").substr(0, 10)});
-  if (validity == "expires_soon")
-    return filled(tr("EXPIRES SOON: on %1"), {shown_member(certificate, "not_after").substr(0, 10)});
+  // By the minute: it may be today.
+  if (const std::string end = shown_member(certificate, "not_after"); validity == "expires_soon" && end.size() >= 16)
+    return filled(tr("EXPIRES SOON: on %1"), {end.substr(0, 10) + " " + end.substr(11, 5) + " UTC"});
   return filled(tr("valid until %1"), {shown_member(certificate, "not_after").substr(0, 10)});
 }
 
@@ -61,7 +62,9 @@ void show_status(const json::object& status) {
   if (rows(status, "modules").empty())
     std::cout << tr("Module:   none is loaded: `signet tokens --explain` says what is plugged in, and what it needs") << '\n';
   const std::string why = shown_member(status, "dialog_error");
-  std::cout << filled(tr("Dialog:   %1"), {why.empty() ? tr("possible") : why}) << '\n';
+  std::cout << filled(tr("Dialog:   %1"), {why.empty() ? std::string(tr("possible"))
+                                                       : message_for(base::ErrorCode::no_dialog_possible) + " (" + why + ')'})
+            << '\n';
   std::cout << filled(tr("PINs:     %1 kept, scope %2"), {shown_member(status, "pins_kept"), shown_member(status, "pin_scope")});
   if (const std::string until = shown_member(status, "pins_until"); !until.empty())
     std::cout << filled(tr(", until %1"), {until});

@@ -61,6 +61,14 @@ TEST_CASE("signatures for the command") {
   folder.write("contract 1.pdf", "an annex");
   folder.write("changed/contract 0.pdf", "the contract, changed");
 
+  folder.write("renamed.pdf", "the contract");
+  folder.write("properties-changed.xml",
+               replaced(signed_document(ana, detached, pki), "<xades:SigningTime>20", "<xades:SigningTime>19"));
+  SigningPlan one_detached = t;
+  one_detached.packaging = Packaging::detached;
+  folder.write("detached-lta.xml", archived(lt(signed_document(ana, one_detached, pki), pki), today - 30min, pki.responder,
+                                            {{name_of(0), bytes_of("the contract")}}));
+
   const std::string stamped_one = signed_document(ana, t, pki);
   folder.write("broken-stamp.xml", flipped(stamped_one, "<xades:EncapsulatedTimeStamp>", 200));
   folder.write("countersigned.xml", with_counter_signature(stamped_one, counter_signature(stamped_one, person(pki.issuer, {}),
@@ -69,6 +77,10 @@ TEST_CASE("signatures for the command") {
                                   flipped(signed_document(ana, t, pki, "Second"), "Second-value\">") + "</all>");
   SigningPlan with_policy = b;
   with_policy.statements.policy = SignaturePolicy{"urn:oid:1.2.3.4", sha256("the policy"), {}};
+  with_policy.statements.commitment_types = {std::string(commitment_type_uri("approval"))};
+  with_policy.statements.claimed_roles = {"Director"};
+  with_policy.statements.place.city = "Chișinău";
+  with_policy.statements.place.country = "MD";
   folder.write("policy.xml", signed_document(ana, with_policy, pki));
   folder.write("policy.txt", "the policy");
 
@@ -77,6 +89,14 @@ TEST_CASE("signatures for the command") {
   folder.write("sha1.xml", signed_document(ana, sha1, pki));
   folder.write("version-1.xml", signed_document(person(pki.issuer, {.version_1 = true}), b, pki));
   folder.write("expired.xml", signed_document(person(pki.issuer, {.starts_before_now = 48h, .ends_after_now = -20min}), b, pki));
+
+  Pki addressed = pki;
+  addressed.issuer = pki.authority.subordinate({.common_name = "Addressed CA"});
+  addressed.issuer.publish_crl_at("http://127.0.0.1:9/list.crl");
+  folder.write("asked.xml", signed_document(person(addressed.issuer, {}), b, addressed));
+  SigningPlan weak = b;
+  weak.algorithm.scheme = KeyScheme::rsa_pkcs1;
+  folder.write("weak-key.xml", signed_document(person(pki.issuer, {.rsa_bits = 1024}), weak, pki));
 
   Pki other{.at = today};
   folder.write("untrusted.xml", signed_document(person(other.issuer, {}), b, other));
@@ -99,6 +119,7 @@ TEST_CASE("signatures for the command") {
 
   folder.write("trust/root.pem", demo::pem(pki.authority.root().certificate));
   folder.write("trust/lists.pem", demo::pem(pki.list(pki.authority)) + demo::pem(pki.list(pki.issuer)));
+  folder.write("anchor-and-root-list.pem", demo::pem(pki.authority.root().certificate) + demo::pem(pki.authority.crl()));
   folder.write("anchor.pem", demo::pem(pki.authority.root().certificate));
   folder.write("lists/lists.pem", demo::pem(pki.authority.crl()) + demo::pem(pki.issuer.crl()));
 

@@ -95,29 +95,34 @@ def languages(test):
 def texts(test):
     passed = test.verify("lta.xml").stdout
     test.says("lta.xml", passed, r"lta\.xml: VALID \(TOTAL-PASSED\)", "The signature is valid", "Signer: .*Ana Țurcanu", "Issued by: .*Test CA",
-              "The signed content in this file: unchanged", f"Signed before {ENGLISH_TIME}", "Level: XAdES-B-LTA",
-              r"Certificate Ana Țurcanu, in force from \d\d [A-Z]\w\w \d{4} to \d\d [A-Z]\w\w \d{4}", r"not revoked, says the list of .* \(CRL, given\)",
-              "Certificate Test Root", "trusted", "Time stamp over the signature, of .* by Test TSA: holds", "Time stamp over all, .*: holds")
+              "The hash sha256:.* is what is signed", f"Signed before {ENGLISH_TIME}", "Level: XAdES-B-LTA",
+              r"Certificate Ana Țurcanu, in force from \d\d [A-Z]\w\w \d{4} to \d\d [A-Z]\w\w \d{4}:", r"not revoked, says the list of .* \(CRL, given here\)",
+              "Certificate Test Root", "trusted", "Time stamp over the signature, of .* by Test TSA: holds", "its certificate: issued by .*Test Root", "Time stamp over all, .*: holds")
     test.check("nothing to do about what is good", "What to do" not in passed, passed)
     embedded = test.verify("lta.xml", "--trust", "anchor.pem", trust=False).stdout
-    test.says("what it carries", embedded, "VALID", r"not revoked, says the list of .* \(CRL, kept in the signature\)")
+    test.says("what it carries", embedded, "VALID", r"not revoked, says the list of .* \(CRL, from the signature\)")
     test.says("in Romanian", test.verify("lta.xml", language="ro").stdout, f"Semnat înainte de {TIME}")
     changed = test.verify("detached.xml", "--content", "changed/contract 0.pdf", "--content", "contract 1.pdf")
     test.check("a changed document: exit code", changed.returncode == 1, changed.stdout)
     test.says("a changed document", changed.stdout, r"NOT VALID \(TOTAL-FAILED, HASH_FAILURE\)", "What to do: compare",
-              "contract 0.pdf: CHANGED", "contract 1.pdf: unchanged")
+              r"contract 0\.pdf \(given as changed/contract 0\.pdf\): CHANGED", "contract 1.pdf: unchanged")
     revoked = test.verify("revoked.xml").stdout
     test.says("revoked", revoked, r"REVOKED_NO_POE", "What to do: ", f"REVOKED since {ENGLISH_TIME}, says the list of")
     broken = test.verify("broken-stamp.xml").stdout
-    test.says("a broken time stamp", broken, "Time stamp over the signature, of .*: DOES NOT HOLD", "SIG_CONSTRAINTS_FAILURE: ", "One of the time stamps does not hold", "nothing proves when it was signed")
+    test.says("a broken time stamp", broken, "Time stamp over the signature.*: DOES NOT HOLD", "its own signature is not valid", "SIG_CONSTRAINTS_FAILURE: ", "! The time stamp does not hold. Nothing proves when it was signed")
+    for language, unknown in (("en", "—|unknown"), ("ro", "—|does not"), ("ru", "—|неизвестн|does not")):
+        said = test.verify("broken-stamp.xml", language=language).stdout
+        test.check(f"what is not known is left out, in {language}", not re.search(unknown, said), said)
+    compared(test)
+    wanting(test)
     counter = test.verify("countersigned.xml").stdout
-    test.says("counter-signed", counter, "^countersigned.xml: VALID", r"\n  Counter-signature 1 of 1: VALID", "\n    Signer: ")
+    test.says("counter-signed", counter, "\ncountersigned.xml: VALID", r"\n  Counter-signature 1 of 1: VALID", "\n    Signer: ")
     whole = (test.folder / "countersigned.xml").read_text()
     values = [match.start(1) for match in re.finditer(r"<ds:SignatureValue[^>]*>(.)", whole)]
     inner = max(values)  # behind the signature's own
     (test.folder / "broken-counter.xml").write_text(whole[:inner] + ("A" if whole[inner] != "A" else "B") + whole[inner + 1:])
     broken = test.verify("broken-counter.xml")
-    test.says("a broken counter-signature", broken.stdout, "^broken-counter.xml: VALID", r"\n  Counter-signature 1 of 1: NOT VALID")
+    test.says("a broken counter-signature", broken.stdout, "\nbroken-counter.xml: VALID", r"\n  Counter-signature 1 of 1: NOT VALID")
     test.check("a broken counter-signature: exit code", broken.returncode == 1, broken.stdout)
     several = test.verify("several.xml").stdout
     test.says("several", several, "several.xml, signature 1 of 2: VALID", "several.xml, signature 2 of 2: NOT VALID")
@@ -125,7 +130,77 @@ def texts(test):
     test.says("another document", hostile, "NOT VALID", "HASH_FAILURE")
 
 
-MEMBERS = {"file", "id", "indication", "sub_indication", "integrity", "level", "signer", "signer_certificate", "claimed_time", "proven_time",
+def compared(test):
+    """What was compared with what, and what was changed."""
+    hash_line = r"The hash sha256:[0-9a-f]{64} is what is signed\. No document was compared with it"
+    alone = test.verify("b.xml")
+    test.says("a hash alone", alone.stdout, "^Verified at .*strict", "VALID", hash_line)
+    given = test.verify("b.xml", "--content", "contract 0.pdf")
+    test.check("the document of the hash: exit code", given.returncode == 0, given.stdout)
+    test.says("the document of the hash", given.stdout, r"contract 0\.pdf: has the hash that is signed \(sha256:")
+    test.check("it was compared", "No document" not in given.stdout, given.stdout)
+    other = test.verify("b.xml", "--content", "contract 1.pdf")
+    test.check("another document: exit code", other.returncode == 1, other.stdout)
+    test.says("another document", other.stdout, "HASH_FAILURE", "The document that was given is not the one", r"contract 1\.pdf: has ANOTHER hash")
+    test.check("nothing untrue of the file", "CHANGED" not in other.stdout and "not signed" not in other.stdout, other.stdout)
+    more = test.verify("detached.xml", "--content", "contract 0.pdf", "--content", "contract 1.pdf", "--content", "policy.txt")
+    test.check("too much was given: exit code", more.returncode == 2, more.stdout)
+    test.says("too much was given", more.stdout, "SIGNED_DATA_NOT_FOUND", r"is not over: policy\.txt", "What to do: do not take that document", "contract 0.pdf: unchanged")
+    renamed = test.verify("detached.xml", "--content", "renamed.pdf", "--content", "contract 1.pdf")
+    test.says("a renamed document", renamed.stdout, "VALID", r"contract 0\.pdf \(given as renamed\.pdf\): unchanged")
+    changed = test.verify("properties-changed.xml", "--content", "contract 0.pdf", "--content", "contract 1.pdf")
+    test.check("changed properties: exit code", changed.returncode == 1, changed.stdout)
+    test.says("changed properties", changed.stdout, "HASH_FAILURE", "What the signature says of itself", "Signed with the key of: .*Ana", r"signed properties\): CHANGED", "contract 0.pdf: unchanged")
+    test.check("no content that is not signed", "content beside" not in changed.stdout, changed.stdout)
+    archive = test.verify("detached-lta.xml")
+    test.says("an archive time stamp without the document", archive.stdout, "Time stamp over all, for the archive, of .* by Test TSA: cannot be checked without the document", "--content gives it", "! A time stamp can only be checked with the document")
+    whole = test.verify("detached-lta.xml", "--content", "contract 0.pdf")
+    test.check("with the document", whole.returncode == 0 and "XAdES-B-LTA" in whole.stdout, whole.stdout)
+    stated = test.verify("policy.xml", "--signature-policy", "policy.txt").stdout
+    test.says("what is stated", stated, "The signer states, and nobody else confirms it:", "Commitment: I approve of the content", "Role: Director", "Place: Chișinău, MD", r"Signature policy: urn:oid:1\.2\.3\.4 \(its document was given and is the one")
+    row = test.report("policy.xml")["signatures"][0]
+    test.check("what is stated, for programs", row["statements"]["roles"] == ["Director"] and row["statements"]["place"]["city"] == "Chișinău"
+               and row["signature_policy_document"] == "not_given", row["statements"])
+    reference = test.report("detached.xml", "--content", "renamed.pdf", "--content", "contract 1.pdf")["signatures"][0]["references"][1]
+    test.check("a reference for programs", (reference["name"], reference["compared_with"], reference["mime_type"]) == ("contract 0.pdf", "renamed.pdf", "application/octet-stream")
+               and re.fullmatch("sha256:[0-9a-f]{64}", reference["digest"]), reference)
+
+
+def wanting(test):
+    """What is missing, and how it could be had."""
+    nobody = test.verify("b.xml", "--trust", "anchor.pem", trust=False).stdout
+    test.says("nobody can be asked", nobody, "TRY_LATER", "it names nobody to ask", "What to do: get the list")
+    with_address = test.verify("asked.xml", "--trust", "anchor-and-root-list.pem", trust=False).stdout
+    test.says("nobody was asked", with_address, "TRY_LATER", r"nobody was asked \(--offline\)")
+    private = test.run("verify", "asked.xml", "asked.xml", "--trust", "anchor-and-root-list.pem").stdout
+    address = r"http://127\.0\.0\.1:9/list\.crl"
+    test.says("a private address", private, "TRY_LATER", f"! not asked: {address} is an address of this machine.*--private-addresses")
+    test.check("each address once", len(re.findall(address, private)) == 1, private)
+    unanswered = test.run("verify", "asked.xml", "--trust", "anchor-and-root-list.pem", "--private-addresses").stdout
+    test.says("nobody answers", unanswered, f"! not fetched: {address}: ")
+    for words, wanted in ((["lta.xml", "--at-least", "lta"], 0), (["b.xml", "--at-least", "t"], 2), (["broken-stamp.xml", "--at-least", "t"], 2)):
+        done = test.verify(*words)
+        test.check(" ".join(words), done.returncode == wanted and ("Below the level" in done.stdout) == (wanted == 2), done.stdout)
+    test.check("--at-least for programs", [test.report("b.xml", "--at-least", "t")[key] for key in ("at_least",)] == ["XAdES-B-T"]
+               and test.report("b.xml", "--at-least", "t")["signatures"][0]["reaches_level"] is False)
+    several = test.verify("policy.txt", "lta.xml")
+    test.check("a file that is none, beside one: exit code", several.returncode == 5, several.stdout + several.stderr)
+    test.says("the other one is judged", several.stdout, "lta.xml: VALID")
+    test.says("the one that is none", several.stderr, "policy.txt is not an XML document with signatures")
+    rows = json.loads(test.verify("--json", "policy.txt", "lta.xml").stdout)
+    test.check("both, for programs", [row["file"] for row in rows["not_read"]] == ["policy.txt"] and len(rows["signatures"]) == 1, rows)
+    wrong = test.verify("lta.xml", "--trust", "policy.txt", trust=False)
+    test.check("trust in a file without certificates is refused", wrong.returncode == 6 and "no certificates in" in wrong.stderr, wrong.stderr)
+    weak = test.verify("weak-key.xml", "--policy", "msign-compatible").stdout
+    test.says("a weak key", weak, "CRYPTO_CONSTRAINTS_FAILURE_NO_POE", "was so already when the signer's certificate was issued", "no time stamp can help")
+    test.check("which is not accepted", "It is accepted" not in weak, weak)
+    refused = test.run("extend", "detached.xml", "--level", "lta", "--offline", "--trust", "trust", "--tsa", "http://127.0.0.1:9/", language="ro")
+    test.says("why a file is not extended", refused.stderr, "nu a fost schimbat|nu a fost modificat", "Semnătura 1 nu ajunge la|O marcă temporală")
+    none = test.run("extend", "policy.txt", "--offline", "--trust", "trust", "--tsa", "http://127.0.0.1:9/")
+    test.says("what cannot be extended", none.stderr, "policy.txt is not an XML document with signatures")
+
+
+MEMBERS = {"file", "id", "reaches_level", "indication", "sub_indication", "cause", "integrity", "level", "signer", "signer_certificate", "key_certificate", "signature_policy_document", "statements", "claimed_time", "proven_time",
            "not_signed_before", "signature_policy", "explanation", "advice", "detail", "references", "time_stamps", "path",
            "counter_signatures", "warnings"}
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -134,7 +209,7 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 def shape(test):
     """What docs/signature-report.md says."""
     whole = test.report("lta.xml")
-    test.check("members of all", set(whole) == {"policy", "at", "signatures", "not_signed", "not_fetched"}, sorted(whole))
+    test.check("members of all", set(whole) == {"policy", "at", "at_least", "signatures", "not_read", "not_signed", "not_fetched"}, sorted(whole))
     one = whole["signatures"][0]
     test.check("members of a signature", set(one) == MEMBERS, sorted(set(one) ^ MEMBERS))
     test.check("verdict", (one["indication"], one["sub_indication"], one["integrity"], one["level"]) == ("TOTAL-PASSED", "", "valid", "XAdES-B-LTA"), one)
@@ -147,7 +222,7 @@ def shape(test):
     test.check("time stamps", [(row["kind"], row["valid"]) for row in one["time_stamps"]] == [("SignatureTimeStamp", True), ("ArchiveTimeStamp", True)], one["time_stamps"])
     test.check("an authority's path", one["time_stamps"][0]["path"]["status"] == "valid", one["time_stamps"])
     counter = test.report("countersigned.xml")["signatures"][0]["counter_signatures"]
-    test.check("counter-signatures", len(counter) == 1 and set(counter[0]) == MEMBERS - {"file"} and counter[0]["indication"] == "TOTAL-PASSED", counter)
+    test.check("counter-signatures", len(counter) == 1 and set(counter[0]) == MEMBERS - {"file", "reaches_level"} and counter[0]["indication"] == "TOTAL-PASSED", counter)
     revoked = test.report("revoked.xml")["signatures"][0]
     test.check("a revocation", revoked["path"]["status"] == "revoked" and INSTANT.fullmatch(revoked["path"]["revoked_at"]), revoked["path"])
     broken = test.report("broken-stamp.xml")["signatures"][0]

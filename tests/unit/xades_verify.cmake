@@ -10,5 +10,6 @@ signet_test(unit xades_verify
     xades_verify/stamp_test.cpp
     xades_verify/sub_indications_test.cpp
     xades_verify/time_stamps_test.cpp
+    xades_verify/told_test.cpp
     xades_verify/wrapping_test.cpp
   LIBRARIES signet::xades signet::demo)

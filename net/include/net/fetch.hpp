@@ -33,6 +33,9 @@ struct FetchRequest {
   unsigned max_redirects = 0;  // to http and https, each under the same rules, all within the timeout
 };
 
+// Error::origin of network_failed where public_addresses_only kept it from each address that there was.
+inline constexpr std::uint64_t only_private_addresses = std::uint64_t{1} << 32;
+
 struct FetchResponse {
   long status = 0;
   std::string content_type;

@@ -154,7 +154,7 @@ TEST_CASE("a response that has ended, without the nonce that is demanded, or by 
   CHECK(source_of(pki::NonceRule::same_or_absent).evidence.at(0).source == Source::crl);
   const auto data = RevocationSource(private_too()).fetch({world.wanted(ana)}, now);
   REQUIRE(data.failures.size() == 1);
-  CHECK(data.failures[0].ends_with(": what it gave has ended"));
+  CHECK(data.failures[0].why == "what it gave has ended");
 }
 
 TEST_CASE("a responder that must be looked up itself is, in the list") {
@@ -224,7 +224,7 @@ TEST_CASE("a server that sends elsewhere is not followed") {
   CHECK(world.service.count("/list.crl") == 0);
   const auto data = source.fetch({world.wanted(ana)}, now);
   REQUIRE(data.failures.size() == 2);
-  CHECK(data.failures[0].ends_with(": HTTP status 302"));
+  CHECK(data.failures[0].why == "HTTP status 302");
 }
 
 TEST_CASE("what is kept serves without asking, is asked for anew after its time, and offline nobody is asked") {

@@ -11,11 +11,18 @@
 
 namespace signet::trust {
 
+// Who was asked, or would have been, without success.
+struct NotHad {
+  std::string url;  // fit to be shown; empty for what is said of no single address
+  std::string why;  // for developers
+  bool private_address = false;  // not asked for that reason alone
+};
+
 // What was had for paths that lacked it, and why the rest was not.
 struct RevocationData {
   std::vector<pki::OcspResponse> ocsp;
   std::vector<pki::Crl> crls;
-  std::vector<std::string> failures;  // "host: why", for developers
+  std::vector<NotHad> failures;
 };
 
 // OCSP responses and revocation lists from where certificates say that they are, OCSP first, by net::fetch and a cache on disk.

@@ -16,13 +16,6 @@ struct DataObject {
   base::Digest digest;    // of the content; where the document and its signature are one file as xades/packaging.hpp gives it
 };
 
-// Where the signer says to be (EN 319 132-1 clause 5.2.5, SignatureProductionPlaceV2). Empty parts are left out. UTF-8.
-struct ProductionPlace {
-  std::string city, street, state, postal_code, country;
-
-  bool operator==(const ProductionPlace&) const = default;
-};
-
 // Clause 5.2.9: the policy's identifier, a URI, and the hash of its document.
 struct SignaturePolicy {
   std::string identifier;

@@ -47,4 +47,11 @@ std::optional<SignatureAlgorithm> preferred_algorithm(pki::KeyType key);
 std::string_view uri(base::DigestAlgorithm algorithm);
 std::optional<base::DigestAlgorithm> digest_algorithm_of_uri(std::string_view uri);
 
+// Where the signer says to be (EN 319 132-1 clause 5.2.5, SignatureProductionPlaceV2). Empty parts are left out. UTF-8.
+struct ProductionPlace {
+  std::string city, street, state, postal_code, country;
+
+  bool operator==(const ProductionPlace&) const = default;
+};
+
 }  // namespace signet::xades

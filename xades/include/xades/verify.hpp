@@ -91,6 +91,7 @@ struct TimeStampFinding : pki::TimeStampReport {
   TimeStampKind kind = TimeStampKind::signature;
   bool holds = false;  // also by the algorithms' rules
   SubIndication failure = SubIndication::none;  // why it does not
+  bool unchecked = false;  // for want of the content that it is over, or of all but its hash: its imprint was compared with nothing
 };
 
 // An element as the document has it: untrusted text, cut.
@@ -104,11 +105,38 @@ struct NamedElement {
 struct ReferenceReport {
   std::string uri;
   bool signed_properties = false;
+  bool within = false;       // it leads into the file itself, not to something outside
   bool in_manifest = false;  // listed by a manifest that is signed: it may be missing
   enum class Status : std::uint8_t { valid, digest_differs, not_found, refused } status = Status::not_found;
   std::string detail;
   std::optional<NamedElement> element = {};  // which of the document is signed, where it holds; none: all, or data from outside
+  std::optional<base::Digest> digest = {};         // that was signed
+  std::string mime_type = {};                      // as the signed DataObjectFormat has it; untrusted text, cut
+  std::optional<std::size_t> datum = {};           // index in VerifyOptions::data: what it was compared with, whatever came of it
+  // It holds so many octets that they are a hash, of a document that is elsewhere. Without `datum` no document was compared with it.
+  std::optional<base::Digest> enclosed_hash = {};
 };
+
+// What a signer states of itself and of signing (EN 319 132-1 5.2), signed with the rest: claims that nobody else confirmed.
+// Untrusted text, cut.
+struct SignerStatements {
+  std::vector<std::string> commitment_types;  // 5.2.3: URIs
+  std::vector<std::string> claimed_roles;     // 5.2.6
+  ProductionPlace place;                      // 5.2.5
+};
+
+// Whether the document of the policy that the signature names was given (5.2.9). none: it names none, or names none by its hash.
+enum class PolicyDocument : std::uint8_t { none, not_given, same, differs };
+std::string_view name(PolicyDocument document);  // "not_given"; "" for none
+
+// What tells apart the reasons that one sub-indication has, for whoever explains it.
+enum class Cause : std::uint8_t {
+  other,
+  signed_properties_changed,  // HASH_FAILURE: what the signature says of itself, and none of the data
+  given_data_unsigned,        // SIGNED_DATA_NOT_FOUND: what is signed is there and unchanged; what was given is not among it
+  never_reliable,             // CRYPTO_CONSTRAINTS_FAILURE_NO_POE: too weak already when the signer's certificate began
+};
+std::string_view name(Cause cause);  // "given_data_unsigned"; "" for other
 
 // What does not change a verdict, and somebody should know.
 struct Warning {
@@ -143,7 +171,10 @@ struct SignatureReport {
   SubIndication sub_indication = SubIndication::none;
   Integrity integrity = Integrity::unknown;
   std::optional<Level> level;  // the highest whose form is met
+  Cause cause = Cause::other;
   std::optional<pki::Certificate> signer;
+  // Without `signer`, where what would name it was changed: whose key the SignatureValue is by. Nothing says that it was meant.
+  std::optional<pki::Certificate> key_holder;
   std::optional<base::Time> claimed_time;       // SigningTime: the signer's word
   std::optional<base::Time> proven_time;        // the best signature time: genTime of the earliest time stamp that holds
   std::optional<base::Time> not_signed_before;  // genTime of the latest time stamp over content that holds
@@ -154,6 +185,8 @@ struct SignatureReport {
   std::vector<SignatureReport>
       counter_signatures;  // over this one's SignatureValue (EN 319 132-1 5.2.7.1), each a verdict of its own
   std::string signature_policy;  // SigPolicyId/Identifier, or "implied"; empty: none
+  PolicyDocument policy_document = PolicyDocument::none;
+  SignerStatements statements;
   std::vector<Warning> warnings;
   std::string detail;  // why, for developers
 };
