@@ -59,10 +59,12 @@ std::unexpected<base::Error> failed(CURLcode code, const char* detail) {
   return base::failure(ErrorCode::network_failed, std::move(text), static_cast<std::uint64_t>(code));
 }
 
-// libcurl's word for "I do not want this one": it goes on to the next address of the name.
+// Of the addresses of a name.
 struct Addresses {
   bool refused = false, asked = false;
 };
+
+// libcurl's word for "I do not want this one": it goes on to the next address of the name.
 curl_socket_t open_public(void* context, curlsocktype, curl_sockaddr* where) {
   bool fine = false;
   if (where->family == AF_INET) {
@@ -217,8 +219,7 @@ base::Result<Exchanged> exchange(Handles& handles, const FetchRequest& request, 
   if (receiver.too_large)
     return base::failure(ErrorCode::message_too_large, "response over " + std::to_string(request.max_response_bytes) + " bytes");
   if (*ended != CURLE_OK && addresses.refused && !addresses.asked)
-    return base::failure(ErrorCode::network_failed, "an address of this machine or of a private network, which is not asked",
-                         only_private_addresses);
+    return base::failure(ErrorCode::network_failed, "no public address: " + base::shown(url->host, 100), only_private_addresses);
   if (*ended != CURLE_OK) return failed(*ended, detail);
 
   Exchanged out;

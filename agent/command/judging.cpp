@@ -161,8 +161,8 @@ base::Result<Judge> Judge::with(const Context& context, const JudgingOptions& op
 
 std::string shown(const trust::NotHad& failure) {
   if (failure.private_address)
-    return service::filled(
-        service::tr("not asked: %1 is an address of this machine or of a private network (--private-addresses)"), {failure.url});
+    return service::filled(service::tr("not asked: %1 leads to this machine or to a private network (--private-addresses)"),
+                           {failure.url});
   return service::filled(service::tr("not fetched: %1"),
                          {(failure.url.empty() ? "" : failure.url + ": ") + base::shown(failure.why, 200)});
 }

@@ -214,17 +214,20 @@ TEST_CASE("nobody in the own network is called unless that is allowed, by whatev
   CHECK(world.service.count("/list.crl") == 0);
 }
 
-TEST_CASE("a server that sends elsewhere is not followed") {
+TEST_CASE("a server that sends elsewhere is followed to the list, and what is there counts only as what it is") {
   World world;
   world.service.put("/list.crl", test::text_of(world.root.crl()));
   const Redirecting redirecting(world.list_url());
   const pki::Certificate ana = world.issued(redirecting.url + "/ocsp", redirecting.url + "/list.crl");
   const RevocationSource source(private_too());
-  CHECK(judged(world, ana, source).status == PathStatus::no_revocation_data);
-  CHECK(world.service.count("/list.crl") == 0);
+  CHECK(judged(world, ana, source).status == PathStatus::valid);
+  CHECK(world.service.count("/list.crl") > 0);
+  // The responder's redirect leads to the list, which is no response.
   const auto data = source.fetch({world.wanted(ana)}, now);
-  REQUIRE(data.failures.size() == 2);
-  CHECK(data.failures[0].why == "HTTP status 302");
+  REQUIRE(data.failures.size() == 1);
+  CHECK(data.failures[0].url == redirecting.url + "/ocsp");
+  CHECK(data.ocsp.empty());
+  CHECK(data.crls.size() == 1);
 }
 
 TEST_CASE("what is kept serves without asking, is asked for anew after its time, and offline nobody is asked") {
