@@ -262,6 +262,7 @@ TEST_CASE("where only public addresses are wanted this machine and its network a
     CAPTURE(host);
     REQUIRE_FALSE(response);
     CHECK(response.error().code == ErrorCode::network_failed);
+    CHECK(response.error().origin == only_private_addresses);
   }
   // One that is kept from a call without that wish is not used either.
   CHECK(fetch(service.to("/"))->status == 200);
