@@ -322,6 +322,13 @@ TEST_CASE("a key for lists alone, certified by the same authority, signs them fo
   CHECK(status(issuing, for_lists) == PathStatus::valid);
   CHECK(status(issuing, lists.root().certificate) == PathStatus::no_revocation_data);
   CHECK(status(world.issuing.root().certificate, for_lists) == PathStatus::no_revocation_data);
+  // Certified by another authority, with the same name.
+  demo::Authority elsewhere = world.lists.subordinate(person("Issuing CA"));
+  TrustMaterial trust = world.trust({world.lists.crl(), elsewhere.crl()});
+  trust.intermediates = {issuing, world.lists.root().certificate,
+                         altered(elsewhere.root().certificate, world.lists.root(), EVP_sha256(),
+                                 [](X509* x) { set_extension(x, NID_key_usage, "critical,cRLSign"); })};
+  CHECK(validate_path(world.ana.certificate, trust, {.at = now}).status == PathStatus::no_revocation_data);
 }
 
 TEST_CASE("changes bring a list up to date that has ended, if they are of that list") {

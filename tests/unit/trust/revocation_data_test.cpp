@@ -327,6 +327,9 @@ TEST_CASE("an older list does not replace the one that is kept, and what is kept
   }
   world.service.put("/list.crl", std::nullopt);
   CHECK(judged(world, ana, source).status == PathStatus::no_revocation_data);
+  // Nor does it keep anybody from asking, however new it seems.
+  world.service.put("/list.crl", test::text_of(world.root.crl(1h)));
+  CHECK(judged(world, ana, RevocationSource(private_too(), cache)).status == PathStatus::revoked);
 }
 
 TEST_CASE("an answer over the limit is refused, and one call takes no longer than its time") {
