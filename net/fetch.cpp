@@ -132,7 +132,8 @@ class Url {
   static base::Result<Url> parse(const std::string& text) {
     Url out;
     if (!out.handle_) return base::failure(ErrorCode::network_failed, "curl_url");
-    if (const CURLUcode code = curl_url_set(out.handle_.get(), CURLUPART_URL, text.c_str(), 0); code != CURLUE_OK)
+    if (const CURLUcode code = curl_url_set(out.handle_.get(), CURLUPART_URL, text.c_str(), CURLU_GUESS_SCHEME);
+        code != CURLUE_OK)
       return base::failure(ErrorCode::network_failed, curl_url_strerror(code));
     out.scheme = out.part(CURLUPART_SCHEME);
     out.host = out.part(CURLUPART_HOST);

@@ -4,6 +4,8 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -274,9 +276,21 @@ TEST_CASE("where only public addresses are wanted this machine and its network a
 
 namespace {
 
+// Names that resolve as is wanted, for this process alone.
+bool with_hosts(const std::string& text) {
+  std::string file = "/tmp/signet-hosts-XXXXXX";
+  const Descriptor hosts(::mkstemp(file.data()));
+  const bool written = ::write(hosts.number(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       ::fchmod(hosts.number(), 0644) == 0;
+  const bool mounted = written && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                       ::mount(file.c_str(), "/etc/hosts", nullptr, MS_BIND, nullptr) == 0;
+  ::unlink(file.c_str());
+  return mounted;
+}
+
 // A network of its own, in which an address that is public elsewhere is this machine's. In a process of its own.
 bool in_another_network(const char* address) {
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return false;
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) != 0) return false;
   const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const auto set = [&](const char* name, const char* v4) {
     ifreq request{};
@@ -296,6 +310,7 @@ enum : int { as_it_should = 0, no_network = 77 };
 int redirected_in_another_network() {
   constexpr const char* address = "93.184.216.34";
   if (!in_another_network(address)) return no_network;
+  if (!with_hosts("127.0.0.1 inside.example\n" + std::string(address) + " outside.example\n")) return no_network;
   Service service;
   const auto port = service.server->listen({boost::asio::ip::make_address(address), 0});
   if (!port) return 1;
@@ -305,12 +320,26 @@ int redirected_in_another_network() {
   const std::string there = "http://" + std::string(address) + ":" + std::to_string(*port);
   request.url = there + "/moved-as/301//echo";
   if (const auto response = fetch(request); !response || response->status != 200) return 2;
-  // A connection to this machine is kept, which nobody may be sent to either.
-  if (!fetch(service.to("/"))) return 3;
+  request.url = "http://outside.example:" + std::to_string(*port) + "/echo";
+  if (const auto response = fetch(request); !response || response->status != 200) return 3;
+  // By its address, and by a name of which nothing tells that it is this machine's.
+  const std::string inside = "http://inside.example" + service.url.substr(service.url.rfind(':')) + "/";
   const std::size_t seen = service.seen.size();
-  request.url = there + "/moved";
-  if (fetch(request)) return 4;
-  return service.seen.size() == seen + 1 ? as_it_should : 5;
+  for (const std::string& path : {std::string("/moved"), "/moved-as/301/" + inside}) {
+    request.url = there + path;
+    if (fetch(request)) return 4;
+  }
+  if (service.seen.size() != seen + 2) return 5;
+  request.url = inside;
+  if (fetch(request)) return 6;
+  // A connection to this machine that is kept is none that a stranger may use.
+  FetchRequest trusted;
+  trusted.url = inside;
+  if (!fetch(trusted)) return 7;
+  if (fetch(request)) return 8;
+  request.url = there + "/moved-as/301/" + inside;
+  if (fetch(request)) return 9;
+  return service.seen.size() == seen + 4 ? as_it_should : 10;
 }
 
 }  // namespace
