@@ -89,6 +89,10 @@ class Portal {
         revocation_(io_.get_executor(), configuration_.revocation,
                     [this](std::string_view name, const service::EventFields& fields) { event(name, fields); }) {}
 
+  ~Portal() { end(); }
+  Portal(const Portal&) = delete;  // what answers to it knows where it is
+  Portal& operator=(const Portal&) = delete;
+
   base::Result<void> prepare();
   int run();
 
@@ -115,6 +119,7 @@ class Portal {
   awaitable<void> keep_trust();
   awaitable<void> keep_clean();
   awaitable<void> stop_when_told();
+  void end();
   awaitable<void> stop();
   base::Result<void> listen(net::HttpServer& server, const Configuration::Listener& listener, const char* what);
   base::Result<pki::TrustMaterial> consumer_cas() const;
@@ -519,6 +524,13 @@ int Portal::run() {
   io_.run();
   std::signal(SIGINT, SIG_DFL);  // should a database hang now, one more signal ends this
   std::signal(SIGTERM, SIG_DFL);
+  end();
+  spdlog::info("stopped");
+  return 0;
+}
+
+// Of a start that failed half way too: the lanes have answered since the first address was listened at.
+void Portal::end() {
   given_up_ = true;
   lanes_.stop();
   judges_.join();
@@ -528,8 +540,6 @@ int Portal::run() {
   }
   lanes_.shutdown();
   io_.shutdown();
-  spdlog::info("stopped");
-  return 0;
 }
 
 // Answers of some hundred kilobytes come and go: what they leave free is kept instead of being given back and fetched each time.

@@ -361,6 +361,16 @@ class StopTest(OperationsCase):
         request_id = re.search("<PostSignRequestResult>(.*?)</", text).group(1)
         self.assertIn(request_id, portal.command("requests", "list").stdout)
 
+    def test_a_start_that_fails(self):
+        """an address that another has: it is said, and what has begun already ends in order"""
+        portal = self.make("taken")
+        taken = socket.create_server(("127.0.0.1", portal.operations_port))
+        self.addCleanup(taken.close)
+        ran = portal.command("serve", check=False)
+        self.assertEqual(ran.returncode, 6, ran.stderr)
+        self.assertIn(f"port {portal.operations_port}: Address already in use", ran.stderr)
+        self.assertNotIn("runtime error", ran.stderr)
+
     def test_nothing_under_way(self):
         """with idle connections alone it ends at once"""
         portal = self.started("idle")

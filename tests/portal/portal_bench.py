@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -39,9 +40,11 @@ def cannot_run(why):
 
 
 def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """One that no outgoing connection of anybody gets meanwhile: below those that the system chooses (ip_local_port_range)."""
+    while True:
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
+            return found.getsockname()[1]
 
 
 def server_certificate(folder, name="server"):
