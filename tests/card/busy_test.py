@@ -6,6 +6,7 @@ usage: busy_test.py FOLDER-OF-SIGNETD [unittest's arguments]
 Exit code 77 (1 where CI=true) when this machine cannot run it.
 """
 import ctypes
+import time
 
 import agent_case
 from agent_bench import PIN
@@ -13,6 +14,8 @@ from agent_case import EXIT_DONE, EXIT_PERSON, AgentTest
 
 SCOPE_SYSTEM, SHARE_EXCLUSIVE, SHARE_SHARED, PROTOCOL_ANY, LEAVE_CARD = 2, 1, 2, 3, 0
 BUSY = "Another program holds the card."
+SHARING_VIOLATION = "0x8010000b"
+LET_GO_WITHIN_S = 5
 
 
 class Holder:
@@ -37,8 +40,17 @@ class Holder:
         share = ctypes.c_ulong(SHARE_EXCLUSIVE if self._exclusive else SHARE_SHARED)
         protocol = ctypes.c_ulong()
         self.readers = [name.decode() for name in names.raw.split(b"\0") if name]
-        self._call("SCardConnect", self._context, self.readers[self._reader].encode(), share, ctypes.c_ulong(PROTOCOL_ANY),
-                   ctypes.byref(self._card), ctypes.byref(protocol))
+        deadline = time.monotonic() + LET_GO_WITHIN_S
+        while True:
+            try:
+                self._call("SCardConnect", self._context, self.readers[self._reader].encode(), share, ctypes.c_ulong(PROTOCOL_ANY),
+                           ctypes.byref(self._card), ctypes.byref(protocol))
+                break
+            except RuntimeError as error:
+                # pcscd takes a moment to notice that a host is gone.
+                if SHARING_VIOLATION not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
         if not self._exclusive:
             self._call("SCardBeginTransaction", self._card)
         return self
