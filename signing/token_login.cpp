@@ -33,7 +33,8 @@ bool TokenLogins::pin_missing(const pkcs11::TokenPlace& place, const PinOwner& o
   const auto host = login == logins_.end() ? nullptr : login->second.host.lock();
   const bool logged_in = host != nullptr && host->alive() && login->second.owner == owner;
   if (place.token.protected_authentication_path) return !logged_in;
-  return pins_.find(owner) == nullptr;
+  // The PIN may have been changed elsewhere since it was accepted: that must not cost the last try unasked.
+  return pins_.find(owner) == nullptr || (place.token.pin_final_try && !logged_in);
 }
 
 awaitable<base::Result<ReadyKey>> TokenLogins::ready(pkcs11::TokenPlace place, PinOwner owner, std::optional<base::Secret> typed,

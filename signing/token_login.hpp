@@ -27,7 +27,7 @@ class TokenLogins {
   // The token as it is now; token_removed if another one, or none, is in its place.
   boost::asio::awaitable<base::Result<pkcs11::TokenPlace>> find(pkcs11::TokenPlace wanted);
 
-  // True where a login would want a PIN that is not kept.
+  // True where a login would want a PIN that is not kept, or one that is kept and would be the last try.
   bool pin_missing(const pkcs11::TokenPlace& place, const PinOwner& owner) const;
 
   // Logs in, unless this owner is logged in already, and looks the key up. `typed` is a PIN that the token has not accepted

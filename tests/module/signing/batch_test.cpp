@@ -372,6 +372,29 @@ TEST_CASE("the last try is not spent by a PIN that came with a command, nor by o
   }
 }
 
+TEST_CASE("a PIN that is kept is not presented again where that is the last try, unless a person confirms it") {
+  const ToldToken token;
+  Bench bench({.with_ec = true, .policy = {.scope = PinScope::session}, .module = ToldToken::module});
+  const auto sign_with = [&](const demo::Identity& identity) {
+    const std::string certificate = base::hex(identity.certificate.fingerprint().bytes());
+    const std::string handle = bench.begin(1, {.purpose = "test", .certificate_id = certificate});
+    REQUIRE(bench.commit(handle, 1));
+    CHECK(bench.collect_until(handle, BatchState::complete));
+  };
+  sign_with(bench.rsa);
+  sign_with(bench.ec);  // a login is of one key: this ends the other's
+  REQUIRE(bench.person.asked.size() == 2);
+  sign_with(bench.rsa);
+  REQUIRE(bench.person.asked.size() == 3);
+  CHECK(bench.person.asked[2].pin == ConsentRequest::Pin::none);  // kept
+  sign_with(bench.ec);
+  token.says(ToldToken::final_try);
+  sign_with(bench.rsa);
+  REQUIRE(bench.person.asked.size() == 5);
+  CHECK(bench.person.asked[4].pin == ConsentRequest::Pin::ask);
+  CHECK(bench.person.asked[4].final_try);
+}
+
 TEST_CASE("a command's PIN is not dropped for a reader that asks itself") {
   const ToldToken token;
   token.says(ToldToken::pin_pad);
