@@ -85,8 +85,7 @@ namespace {
 
 // CLI11 has no other language than English.
 int usage_error(CLI::App& app, const CLI::ParseError& error) {
-  const std::string said = signet::service::tr("The command line was not understood. What is wrong with it is said in English:");
-  if (!said.starts_with("The command")) std::cerr << "signet: " << said << '\n';
+  std::cerr << "signet: " << signet::service::tr("The command line was not understood:") << '\n';
   (void)app.exit(error);
   return signet::agent::exit_usage;
 }
