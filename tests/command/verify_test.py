@@ -259,6 +259,30 @@ def policies(test):
     test.says("said to people", test.verify("sha1.xml", "--policy", "msign-compatible", language="ru").stdout, "! Использован устаревший алгоритм")
 
 
+def what_is_there(test):
+    """A time stamp that comes too late is not asked for, and no signature is replaced unasked."""
+    def extended(file):
+        before = (test.folder / file).read_bytes()
+        done = test.run("extend", file, "--level", "t", "--offline", "--trust", "trust", "--tsa", "http://127.0.0.1:9/")
+        test.check(f"{file} is as it was", (test.folder / file).read_bytes() == before)
+        return done
+    late = extended("expired.xml")
+    test.check("a time stamp after the certificate's end", late.returncode == 5, late.stderr)
+    test.says("why", late.stderr, "expired.xml was not changed", "Signature 1 does not reach XAdES-B-T: ", "outside its validity")
+    for file in ("b.xml", "untrusted.xml"):  # whoever is trusted: the authority is asked, and does not answer here
+        in_time = extended(file)
+        test.check(f"{file} may have one", in_time.returncode == 6 and "127.0.0.1" in in_time.stderr, in_time.stderr)
+
+    signature = test.folder / "policy.txt.xades.xml"
+    signature.write_text("another person's")
+    refused = test.run("sign", "policy.txt")
+    test.check("a signature is not replaced", refused.returncode == 5 and signature.read_text() == "another person's", refused.stderr)
+    test.says("a signature that is there", refused.stderr, "policy.txt.xades.xml is there already", "--out", "--overwrite")
+    for words in (["--overwrite"], ["--out", "elsewhere"]):
+        asked = test.run("sign", "policy.txt", *words)
+        test.check(f"with {words} the agent is asked", asked.returncode == 6, asked.stderr)
+
+
 def newer_revocation_data(test):
     """A signature carries what its signer chose: newer revocation data is asked for, and believed."""
     def said(file, *words):
@@ -331,7 +355,7 @@ def main():
         test = Test(sys.argv[1], pathlib.Path(work))
         subprocess.run([sys.argv[2]], check=True, stdout=subprocess.DEVNULL,
                        env={**os.environ, "SIGNET_SIGNATURES": work, "SIGNET_SERVER": test.address})
-        for part in (languages, texts, shape, policies, newer_revocation_data, trusted_lists):
+        for part in (languages, texts, shape, policies, what_is_there, newer_revocation_data, trusted_lists):
             part(test)
     for failure in test.failures:
         print("FAILED:", failure)

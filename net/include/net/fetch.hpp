@@ -45,7 +45,8 @@ struct FetchResponse {
 
 // One HTTP exchange with libcurl, or one for each redirect too, on the calling thread: blocks up to the timeout; use it on a worker.
 // Keeps a connection per thread for the next call, honours the proxy variables of the environment. An HTTP error status is a
-// response, and a redirect is one where none is to be followed; network_failed is for everything that gave none, message_too_large for one over the limit.
+// response, and a redirect is one where none is to be followed; network_failed is for everything that gave none, message_too_large
+// for one over the limit.
 // `cancelled` (may be null) is polled about every 100 ms.
 base::Result<FetchResponse> fetch(const FetchRequest& request, const std::atomic<bool>* cancelled = nullptr);
 

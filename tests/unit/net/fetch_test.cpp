@@ -14,6 +14,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "net/descriptor.hpp"
 #include "net/http_server.hpp"
@@ -278,7 +279,7 @@ namespace {
 
 // Names that resolve as is wanted, for this process alone.
 bool with_hosts(const std::string& text) {
-  std::string file = "/tmp/signet-hosts-XXXXXX";
+  std::string file = std::filesystem::temp_directory_path() / "signet-hosts-XXXXXX";
   const Descriptor hosts(::mkstemp(file.data()));
   const bool written = ::write(hosts.number(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
                        ::fchmod(hosts.number(), 0644) == 0;
