@@ -61,6 +61,11 @@ std::optional<DigestAlgorithm> digest_algorithm(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<DigestAlgorithm> digest_algorithm_of_size(std::size_t bytes) {
+  const auto found = std::ranges::find(rows, bytes, &Row::size);
+  return found == rows.end() ? std::nullopt : std::optional(found->algorithm);
+}
+
 Result<Digest> Digest::of_value(DigestAlgorithm algorithm, BytesView value) {
   if (value.size() != size(algorithm))
     return failure(ErrorCode::digest_length, std::string(name(algorithm)) + " has another length");

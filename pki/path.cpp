@@ -353,6 +353,21 @@ PathReport validate_path(const Certificate& certificate, const TrustMaterial& tr
   return validate_path(certificate, trust, PathOptions{.at = at, .purpose = purpose});
 }
 
+std::vector<ListWanted> each_once(std::vector<ListWanted> wanted) {
+  std::vector<ListWanted> all;
+  for (ListWanted& one : wanted) {
+    if (one.issuers.empty()) continue;
+    const auto known = std::ranges::find_if(all, [&](const ListWanted& other) {
+      return other.certificate == one.certificate && other.issuers.front() == one.issuers.front();
+    });
+    if (known == all.end())
+      all.push_back(std::move(one));
+    else
+      known->asked_after = std::max(known->asked_after, one.asked_after);
+  }
+  return all;
+}
+
 std::vector<ListWanted> lists_wanted(const PathReport& path) {
   std::vector<ListWanted> wanted;
   if (path.status != PathStatus::no_revocation_data) return wanted;
@@ -361,11 +376,14 @@ std::vector<ListWanted> lists_wanted(const PathReport& path) {
   return wanted;
 }
 
-bool is_given(const RevocationEvidence& evidence, const TrustMaterial& trust) {
-  if (evidence.ocsp) return std::ranges::find(trust.ocsp, *evidence.ocsp) != trust.ocsp.end();
+std::optional<std::size_t> place_in(const TrustMaterial& trust, const RevocationEvidence& evidence) {
+  const auto place = [](const auto& all, auto found) {
+    return found == all.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - all.begin()));
+  };
+  if (evidence.ocsp) return place(trust.ocsp, std::ranges::find(trust.ocsp, *evidence.ocsp));
+  if (evidence.crls.empty()) return std::nullopt;
   // Copies of a list share its content.
-  const auto is = [&](const Crl& list) { return list.native() == evidence.crls.front().native(); };
-  return !evidence.crls.empty() && std::ranges::any_of(trust.crls, is);
+  return place(trust.crls, std::ranges::find(trust.crls, evidence.crls.front().native(), &Crl::native));
 }
 
 std::vector<ListWanted> newer_wanted(const PathReport& path, const IsCurrent& is_current) {

@@ -162,7 +162,7 @@ awaitable<Answered> ApiFace::post(std::string consumer_id, SignRequest request) 
   made.contents.reserve(request.contents.size());
   for (std::size_t i = 0; i < request.contents.size(); ++i) {
     SignContent& content = request.contents[i];
-    const auto algorithm = digest_algorithm_of_length(content.content.size());
+    const auto algorithm = base::digest_algorithm_of_size(content.content.size());
     const auto digest = algorithm ? base::Digest::of_value(*algorithm, content.content)
                                   : base::Result<base::Digest>(base::failure(base::ErrorCode::digest_length));
     if (!digest) co_return fault(FaultCode::invalid_parameter, "Contents[" + std::to_string(i) + "].Content: is no hash");

@@ -32,13 +32,6 @@ bool is_request_id(std::string_view text) {
   return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-std::optional<base::DigestAlgorithm> digest_algorithm_of_length(std::size_t bytes) {
-  using enum base::DigestAlgorithm;
-  for (const auto algorithm : {sha1, sha224, sha256, sha384, sha512})
-    if (base::size(algorithm) == bytes) return algorithm;
-  return std::nullopt;
-}
-
 std::size_t characters(std::string_view utf8) {
   return static_cast<std::size_t>(
       std::ranges::count_if(utf8, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

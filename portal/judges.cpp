@@ -1,6 +1,7 @@
 #include "portal/judges.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "service/worker.hpp"
 
@@ -27,11 +28,7 @@ Judged<Verdicts> judged(const std::vector<std::pair<std::string, Wanted>>& quest
     std::vector<pki::ListWanted> without;
     answers.result.push_back(accept(signature, wanted, trust, now(), &without));
     if (answers.result.back()) continue;
-    // One batch is one signer's: as a rule one certificate and its TSA's.
-    for (pki::ListWanted& one_wanted : without) {
-      if (std::ranges::find(answers.without, one_wanted) == answers.without.end())
-        answers.without.push_back(std::move(one_wanted));
-    }
+    std::ranges::move(without, std::back_inserter(answers.without));
   }
   return answers;
 }

@@ -353,7 +353,7 @@ awaitable<PageReply> PageFace::verify(HttpRequest request) {
   const auto digest = parameters ? text_of(*parameters, "digest") : std::nullopt;
   const auto hash = digest ? base::from_base64(*digest) : base::Result<base::Bytes>(base::Bytes{});
   const bool absent = signature && (!parameters->contains("digest") || parameters->at("digest").is_null());
-  if (!signature || !hash || (!absent && !digest_algorithm_of_length(hash->size())))
+  if (!signature || !hash || (!absent && !base::digest_algorithm_of_size(hash->size())))
     co_return error_reply(400, "parameter_invalid", "signature, digest");
   VerificationContent content{
       .content = {}, .correlation_id = {}, .signature = base::Bytes(signature->begin(), signature->end())};

@@ -61,7 +61,7 @@ bool is_text_of_hash(base::BytesView hash) {
 std::string_view hash_error(base::BytesView hash, const Rules& rules) {
   if (is_text_of_hash(hash))
     return "a hash as text, in hexadecimal or base64: give the client its bytes (32 of a SHA-256), which it encodes itself";
-  const auto algorithm = digest_algorithm_of_length(hash.size());
+  const auto algorithm = base::digest_algorithm_of_size(hash.size());
   if (!algorithm) return "not a hash: 28, 32, 48 or 64 bytes are expected (SHA-224, SHA-256, SHA-384, SHA-512)";
   if (*algorithm == base::DigestAlgorithm::sha1 && !rules.allow_sha1)
     return "hashes of SHA-1 (20 bytes) are not accepted; use SHA-256";

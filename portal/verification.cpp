@@ -99,7 +99,7 @@ VerificationResult verify_content(const VerificationContent& content, const pki:
   result.correlation_id = content.correlation_id;
   xades::VerifyOptions options{.trust = trust, .at = now, .data = {}, .limits = {}, .policy = xades::Policy::msign_compatible};
   options.limits.max_bytes = signature_bytes;
-  const auto algorithm = digest_algorithm_of_length(content.content ? content.content->size() : 0);
+  const auto algorithm = base::digest_algorithm_of_size(content.content ? content.content->size() : 0);
   if (const auto digest = algorithm ? base::Digest::of_value(*algorithm, *content.content)
                                     : base::Result<base::Digest>(base::failure(base::ErrorCode::digest_length)))
     options.data.push_back({"", *digest});
@@ -111,7 +111,7 @@ VerificationResult verify_content(const VerificationContent& content, const pki:
   const xades::SignatureReport* worst = &reports->front();
   std::vector<pki::ListWanted> lacking, newer;
   const auto is_current = [&](const pki::RevocationEvidence& evidence, base::Time at) {
-    return at >= now && pki::is_given(evidence, trust);
+    return at >= now && pki::place_in(trust, evidence);
   };
   for (const xades::SignatureReport& report : *reports) {
     const bool valid = report.indication == xades::Indication::total_passed;

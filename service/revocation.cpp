@@ -135,6 +135,7 @@ std::shared_ptr<const std::vector<pki::Crl>> RevocationServices::known(base::Tim
 }
 
 awaitable<RevocationServices::Came> RevocationServices::fetch(std::vector<pki::ListWanted> wanted, base::Time now, Ask ask) {
+  wanted = pki::each_once(std::move(wanted));
   if (!options_.fetch || wanted.empty()) co_return Came{};
   // All at once: the time-outs of several services do not add up.
   struct Outcome {

@@ -167,22 +167,6 @@ Kind<pki::Crl> list_about(const pki::ListWanted& wanted, const pki::Certificate&
           .is_kept = [](const pki::Crl&) { return true; }};
 }
 
-// Paths have certificates in common: each is asked about once, for the latest time that any of them needs.
-std::vector<pki::ListWanted> each_once(const std::vector<pki::ListWanted>& wanted) {
-  std::vector<pki::ListWanted> all;
-  for (const pki::ListWanted& one : wanted) {
-    if (one.issuers.empty()) continue;
-    const auto known = std::ranges::find_if(all, [&](const pki::ListWanted& other) {
-      return other.certificate == one.certificate && other.issuers.front() == one.issuers.front();
-    });
-    if (known == all.end())
-      all.push_back(one);
-    else
-      known->asked_after = std::max(known->asked_after, one.asked_after);
-  }
-  return all;
-}
-
 void move_into(std::vector<NotHad>& all, std::vector<NotHad> more) { std::ranges::move(more, std::back_inserter(all)); }
 
 }  // namespace
@@ -208,7 +192,7 @@ RevocationData RevocationSource::fetch(const std::vector<pki::ListWanted>& wante
                                        const std::atomic<bool>* cancelled) const {
   RevocationData data;
   const Budget budget{fetching_, Clock::now() + fetching_.timeout, cancelled, now};
-  const std::vector<pki::ListWanted> all = each_once(wanted);
+  const std::vector<pki::ListWanted> all = pki::each_once(wanted);
   if (all.size() > most_wanted)
     data.failures.push_back(
         {{}, "asked about " + std::to_string(most_wanted) + " certificates of " + std::to_string(all.size())});

@@ -199,12 +199,6 @@ class DetachedMatching {
 
 // --- data within: the object encloses the given content, or its hash
 
-std::optional<DigestAlgorithm> algorithm_of_size(std::size_t size) {
-  for (auto algorithm : all_algorithms)
-    if (base::digest(algorithm, {}).bytes().size() == size) return algorithm;
-  return std::nullopt;
-}
-
 // What an object may hold to enclose a datum: the hash that was given, or the content or a hash of it.
 struct Enclosable {
   Bytes bytes;
@@ -231,7 +225,7 @@ void note_enclosed_hash(const TransformContext& context, CheckedReference& check
   if (only == nullptr || only->next != nullptr || only->type != XML_TEXT_NODE || only->content == nullptr) return;
   if (::strnlen(reinterpret_cast<const char*>(only->content), most_text) == most_text) return;
   const auto content = decoded(target);
-  const auto algorithm = content ? algorithm_of_size(content->size()) : std::nullopt;
+  const auto algorithm = content ? base::digest_algorithm_of_size(content->size()) : std::nullopt;
   if (!algorithm) return;
   if (auto hash = Digest::of_value(*algorithm, *content)) checked.report.enclosed_hash = *hash;
 }
@@ -253,7 +247,8 @@ std::vector<Enclosed> enclosed_contents(const TransformContext& context, const C
     const auto is_base64 = [](const xmlNode* transform) {
       return attribute(transform, "Algorithm") == "http://www.w3.org/2000/09/xmldsig#base64";
     };
-    if (algorithm_of_size(content->size()) || std::ranges::any_of(context.signature.references[i].transforms, is_base64))
+    if (base::digest_algorithm_of_size(content->size()) ||
+        std::ranges::any_of(context.signature.references[i].transforms, is_base64))
       out.push_back({i, std::move(*content)});
   }
   return out;

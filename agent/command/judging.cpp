@@ -186,16 +186,9 @@ ReportContext Judge::context() const {
 base::Result<base::Bytes> Judge::read(const std::filesystem::path& file) const { return read_file(file, how_.limits.max_bytes); }
 
 EvidenceOrigin Judge::origin_of(const pki::RevocationEvidence& evidence) const {
-  const auto of = [](std::size_t index, std::size_t given) {
-    return index < given ? EvidenceOrigin::given : EvidenceOrigin::fetched;
-  };
-  const auto& [lists, answers] = std::tie(how_.trust.crls, how_.trust.ocsp);
-  for (std::size_t i = 0; evidence.ocsp && i < answers.size(); ++i)
-    if (answers[i] == *evidence.ocsp) return of(i, given_answers_);
-  // Copies of a list share its content.
-  for (std::size_t i = 0; !evidence.crls.empty() && i < lists.size(); ++i)
-    if (lists[i].native() == evidence.crls.front().native()) return of(i, given_lists_);
-  return EvidenceOrigin::embedded;
+  const auto place = pki::place_in(how_.trust, evidence);
+  if (!place) return EvidenceOrigin::embedded;
+  return *place < (evidence.ocsp ? given_answers_ : given_lists_) ? EvidenceOrigin::given : EvidenceOrigin::fetched;
 }
 
 base::Result<std::vector<xades::SignatureReport>> Judge::once(base::BytesView document) {

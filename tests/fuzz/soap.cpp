@@ -91,7 +91,7 @@ void check_call(const PostSignRequest& call) {
   const auto fault = check(request, Rules{});
   check_rules(fault);
   if (fault) return;
-  for (const SignContent& content : request.contents) hold(digest_algorithm_of_length(content.content.size()).has_value());
+  for (const SignContent& content : request.contents) hold(base::digest_algorithm_of_size(content.content.size()).has_value());
   hold(!request.contents.empty() && request.content_type == ContentType::hash);
 }
 

@@ -10,13 +10,15 @@ struct evp_md_ctx_st;
 
 namespace signet::base {
 
-// sha1 is only ever read (policy `msign-compatible`), never made.
+// sha1 is made in the compatible profile alone (xades/compatible.hpp), and read where a policy takes it.
 enum class DigestAlgorithm : std::uint8_t { sha1, sha224, sha256, sha384, sha512 };
 
 std::string_view name(DigestAlgorithm algorithm);  // "sha256"
 std::size_t size(DigestAlgorithm algorithm);       // in bytes
 // Accepts "sha256", "SHA256" and "SHA-256".
 std::optional<DigestAlgorithm> digest_algorithm(std::string_view name);
+// A hash tells its algorithm by its size in bytes: 20, 28, 32, 48 or 64.
+std::optional<DigestAlgorithm> digest_algorithm_of_size(std::size_t bytes);
 
 // The value of a hash, without allocation: a batch holds 100 000 of them.
 class Digest {

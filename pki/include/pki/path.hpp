@@ -111,10 +111,12 @@ struct ListWanted {
   std::optional<base::Time> asked_after = {};
   bool operator==(const ListWanted&) const = default;
 };
+// Paths have certificates in common: each of them, under one issuer, once, for the latest time that any needs. Not those without issuer.
+std::vector<ListWanted> each_once(std::vector<ListWanted> wanted);
 // What a path lacks that has no_revocation_data: the lists, or OCSP responses, of all its certificates but the anchor. Else empty.
 std::vector<ListWanted> lists_wanted(const PathReport& path);
-// Whether what was found stands on what was given there, not on what a signature brought with it.
-bool is_given(const RevocationEvidence& evidence, const TrustMaterial& trust);
+// The place among the responses, or lists, there of what was found by; none: a signature brought it with it.
+std::optional<std::size_t> place_in(const TrustMaterial& trust, const RevocationEvidence& evidence);
 // Of a valid path: those whose evidence was made before the time in question, so that newer could tell of a revocation between
 // (EN 319 102-1 5.2.5). Not those whose evidence is current enough for that time.
 using IsCurrent = std::function<bool(const RevocationEvidence&, base::Time at)>;

@@ -19,8 +19,6 @@ bool is_msisdn(std::string_view text);
 // A request's, as the store makes it: 32 lower-case hexadecimal digits.
 bool is_request_id(std::string_view text);
 
-// A hash tells its algorithm by its length in bytes: 20, 28, 32, 48 or 64.
-std::optional<base::DigestAlgorithm> digest_algorithm_of_length(std::size_t bytes);
 
 // Unicode code points of a text in UTF-8: what the contract counts lengths in.
 std::size_t characters(std::string_view utf8);

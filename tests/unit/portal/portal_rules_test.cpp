@@ -276,10 +276,10 @@ TEST_CASE("identifiers are told from what only looks like them") {
   CHECK(is_msisdn("37369123456"));
   for (const char* number : {"", "+37369123456", "3736912345", "373691234567", "40369123456", "373 9123456", "069123456"})
     CHECK_FALSE(is_msisdn(number));
-  CHECK(digest_algorithm_of_length(32) == base::DigestAlgorithm::sha256);
-  CHECK(digest_algorithm_of_length(20) == base::DigestAlgorithm::sha1);
-  CHECK_FALSE(digest_algorithm_of_length(0));
-  CHECK_FALSE(digest_algorithm_of_length(33));
+  CHECK(base::digest_algorithm_of_size(32) == base::DigestAlgorithm::sha256);
+  CHECK(base::digest_algorithm_of_size(20) == base::DigestAlgorithm::sha1);
+  CHECK_FALSE(base::digest_algorithm_of_size(0));
+  CHECK_FALSE(base::digest_algorithm_of_size(33));
   CHECK(characters("") == 0);
   CHECK(characters("aț€🖋") == 4);
 }

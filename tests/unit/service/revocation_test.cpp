@@ -354,6 +354,10 @@ TEST_CASE("a responder is asked first, once, and its answer is there for the nex
   CHECK(asked.service.count("/ocsp") == 1);
   CHECK(asked.service.count("/a.crl") == 0);
   CHECK(lists.told == std::vector<std::string>{"ocsp_response_fetched host=" + asked.service.url.substr(7)});
+  // Of many signatures each asks for its own time: the certificate is the same.
+  pki::ListWanted later = asked.wanted;
+  later.asked_after = now;
+  CHECK(lists.context.await(lists.lists->fetch({asked.wanted, later, later}, now)).responses.size() == 1);
   const auto both = fetch(Ask::both);
   CHECK(both.responses.size() == 1);
   CHECK(both.list);
