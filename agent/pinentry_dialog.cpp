@@ -188,7 +188,8 @@ ConsentTexts consent_texts(const ConsentRequest& request) {
   if (const std::string keeping = keeping_text(request); !keeping.empty()) last += "\n" + keeping;
   if (const std::string refusal = refusal_text(request); !refusal.empty() && request.pin != ConsentRequest::Pin::ask)
     last += "\n" + refusal;
-  if (request.pin == ConsentRequest::Pin::reader) last += std::string("\n\n") + tr("Enter the PIN on the card reader.");
+  if (request.pin == ConsentRequest::Pin::reader)
+    last += std::string("\n\n") + filled(tr("Press “%1”, then enter the PIN on the card reader."), {tr("Sign")});
   const auto certificate = [&](std::size_t name_bytes) {
     return "\n" + certificate_lines(request.certificate, name_bytes) + "\n";
   };

@@ -23,9 +23,10 @@ struct Options {
 };
 
 enum class Wanted : std::uint8_t { change, unblock };
+enum class Typed : std::uint8_t { in_dialog, on_reader };
 
 // Where the code alone would say something about signing.
-std::string message_of(const base::Error& error, Wanted wanted) {
+std::string message_of(const base::Error& error, Wanted wanted, Typed where) {
   switch (error.code) {
     case ErrorCode::user_cancelled:
       return tr("Cancelled: the PIN is as it was.");
@@ -36,6 +37,14 @@ std::string message_of(const base::Error& error, Wanted wanted) {
     case ErrorCode::mechanism_unsupported:
       return wanted == Wanted::unblock ? tr("Only the vendor's own program can unblock the PIN of this token.")
                                        : tr("The token's software cannot change its PIN: use the vendor's own program.");
+    case ErrorCode::pin_unfit:
+      // Where OpenSC cannot do it, as with PIV cards, it says the same as for a PIN that is too short.
+      return where == Typed::in_dialog
+                 ? std::string{}
+                 : tr("The new PIN was not set; the old one still counts. On the card reader it was too short, too long or not "
+                      "repeated as it was, or the token's software cannot set a PIN there: then use a reader without keys, or "
+                      "the "
+                      "vendor's own program.");
     case ErrorCode::screen_locked:
       return tr("The screen is locked: the PIN is as it was. Unlock the screen and start again.");
     case ErrorCode::machine_asleep:
@@ -48,12 +57,14 @@ std::string message_of(const base::Error& error, Wanted wanted) {
 int set_pin(const Context& context, const Options& options, Wanted wanted) {
   auto agent = context.agent();
   if (!agent) return report(context, agent.error());
+  Typed where = Typed::in_dialog;
   if (!context.json) {
-    agent->on_event([](std::string_view event, const json::object& params) {
+    agent->on_event([&where](std::string_view event, const json::object& params) {
       if (event != "waiting") return;
       const json::value* const what = params.if_contains("what");
       const bool reader = what != nullptr && what->is_string() && what->get_string() == "reader";
       std::cerr << tr("Look for the window “Signet” and answer there.") << '\n';
+      if (reader) where = Typed::on_reader;
       if (reader) std::cerr << tr("The PINs are typed on the card reader.") << '\n';
     });
   }
@@ -61,7 +72,7 @@ int set_pin(const Context& context, const Options& options, Wanted wanted) {
   if (options.pin_stdin) params["pin"] = "descriptor";
   const auto token = agent->call(wanted == Wanted::change ? "pin.change" : "pin.unblock", std::move(params),
                                  options.pin_stdin ? STDIN_FILENO : -1);
-  if (!token) return report(context, token.error(), message_of(token.error(), wanted));
+  if (!token) return report(context, token.error(), message_of(token.error(), wanted, where));
   if (context.json) {
     std::cout << json::serialize(*token) << '\n';
     return 0;

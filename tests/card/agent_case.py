@@ -108,7 +108,7 @@ def cannot_run(why):
     sys.exit(1 if os.environ.get("CI") == "true" else 77)
 
 
-def run_in_bench(program, bin_folder, words, cards):
+def run_in_bench(program, bin_folder, words, cards, options):
     """Makes the PKI and the card, and runs this program again beside them."""
     missing = [tool for tool in ("Xvfb", "xdotool", "pinentry-gtk-2", "pkcs11-tool") if shutil.which(tool) is None]
     if missing:
@@ -123,17 +123,17 @@ def run_in_bench(program, bin_folder, words, cards):
         )
         if made.returncode != 0:
             cannot_run("piv_card.py makes no card (python3-cryptography?)")
-        bench = [HERE / "with_card.sh", "--dir", card, "--pin", PIN, "--cards", str(cards), "--"]
+        bench = [HERE / "with_card.sh", "--dir", card, "--pin", PIN, "--cards", str(cards), *options, "--"]
         itself = [program, "--in-bench", work, bin_folder, *words]
         return subprocess.run([*bench, *itself], check=False).returncode
 
 
-def main(usage, cards=1):
-    """PROGRAM FOLDER-OF-SIGNETD [unittest's arguments]: first outside the bench, then in it."""
+def main(usage, cards=1, bench=()):
+    """PROGRAM FOLDER-OF-SIGNETD [unittest's arguments]: first outside the bench, then in it. `bench`: options of with_card.sh."""
     if len(sys.argv) < 2:
         sys.exit(usage)
     program = pathlib.Path(sys.argv[0]).resolve()
     if sys.argv[1] != "--in-bench":
-        sys.exit(run_in_bench(program, pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:], cards))
+        sys.exit(run_in_bench(program, pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:], cards, bench))
     AgentTest.work, AgentTest.bin = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
     unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2)

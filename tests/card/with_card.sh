@@ -12,6 +12,7 @@ usage: with_card.sh [options] -- COMMAND [ARGUMENT…]
   --pin PIN        default 471108; the PUK is 12345678
   --delay MS       each signature takes so much longer
   --cards N        1 (default) or 2 cards, each in a reader of its own
+  --pin-pad FILE   pin_pad_driver.so: the readers have keys, for who listens at the Unix socket SIGNET_PIN_PAD
 
 COMMAND finds in its environment: SIGNET_CARD_CTL, the first card's control socket (SIGNET_CARD_CTL_1 … _N: each
 card's), SIGNET_CARD_MODULE, the path of opensc-pkcs11.so, and OPENSC_CONF. It writes a line `pin` or `puk` to the
@@ -61,16 +62,17 @@ find_stack() {
 }
 
 parse_options() {
-  init_options=() run_options=() folders=() cards=1
+  init_options=() run_options=() folders=() cards=1 pin_pad=''
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     case $1 in
       -h | --help) usage; exit 0 ;;
-      --keys | --dir | --ca-key | --ca-cert | --pin | --delay | --cards)
+      --keys | --dir | --ca-key | --ca-cert | --pin | --delay | --cards | --pin-pad)
         [ $# -ge 2 ] || { usage >&2; exit 2; } ;;&
       --keys | --ca-key | --ca-cert) init_options+=("$1" "$2") ;;
       --pin | --delay) run_options+=("$1" "$2") ;;
       --dir) folders+=("$2") ;;
       --cards) cards=$2 ;;
+      --pin-pad) pin_pad=$2 ;;
       *) usage >&2; exit 2 ;;
     esac
     shift 2
@@ -126,7 +128,7 @@ write_reader_conf() {
   cat >"$work/reader.conf.d/vpcd" <<CONF
 FRIENDLYNAME "Virtual PCD"
 DEVICENAME /dev/null:$(printf '0x%X' $first_port)
-LIBPATH $driver
+LIBPATH ${pin_pad:-$driver}
 CHANNELID $(printf '0x%X' $first_port)
 CONF
 }
@@ -255,6 +257,7 @@ write_reader_conf
 write_opensc_conf
 trap stop_services EXIT
 start_cards
+export SIGNET_READER_DRIVER=$driver SIGNET_PIN_PAD=$work/pin-pad # for the driver with keys
 start pcscd pcscd --foreground --config "$work/reader.conf.d"
 export SIGNET_CARD_MODULE=$module OPENSC_CONF=$work/opensc.conf SIGNET_CARD_TYPED_WRONG=$work/typed-wrong
 wait_for_cards

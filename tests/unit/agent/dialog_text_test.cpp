@@ -125,7 +125,8 @@ TEST_CASE("whatever a page and a card call things, consent names the origin and 
         if (!origin.is_command_line()) CHECK(contains(text, origin.text()));
         CHECK(contains(text, "10000000"));
         CHECK(contains(text, "30"));
-        if (pin == ConsentRequest::Pin::reader) CHECK(contains(text, tr("Enter the PIN on the card reader.")));
+        if (pin == ConsentRequest::Pin::reader)
+          CHECK(contains(text, filled(tr("Press “%1”, then enter the PIN on the card reader."), {tr("Sign")})));
         if (pin == ConsentRequest::Pin::reader)
           CHECK(contains(text, tr("This is the last try: another wrong PIN locks the token.")));
       }
