@@ -154,19 +154,24 @@ static RESPONSECODE enter(DWORD lun, const char* what, uint8_t wait_s, unsigned 
   return done;
 }
 
+/* The command that follows a structure of `head` octets, and that the PINs are put into. */
+static bool command_after(const uint8_t* in, DWORD size, size_t head, uint32_t length, uint8_t apdu[MOST_APDU]) {
+  if (length < HEADER || length > MOST_APDU || length != size - head) return false;
+  memcpy(apdu, in + head, length);
+  return true;
+}
+
 static RESPONSECODE verify(DWORD lun, const uint8_t* in, DWORD size, PUCHAR out, DWORD room, LPDWORD length) {
   PIN_VERIFY_STRUCTURE wanted;
   uint8_t apdu[MOST_APDU];
   struct format format;
   if (size < sizeof wanted) return IFD_COMMUNICATION_ERROR;
   memcpy(&wanted, in, sizeof wanted);
-  const uint32_t data = wanted.ulDataLength;
-  if (data < HEADER || data > MOST_APDU || data != size - sizeof wanted) return IFD_COMMUNICATION_ERROR;
+  if (!command_after(in, size, sizeof wanted, wanted.ulDataLength, apdu)) return IFD_COMMUNICATION_ERROR;
   if (!understood(wanted.bmFormatString, wanted.bmPINBlockString, wanted.bmPINLengthFormat, wanted.wPINMaxExtraDigit, &format))
     return IFD_NOT_SUPPORTED;
-  memcpy(apdu, in + sizeof wanted, data);
   const size_t at[3] = {HEADER, 0, 0};
-  return enter(lun, "verify", wanted.bTimerOut, 1, &format, at, apdu, data, out, room, length);
+  return enter(lun, "verify", wanted.bTimerOut, 1, &format, at, apdu, wanted.ulDataLength, out, room, length);
 }
 
 static RESPONSECODE modify(DWORD lun, const uint8_t* in, DWORD size, PUCHAR out, DWORD room, LPDWORD length) {
@@ -175,14 +180,12 @@ static RESPONSECODE modify(DWORD lun, const uint8_t* in, DWORD size, PUCHAR out,
   struct format format;
   if (size < sizeof wanted) return IFD_COMMUNICATION_ERROR;
   memcpy(&wanted, in, sizeof wanted);
-  const uint32_t data = wanted.ulDataLength;
-  if (data < HEADER || data > MOST_APDU || data != size - sizeof wanted) return IFD_COMMUNICATION_ERROR;
+  if (!command_after(in, size, sizeof wanted, wanted.ulDataLength, apdu)) return IFD_COMMUNICATION_ERROR;
   if (!understood(wanted.bmFormatString, wanted.bmPINBlockString, wanted.bmPINLengthFormat, wanted.wPINMaxExtraDigit, &format) ||
       wanted.bConfirmPIN != 3 /* the old one is asked for, the new one twice */)
     return IFD_NOT_SUPPORTED;
-  memcpy(apdu, in + sizeof wanted, data);
   const size_t fresh = HEADER + wanted.bInsertionOffsetNew, at[3] = {HEADER + (size_t)wanted.bInsertionOffsetOld, fresh, fresh};
-  return enter(lun, "modify", wanted.bTimerOut, 3, &format, at, apdu, data, out, room, length);
+  return enter(lun, "modify", wanted.bTimerOut, 3, &format, at, apdu, wanted.ulDataLength, out, room, length);
 }
 
 RESPONSECODE IFDHControl(DWORD lun, DWORD code, PUCHAR in, DWORD size, PUCHAR out, DWORD room, LPDWORD length) {
