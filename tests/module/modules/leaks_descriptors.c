@@ -6,7 +6,7 @@
 static CK_RV sign(CK_SESSION_HANDLE session, unsigned char* data, CK_ULONG size, unsigned char* signature,
                   CK_ULONG* signature_size) {
   if (dup(0) < 0 || dup(0) < 0) return CKR_DEVICE_ERROR;
-  usleep(500);  // as fast as a token may be
+  usleep(2000);  // as fast as a token may be: its host looks every 20 ms, and has as many more until there are none
   return fake_functions.C_Sign(session, data, size, signature, signature_size);
 }
 
