@@ -28,4 +28,13 @@ inline X509Stack stack_of(const std::vector<Certificate>& certificates) {
   return stack;
 }
 
+// Of members that live as long as any who has them; null if there are none.
+inline OwningX509Stack shared_stack_of(const std::vector<Certificate>& certificates) {
+  OwningX509Stack stack{certificates.empty() ? nullptr : sk_X509_new_reserve(nullptr, static_cast<int>(certificates.size()))};
+  for (const Certificate& certificate : certificates) {
+    if (X509_up_ref(certificate.native()) == 1) sk_X509_push(stack.get(), certificate.native());
+  }
+  return stack;
+}
+
 }  // namespace signet::pki

@@ -87,26 +87,109 @@ std::optional<std::chrono::microseconds> accuracy_of(TS_TST_INFO* info) {
          std::chrono::microseconds{value(TS_ACCURACY_get_micros(accuracy), 999)};
 }
 
+// The element at the start of some DER: whole, and without its header. None if it does not fit, or in BER that tells no length.
+struct Element {
+  int tag = 0, tag_class = 0;
+  bool constructed = false;
+  base::BytesView whole, content;
+  bool is(int wanted_tag, int wanted_class) const { return constructed && tag == wanted_tag && tag_class == wanted_class; }
+};
+std::optional<Element> first_element(base::BytesView der) {
+  const unsigned char* in = der.data();
+  long size = 0;
+  Element element;
+  const int form = ASN1_get_object(&in, &size, &element.tag, &element.tag_class, static_cast<long>(der.size()));
+  if (form != 0 && form != V_ASN1_CONSTRUCTED) return std::nullopt;
+  element.constructed = form == V_ASN1_CONSTRUCTED;
+  element.whole = {der.data(), in + size};
+  element.content = {in, in + size};
+  return element;
+}
+std::optional<Element> first_sequence(base::BytesView der) {
+  auto element = first_element(der);
+  if (element && !element->is(V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL)) element.reset();
+  return element;
+}
+
+// The elements that some DER is made of; none if there are more than `most`, or bytes that are no element.
+std::optional<std::vector<Element>> elements_of(base::BytesView der, std::size_t most) {
+  std::vector<Element> elements;
+  while (!der.empty()) {
+    const auto element = first_element(der);
+    if (!element || elements.size() == most) return std::nullopt;
+    der = der.subspan(element->whole.size());
+    elements.push_back(*element);
+  }
+  return elements;
+}
+
+// A CMS SignedData without its certificates, and these.
+struct Parted {
+  base::Bytes rest;
+  std::vector<Certificate> certificates;
+};
+
+// d2i_CMS_ContentInfo would decode the certificates anew in each token, which costs more than all else that is done with one,
+// the signature included; Certificate knows those that have come before. Nothing is checked here: there are no parts of whatever
+// is not as most tokens are (RFC 5652 5.1 in DER, X.509 certificates alone), and libcrypto then judges the whole.
+std::optional<Parted> part(base::BytesView der) {
+  const ErrorQueue queue;
+  constexpr std::size_t before_certificates = 3;  // version, digestAlgorithms, encapContentInfo
+  const auto content_info = first_sequence(der);
+  if (!content_info || content_info->whole.size() != der.size()) return std::nullopt;
+  const auto in_content_info = elements_of(content_info->content, 2);
+  if (!in_content_info || in_content_info->size() != 2 || !in_content_info->back().is(0, V_ASN1_CONTEXT_SPECIFIC))
+    return std::nullopt;
+  const auto signed_data = first_sequence(in_content_info->back().content);
+  if (!signed_data || signed_data->whole.size() != in_content_info->back().content.size()) return std::nullopt;
+  const auto fields = elements_of(signed_data->content, 6);
+  const auto is_tagged_0 = [](const Element& field) { return field.is(0, V_ASN1_CONTEXT_SPECIFIC); };
+  // Once and in its place: what is left would else be a SignedData where there was none.
+  if (!fields || fields->size() <= before_certificates || !is_tagged_0(fields->at(before_certificates)) ||
+      std::ranges::count_if(*fields, is_tagged_0) != 1)
+    return std::nullopt;
+  const auto certificates = elements_of(fields->at(before_certificates).content, max_embedded);
+  if (!certificates) return std::nullopt;
+
+  Parted parted;
+  for (const Element& element : *certificates) {
+    auto certificate = Certificate::from_der(element.whole);
+    if (!certificate) return std::nullopt;
+    parted.certificates.push_back(std::move(*certificate));
+  }
+  base::Bytes rest, sequence, tagged;
+  for (const Element& field : *fields) {
+    if (!is_tagged_0(field)) rest.insert(rest.end(), field.whole.begin(), field.whole.end());
+  }
+  append_tlv(sequence, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, rest);
+  const base::BytesView type = in_content_info->front().whole;
+  tagged.assign(type.begin(), type.end());
+  append_tlv(tagged, 0, V_ASN1_CONTEXT_SPECIFIC, sequence);
+  append_tlv(parted.rest, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, tagged);
+  return parted;
+}
+
 // A token that has the form of one: SignedData over a TSTInfo with one signer.
 struct OpenToken {
   TimeStampToken value;
   Owned<CMS_ContentInfo, CMS_ContentInfo_free> cms;
   Owned<TS_TST_INFO, TS_TST_INFO_free> info;
   CMS_SignerInfo* signer_info = nullptr;  // within cms
-  OwningX509Stack certificates;           // those in the token; may be null
+  OwningX509Stack certificates;           // those in the token; null if there are none
 };
 
 Result<OpenToken> open_token(base::BytesView der) {
   const auto malformed = [](const char* what) { return openssl_failure(ErrorCode::parameter_invalid, what); };
   if (der.size() > max_token_size) return malformed("the time stamp token is too large");
   OpenToken token;
-  token.cms = decoded<CMS_ContentInfo_free>(d2i_CMS_ContentInfo, der);
+  const std::optional<Parted> parted = part(der);
+  token.cms = decoded<CMS_ContentInfo_free>(d2i_CMS_ContentInfo, parted ? base::BytesView(parted->rest) : der);
   if (!token.cms || OBJ_obj2nid(CMS_get0_type(token.cms.get())) != NID_pkcs7_signed) return malformed("not a CMS SignedData");
   if (OBJ_obj2nid(CMS_get0_eContentType(token.cms.get())) != NID_id_smime_ct_TSTInfo) return malformed("not over a TSTInfo");
   STACK_OF(CMS_SignerInfo)* signers = CMS_get0_SignerInfos(token.cms.get());
   if (sk_CMS_SignerInfo_num(signers) != 1) return malformed("not signed by exactly one (RFC 3161 2.4.2)");
   token.signer_info = sk_CMS_SignerInfo_value(signers, 0);
-  token.certificates.reset(CMS_get1_certs(token.cms.get()));
+  token.certificates = parted ? shared_stack_of(parted->certificates) : OwningX509Stack{CMS_get1_certs(token.cms.get())};
   if (sk_X509_num(token.certificates.get()) > max_embedded) return malformed("too many certificates in the token");
 
   ASN1_OCTET_STRING** const content = CMS_get0_content(token.cms.get());
@@ -129,19 +212,6 @@ Result<OpenToken> open_token(base::BytesView der) {
                  .policy = dotted(TS_TST_INFO_get_policy_id(info)),
                  .accuracy = accuracy_of(info)};
   return token;
-}
-
-// The SEQUENCE at the start of some DER: whole, and without its header.
-struct Sequence {
-  base::BytesView whole, content;
-};
-std::optional<Sequence> first_sequence(base::BytesView der) {
-  const unsigned char* in = der.data();
-  long size = 0;
-  int tag = 0, tag_class = 0;
-  const int form = ASN1_get_object(&in, &size, &tag, &tag_class, static_cast<long>(der.size()));
-  if (form != V_ASN1_CONSTRUCTED || tag != V_ASN1_SEQUENCE || tag_class != V_ASN1_UNIVERSAL) return std::nullopt;
-  return Sequence{{der.data(), in + size}, {in, in + size}};
 }
 
 // SigningCertificate or SigningCertificateV2 ::= SEQUENCE { certs SEQUENCE OF ESSCertID, … } with its first identifier alone, the

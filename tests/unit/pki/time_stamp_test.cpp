@@ -4,6 +4,7 @@
 #include <openssl/ts.h>
 
 #include <functional>
+#include <utility>
 
 #include "altered.hpp"
 #include "demo/tsa.hpp"
@@ -85,6 +86,55 @@ std::size_t position_of(const base::Bytes& all, base::BytesView part) {
   const auto found = std::search(all.begin(), all.end(), part.begin(), part.end());
   REQUIRE(found != all.end());
   return static_cast<std::size_t>(found - all.begin());
+}
+
+// An element in DER or, without its length, in BER.
+base::Bytes element(std::uint8_t identifier, base::BytesView content, bool with_length = true) {
+  base::Bytes der{identifier, 0x80};
+  if (with_length) {
+    der.back() = 0x83;
+    for (const int shift : {16, 8, 0}) der.push_back(static_cast<std::uint8_t>(content.size() >> shift));
+  }
+  der.insert(der.end(), content.begin(), content.end());
+  if (!with_length) der.insert(der.end(), 2, 0);
+  return der;
+}
+
+// What a token's SignedData is made of (RFC 5652 5.1).
+std::vector<base::Bytes> fields_of(const base::Bytes& token) {
+  const auto head = [](base::BytesView der) {
+    const unsigned char* in = der.data();
+    long size = 0;
+    int tag = 0, tag_class = 0;
+    ASN1_get_object(&in, &size, &tag, &tag_class, static_cast<long>(der.size()));
+    return std::pair{static_cast<std::size_t>(in - der.data()), static_cast<std::size_t>(size)};
+  };
+  base::BytesView left = token;
+  left = left.subspan(head(left).first);                      // ContentInfo
+  left = left.subspan(head(left).first + head(left).second);  // its type
+  left = left.subspan(head(left).first);                      // [0]
+  left = left.subspan(head(left).first);                      // SignedData
+  std::vector<base::Bytes> fields;
+  while (!left.empty()) {
+    const std::size_t size = head(left).first + head(left).second;
+    fields.push_back(bytes_of(left.first(size)));
+    left = left.subspan(size);
+  }
+  REQUIRE(fields.size() == 5);
+  return fields;
+}
+
+base::Bytes joined(const std::vector<base::Bytes>& parts) {
+  base::Bytes all;
+  for (const base::Bytes& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+// A token of these fields.
+base::Bytes token_of(const std::vector<base::Bytes>& fields, bool with_lengths = true) {
+  const base::Bytes signed_data{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02};
+  return element(0x30, joined({signed_data, element(0xa0, element(0x30, joined(fields), with_lengths), with_lengths)}),
+                 with_lengths);
 }
 
 void check_failed(const base::Result<TimeStampToken>& read, std::string_view detail) {
@@ -553,6 +603,49 @@ TEST_CASE("a CMS signature that is no time stamp token is none") {
             CMS_add1_cert(
                 cms, world.issuing.issue({.common_name = "x", .serial_number = {}, .key = world.tsa.key}).certificate.native());
         }}) == "too many certificates in the token");
+}
+
+TEST_CASE("a token is the same in BER, and beside attribute certificates") {
+  World world;
+  auto fields = fields_of(world.token());
+  REQUIRE(world.verify(token_of(fields)).status == TimeStampStatus::valid);
+  CHECK(world.verify(token_of(fields, false)).status == TimeStampStatus::valid);
+  base::Bytes certificates = joined({bytes_of(world.tsa.certificate.der()), bytes_of(world.issuing.root().certificate.der())});
+  SECTION("an attribute certificate of version 2") {
+    fields[3] = element(0xa0, joined({certificates, element(0xa2, base::Bytes{0x02, 0x01, 0x01})}));
+    CHECK(world.verify(token_of(fields)).status == TimeStampStatus::valid);
+  }
+  SECTION("certificates in BER") {
+    fields[3] = element(0xa0, certificates, false);
+    CHECK(world.verify(token_of(fields)).status == TimeStampStatus::valid);
+  }
+  SECTION("no certificate at all, or an empty set") {
+    fields[3].clear();
+    const base::Bytes without = token_of(fields);
+    fields[3] = element(0xa0, {});
+    const TrustMaterial trust{
+        one(world.root.root()), {world.tsa.certificate, world.issuing.root().certificate}, world.trust().crls};
+    for (const base::Bytes& der : {without, token_of(fields)}) {
+      CHECK(world.verify(der).status == TimeStampStatus::signature_invalid);
+      CHECK(verify_time_stamp(der, world.imprint, trust, now).status == TimeStampStatus::valid);
+    }
+  }
+}
+
+TEST_CASE("certificates that are not in their place, there twice, or no certificates make no token") {
+  World world;
+  const auto good = fields_of(world.token());
+  const auto refused = [&](std::vector<base::Bytes> fields) {
+    const base::Bytes der = token_of(fields);
+    CHECK(world.verify(der).status == TimeStampStatus::signature_invalid);
+    return !parse_time_stamp_token(der);
+  };
+  CHECK(refused({good[0], good[1], good[2], good[3], good[3], good[4]}));
+  CHECK(refused({good[0], good[1], good[3], good[2], good[4]}));
+  CHECK(refused({good[0], good[1], good[2], good[4], good[3]}));
+  CHECK(refused({good[3], good[0], good[1], good[2], good[4]}));
+  CHECK(refused({good[0], good[1], good[2], element(0xa0, base::Bytes{0x30, 0x03, 0x02, 0x01, 0x01}), good[4]}));
+  CHECK(refused({good[0], good[1], good[2], element(0xa0, element(0x30, good[3])), good[4]}));
 }
 
 TEST_CASE("every truncation of a token is refused") {
