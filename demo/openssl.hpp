@@ -3,6 +3,8 @@
 #include <openssl/asn1.h>
 #include <openssl/err.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 
@@ -39,6 +41,18 @@ base::Bytes encoded(int (*i2d)(const T*, unsigned char**), const T* object) {
   base::Bytes der(static_cast<std::size_t>(size));
   unsigned char* out = der.data();
   need(i2d(object, &out) == size, "i2d");
+  return der;
+}
+
+// An element in DER: identifier octet (tag numbers up to 30), length, the parts one after the other.
+inline base::Bytes element(unsigned char identifier, std::initializer_list<base::BytesView> parts) {
+  int size = 0;
+  for (const base::BytesView part : parts) size += static_cast<int>(part.size());
+  const int constructed = (identifier & V_ASN1_CONSTRUCTED) != 0 ? 1 : 0, tag = identifier & V_ASN1_PRIMITIVE_TAG;
+  base::Bytes der(static_cast<std::size_t>(ASN1_object_size(constructed, size, tag)));
+  unsigned char* out = der.data();
+  ASN1_put_object(&out, constructed, size, tag, identifier & V_ASN1_PRIVATE);
+  for (const base::BytesView part : parts) out = std::copy(part.begin(), part.end(), out);
   return der;
 }
 

@@ -1,10 +1,9 @@
 #include "demo/tsa.hpp"
 
-#include <openssl/cms.h>
-#include <openssl/pkcs7.h>
 #include <openssl/rand.h>
 #include <openssl/ts.h>
 
+#include <algorithm>
 #include <array>
 
 #include "openssl.hpp"
@@ -16,6 +15,10 @@ using base::Owned;
 using Bio = Owned<BIO, BIO_free_all>;
 using Request = Owned<TS_REQ, TS_REQ_free>;
 using Info = Owned<TS_TST_INFO, TS_TST_INFO_free>;
+
+// Identifier octets.
+constexpr unsigned char octet_string = V_ASN1_OCTET_STRING, sequence = V_ASN1_CONSTRUCTED | V_ASN1_SEQUENCE,
+                        set = V_ASN1_CONSTRUCTED | V_ASN1_SET, tagged_0 = V_ASN1_CONTEXT_SPECIFIC | V_ASN1_CONSTRUCTED;
 
 constexpr const char* policy_oid = "1.3.6.1.4.1.13762.3";
 
@@ -107,42 +110,96 @@ Info make_info(TS_REQ* request, TsaFault fault, base::Time now) {
   return info;
 }
 
-// CMS rather than OpenSSL's TS responder, which refuses to sign with a certificate of the wrong usage.
-base::Bytes signed_info(const TS_TST_INFO* info, const Identity& signer, const std::vector<pki::Certificate>& certificates,
-                        base::Time now) {
-  const Owned<CMS_ContentInfo, CMS_ContentInfo_free> cms{CMS_sign(nullptr, nullptr, nullptr, nullptr, CMS_PARTIAL | CMS_BINARY)};
-  need(cms && CMS_set1_eContentType(cms.get(), OBJ_nid2obj(NID_id_smime_ct_TSTInfo)) == 1, "CMS_sign");
-  // CMS_CADES adds the ESSCertIDv2 attribute (RFC 5816).
-  CMS_SignerInfo* signer_info = CMS_add1_signer(cms.get(), signer.certificate.native(), signer.key.get(), EVP_sha256(),
-                                                CMS_BINARY | CMS_NOSMIMECAP | CMS_CADES | CMS_NOCERTS);
-  const Asn1Time signing_time = asn1_time(now);
-  need(signer_info != nullptr && CMS_signed_add1_attr_by_NID(signer_info, NID_pkcs9_signingTime, signing_time->type,
-                                                             signing_time->data, signing_time->length) == 1,
-       "CMS_add1_signer");
-  for (const pki::Certificate& certificate : certificates)
-    need(CMS_add1_cert(cms.get(), certificate.native()) == 1, "CMS_add1_cert");
-  const base::Bytes content = encoded<TS_TST_INFO>(i2d_TS_TST_INFO, info);
-  const Bio in{BIO_new_mem_buf(content.data(), static_cast<int>(content.size()))};
-  need(in && CMS_final(cms.get(), in.get(), nullptr, CMS_BINARY) == 1, "CMS_final");
-  return encoded<CMS_ContentInfo>(i2d_CMS_ContentInfo, cms.get());
+base::Bytes object_id(int nid) { return encoded<ASN1_OBJECT>(i2d_ASN1_OBJECT, OBJ_nid2obj(nid)); }
+
+base::Bytes algorithm_id(int nid) { return element(sequence, {object_id(nid)}); }
+
+// Attribute ::= SEQUENCE { attrType OBJECT IDENTIFIER, attrValues SET OF AttributeValue }, with one value.
+base::Bytes attribute(int nid, base::BytesView value) { return element(sequence, {object_id(nid), element(set, {value})}); }
+
+// RFC 5816: SigningCertificateV2 ::= SEQUENCE { certs SEQUENCE OF ESSCertIDv2 }, of one with SHA-256, which is the default.
+base::Bytes signing_certificate_v2(const pki::Certificate& certificate) {
+  const base::Digest hash = certificate.fingerprint();
+  const base::Bytes id = element(sequence, {element(octet_string, {hash.bytes()}), certificate.issuer_serial_der()});
+  return attribute(NID_id_smime_aa_signingCertificateV2, element(sequence, {element(sequence, {id})}));
 }
 
-base::Bytes granted(base::BytesView token, TS_TST_INFO* info) {
-  const Owned<TS_RESP, TS_RESP_free> response{TS_RESP_new()};
-  const Owned<TS_STATUS_INFO, TS_STATUS_INFO_free> status{TS_STATUS_INFO_new()};
-  const unsigned char* in = token.data();
-  Owned<PKCS7, PKCS7_free> pkcs7{d2i_PKCS7(nullptr, &in, static_cast<long>(token.size()))};
-  need(response && status && pkcs7 && TS_STATUS_INFO_set_status(status.get(), TS_STATUS_GRANTED) == 1 &&
-           TS_RESP_set_status_info(response.get(), status.get()) == 1,
-       "a TimeStampResp");
-  TS_RESP_set_tst_info(response.get(), pkcs7.release(), TS_TST_INFO_dup(info));
-  return encoded<TS_RESP>(i2d_TS_RESP, response.get());
+// RFC 5754 3.2, 3.3: with an RSA key the identifier is the key's own.
+base::Bytes signature_algorithm(const EVP_PKEY* key) {
+  static constexpr std::array<std::uint8_t, 2> null{0x05, 0};
+  if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) return element(sequence, {object_id(NID_rsaEncryption), null});
+  return algorithm_id(NID_ecdsa_with_SHA256);
+}
+
+// The certificates of a SignedData: a SET OF, which in DER has an order (X.690 11.6).
+base::Bytes certificate_set(const pki::Certificate& signer, const std::vector<pki::Certificate>& chain) {
+  std::vector<base::Bytes> all{{signer.der().begin(), signer.der().end()}};
+  for (const pki::Certificate& one : chain) all.emplace_back(one.der().begin(), one.der().end());
+  std::ranges::sort(all);
+  base::Bytes joined;
+  for (const base::Bytes& one : all) joined.insert(joined.end(), one.begin(), one.end());
+  return element(tagged_0, {joined});
+}
+
+base::Bytes signature(EVP_PKEY* key, base::BytesView message) {
+  const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context{EVP_MD_CTX_new()};
+  std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key));
+  base::Bytes value(size);
+  need(context && EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
+           EVP_DigestSign(context.get(), value.data(), &size, message.data(), message.size()) == 1,
+       "EVP_DigestSign");
+  value.resize(size);
+  return value;
 }
 
 }  // namespace
 
+// Who signs, with all of a token that is the same in each.
+struct TimeStampResponder::Signer {
+  Signer(const Identity& identity, const std::vector<pki::Certificate>& chain)
+      : key(identity.key),
+        certificates(certificate_set(identity.certificate, chain)),
+        issuer_and_serial(
+            element(sequence, {encoded<X509_NAME>(i2d_X509_NAME, X509_get_issuer_name(identity.certificate.native())),
+                               encoded<ASN1_INTEGER>(i2d_ASN1_INTEGER, X509_get0_serialNumber(identity.certificate.native()))})),
+        signing_certificate(signing_certificate_v2(identity.certificate)),
+        signature_algorithm(demo::signature_algorithm(identity.key.get())) {}
+
+  base::Bytes response(const TS_TST_INFO* info, bool with_certificates, base::Time now) const;
+
+  PrivateKey key;
+  base::Bytes certificates, issuer_and_serial, signing_certificate, signature_algorithm;
+};
+
+// TimeStampResp (RFC 3161 2.4.2) around SignedData (RFC 5652 5.1), written here: OpenSSL's TS responder refuses to sign with a
+// certificate of the wrong usage, and with its CMS the signature itself would be a tenth of the work.
+base::Bytes TimeStampResponder::Signer::response(const TS_TST_INFO* info, bool with_certificates, base::Time now) const {
+  static const base::Bytes digest_algorithm = algorithm_id(NID_sha256), signed_data = object_id(NID_pkcs7_signed),
+                           tst_info = object_id(NID_id_smime_ct_TSTInfo),
+                           content_type = attribute(NID_pkcs9_contentType, tst_info);
+  static constexpr std::array<std::uint8_t, 3> version_1{V_ASN1_INTEGER, 1, 1}, version_3{V_ASN1_INTEGER, 1, 3};
+  static constexpr std::array<std::uint8_t, 5> granted{sequence, 3, V_ASN1_INTEGER, 1, TS_STATUS_GRANTED};
+
+  const base::Bytes content = encoded<TS_TST_INFO>(i2d_TS_TST_INFO, info);
+  const base::Digest digest = base::digest(base::DigestAlgorithm::sha256, content);
+  const base::Bytes time = attribute(NID_pkcs9_signingTime, encoded<ASN1_TIME>(i2d_ASN1_TIME, asn1_time(now).get()));
+  const base::Bytes message_digest = attribute(NID_pkcs9_messageDigest, element(octet_string, {digest.bytes()}));
+  // A SET OF in DER goes from the shortest of these to the longest; it is signed as a SET and sent as [0] (RFC 5652 5.4).
+  base::Bytes attributes = element(set, {content_type, time, message_digest, signing_certificate});
+  const base::Bytes value = signature(key.get(), attributes);
+  attributes.front() = tagged_0;
+
+  const base::Bytes signer_info = element(sequence, {version_1, issuer_and_serial, digest_algorithm, attributes,
+                                                     signature_algorithm, element(octet_string, {value})});
+  const base::Bytes encapsulated = element(sequence, {tst_info, element(tagged_0, {element(octet_string, {content})})});
+  const base::Bytes data =
+      element(sequence, {version_3, element(set, {digest_algorithm}), encapsulated,
+                         with_certificates ? base::BytesView(certificates) : base::BytesView{}, element(set, {signer_info})});
+  return element(sequence, {granted, element(sequence, {signed_data, element(tagged_0, {data})})});
+}
+
 TimeStampResponder::TimeStampResponder(Identity tsa, std::vector<pki::Certificate> chain, std::optional<Identity> unfit)
-    : tsa_(std::move(tsa)), chain_(std::move(chain)), unfit_(std::move(unfit)) {}
+    : tsa_(std::make_shared<const Signer>(tsa, chain)), unfit_(unfit ? std::make_shared<const Signer>(*unfit, chain) : nullptr) {}
 
 base::Bytes TimeStampResponder::answer(base::BytesView request_der, TsaFault fault, base::Time now) const {
   switch (fault) {
@@ -163,14 +220,9 @@ base::Bytes TimeStampResponder::answer(base::BytesView request_der, TsaFault fau
   const Request request = parsed(request_der);
   if (!request || !is_acceptable(request.get())) return rejection(request_der);
 
-  const Identity& signer = fault == TsaFault::wrong_usage ? *unfit_ : tsa_;
-  std::vector<pki::Certificate> certificates;
-  if (TS_REQ_get_cert_req(request.get()) != 0) {
-    certificates = chain_;
-    certificates.insert(certificates.begin(), signer.certificate);
-  }
+  const Signer& signer = fault == TsaFault::wrong_usage ? *unfit_ : *tsa_;
   const Info info = make_info(request.get(), fault, now);
-  base::Bytes response = granted(signed_info(info.get(), signer, certificates, now), info.get());
+  base::Bytes response = signer.response(info.get(), TS_REQ_get_cert_req(request.get()) != 0, now);
   if (fault == TsaFault::bad_signature) response.back() ^= 1;  // SignerInfo ends with the signature, and it ends the response
   return response;
 }

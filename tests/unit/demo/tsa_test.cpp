@@ -1,5 +1,6 @@
 #include "demo/tsa.hpp"
 
+#include <openssl/cms.h>
 #include <openssl/ts.h>
 
 #include <catch2/catch.hpp>
@@ -46,6 +47,29 @@ TEST_CASE("the responder's token has the time it is told, and each its own seria
   CHECK(status_of(first) == TS_STATUS_GRANTED);
   CHECK(pki::read_time_stamp_response(first, asked).value().time == now);
   CHECK(first != tsa.answer(asked.der, TsaFault::none, now));
+}
+
+TEST_CASE("an answer is in DER, whatever key signs it and whatever was asked for") {
+  Authority root("Root whose certificate is not the shorter one", now);
+  const auto type = GENERATE(pki::KeyType::rsa, pki::KeyType::ec_p256, pki::KeyType::ec_p384);
+  const TimeStampResponder tsa(
+      root.issue(
+          {.common_name = "TSA", .serial_number = {}, .key_type = type, .usage = Subject::Usage::time_stamping, .key = {}}),
+      {root.root().certificate});
+  for (const base::Time when : {now, now + 24h * 365 * 30}) {  // 2056 is a GeneralizedTime
+    const auto asked = request();
+    const base::Bytes answer = tsa.answer(asked.der, TsaFault::none, when);
+    CHECK(pki::read_time_stamp_response(answer, asked).value().time == when);
+    const auto token = pki::read_time_stamp_response(answer, asked).value().der;
+    const unsigned char* in = token.data();
+    const base::Owned<CMS_ContentInfo, CMS_ContentInfo_free> read{
+        d2i_CMS_ContentInfo(nullptr, &in, static_cast<long>(token.size()))};
+    REQUIRE(read);
+    base::Bytes again(static_cast<std::size_t>(i2d_CMS_ContentInfo(read.get(), nullptr)));
+    unsigned char* out = again.data();
+    i2d_CMS_ContentInfo(read.get(), &out);
+    CHECK(again == token);
+  }
 }
 
 TEST_CASE("requests that are no good are rejected") {
