@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,8 @@ class TimeStamps {
   std::chrono::steady_clock::time_point rest_until_{};
   unsigned times_asked_anew_ = 0;
   base::Error last_error_;
-  boost::asio::thread_pool threads_;
+  std::once_flag begun_;
+  std::optional<boost::asio::thread_pool> threads_;  // from the first token on: most agents make none
 };
 
 }  // namespace signet::service

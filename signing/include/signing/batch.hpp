@@ -86,7 +86,7 @@ struct SigningLimits {
   ManifestLimits manifest = {};
   std::size_t max_batches_per_origin = 8;  // unfinished; a paused one whose page has gone makes room for a new one
   std::size_t max_unacknowledged = 1'000;  // results; more stop the signing until the page reads
-  std::size_t max_time_stamps_pending = 64;
+  std::size_t max_time_stamps_pending = 128;   // twice as many as are asked for at once
   std::chrono::seconds keep_after_disconnect{600};      // unacknowledged results of a finished batch
   std::chrono::seconds wait_for_page{10};               // a running batch whose page has gone pauses after so long
   std::chrono::seconds keep_unfinished{24 * 3600};      // a paused batch

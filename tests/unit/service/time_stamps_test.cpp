@@ -76,6 +76,11 @@ class Tsas {
     while (asked().empty() && Clock::now() < latest) std::this_thread::sleep_for(5ms);
     REQUIRE_FALSE(asked().empty());
   }
+  void wait_until_asked(std::size_t times) {
+    const auto latest = Clock::now() + 20s;
+    while (asked().size() < times && Clock::now() < latest) std::this_thread::sleep_for(5ms);
+    REQUIRE(asked().size() == times);
+  }
   std::vector<std::string> asked_in_order() {
     std::vector<std::string> names;
     for (const Asked& one : asked()) names.push_back(one.by);
@@ -268,6 +273,20 @@ TEST_CASE("the rest ends by itself") {
   CHECK_FALSE(tsas.token(stamps));
   std::this_thread::sleep_for(150ms);
   CHECK(tsas.token(stamps));
+}
+
+TEST_CASE("as many tokens are asked for at once as a fast token signs while a TSA is waited for") {
+  Tsas tsas;
+  auto patient = options({tsas.add("far", {{.fault = TsaFault::none, .delay = 3s}})});
+  patient.timeout = 30s;
+  TimeStamps stamps(patient);
+  constexpr std::size_t signed_in_20_ms = 40;  // by a software token; and the TSA answers none before all have asked
+  std::vector<std::future<base::Result<pki::TimeStampToken>>> tokens;
+  const auto begun = Clock::now();
+  for (std::size_t i = 0; i < signed_in_20_ms; ++i) tokens.push_back(tsas.begin(stamps));
+  tsas.wait_until_asked(signed_in_20_ms);
+  for (auto& token : tokens) CHECK(token.get());
+  CHECK(tsas.asked().back().at - begun < 3s);
 }
 
 TEST_CASE("an agent that stops waits neither for a silent TSA nor for a pause") {
