@@ -41,6 +41,8 @@ class AgentUnderTest {
   long pss_kib() const;
   // CPU time of the agent alone so far, in ticks of 10 ms.
   std::chrono::duration<double> cpu() const { return agent_->cpu(); }
+  // ... and of its TSA, which there must be.
+  std::chrono::duration<double> tsa_cpu() const { return tsa_->cpu(); }
 
  private:
   std::string ask(const std::string& words) const;
