@@ -207,7 +207,7 @@ void on_softhsm(const Options& options, std::vector<Figure>& figures) {
                                    .pin = demo::SoftHsm::default_pin,
                                    .pki = folder.path / "pki",
                                    .tsa_delay_ms = 20});
-    figures.push_back({"bt_vs_bb", stamped_against_plain(stamping, stamping.certificate("Ana"), 1'000, options.rounds), 0.90,
+    figures.push_back({"bt_vs_bb", stamped_against_plain(stamping, stamping.certificate("Ana"), 4'000, options.rounds), 0.90,
                        true, "B-T with a TSA 20 ms away against B-B, SoftHSM RSA-2048"});
   }
   if (options.wants("memory")) {
