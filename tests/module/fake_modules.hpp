@@ -26,7 +26,7 @@ inline pkcs11::HostOptions options(const std::string& fault = {}) {
   using std::chrono::seconds;
   return {.program = SIGNET_TOKEN_HOST,
           .module = module_path(fault),
-          .load_timeout = seconds(1),
+          .load_timeout = seconds(3),  // a process has to begin, on a machine that is not quiet
           .call_timeout = seconds(1),
           .list_timeout = seconds(1),
           .login_timeout = seconds(1),
