@@ -39,12 +39,11 @@ std::string message_of(const base::Error& error, Wanted wanted, Typed where) {
                                        : tr("The token's software cannot change its PIN: use the vendor's own program.");
     case ErrorCode::pin_unfit:
       // Where OpenSC cannot do it, as with PIV cards, it says the same as for a PIN that is too short.
-      return where == Typed::in_dialog
-                 ? std::string{}
-                 : tr("The new PIN was not set; the old one still counts. On the card reader it was too short, too long or not "
-                      "repeated as it was, or the token's software cannot set a PIN there: then use a reader without keys, or "
-                      "the "
-                      "vendor's own program.");
+      if (where == Typed::in_dialog) return {};
+      return tr(
+          "The new PIN was not set; the old one still counts. On the card reader it was too short, too long or not repeated as "
+          "it was, or the token's software cannot set a PIN there: then use a reader without keys, or the vendor's own "
+          "program.");
     case ErrorCode::screen_locked:
       return tr("The screen is locked: the PIN is as it was. Unlock the screen and start again.");
     case ErrorCode::machine_asleep:
@@ -64,8 +63,9 @@ int set_pin(const Context& context, const Options& options, Wanted wanted) {
       const json::value* const what = params.if_contains("what");
       const bool reader = what != nullptr && what->is_string() && what->get_string() == "reader";
       std::cerr << tr("Look for the window “Signet” and answer there.") << '\n';
-      if (reader) where = Typed::on_reader;
-      if (reader) std::cerr << tr("The PINs are typed on the card reader.") << '\n';
+      if (!reader) return;
+      where = Typed::on_reader;
+      std::cerr << tr("The PINs are typed on the card reader.") << '\n';
     });
   }
   json::object params{{"token", options.token}};

@@ -19,7 +19,6 @@ bool is_msisdn(std::string_view text);
 // A request's, as the store makes it: 32 lower-case hexadecimal digits.
 bool is_request_id(std::string_view text);
 
-
 // Unicode code points of a text in UTF-8: what the contract counts lengths in.
 std::size_t characters(std::string_view utf8);
 
